@@ -1,0 +1,277 @@
+"""
+The rules of the contract as checks that any adapter can be put through, with no test framework.
+
+Each check takes a fresh adapter, does one thing and says what it saw when a rule is broken. Shape, order, errors,
+cancel, drop, reuse of ids, close: what an orchestrator relies on.
+
+Spec: ADP-08, ADP-02, ADP-20, ADP-30, ADP-31, ADP-32
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from adapter_api.errors import InvalidTask, WorkerError
+from adapter_api.reasons import REASONS
+from adapter_api.token_order import OrderGuard, OrderViolation
+from adapter_api.worker_adapter import WorkerAdapter, WorkerHealth, WorkerProps
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from adapter_api.task_request import TaskRequest
+    from adapter_api.token_event import TokenEvent
+    from adapter_api.token_stream import TokenStream
+
+_VERBS: Final = ("health", "props", "submit", "cancel", "engine_version", "aclose")
+_END_FIELDS: Final = ("tokens_out", "decode_ms", "finish_reason")
+
+
+class ConformanceFailure(AssertionError):
+    """
+    An adapter breaks the contract. The text lists every check that failed, one a line.
+    """
+
+    def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
+        """
+        Report *failures*.
+
+        Args:
+            failures: Name of the check and what was seen.
+        """
+        super().__init__("\n".join(f"{check}: {seen}" for check, seen in failures))
+        self.failures: tuple[tuple[str, str], ...] = tuple(failures)
+        """Name of the check and what was seen, in the order of `CHECKS`."""
+
+
+class _Broken(Exception):
+    """A rule was seen broken."""
+
+
+async def check_worker_adapter(
+    make_adapter: Callable[[], WorkerAdapter | Awaitable[WorkerAdapter]],
+    make_task: Callable[[str], TaskRequest],
+    *,
+    timeout: float = 10.0,  # noqa: ASYNC109 - bounds each check, not this call
+    only: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """
+    Put an adapter through every check, and return the names of those that it passed.
+
+    Args:
+        make_adapter: Makes a fresh adapter for each check, which closes it. Its upstream should be there.
+        make_task: Makes a valid task with the id it is given; eight tokens or more make the cancel checks meaningful.
+        timeout: Most seconds for one check; a check that takes longer has failed.
+        only: Names of the checks to run; empty means all of `CHECKS`.
+
+    Raises:
+        ConformanceFailure: At least one check failed.
+
+    Example:
+        >>> from adapter_api.testing import ScriptedAdapter, make_task
+        >>> passed = asyncio.run(check_worker_adapter(ScriptedAdapter, make_task))
+        >>> passed == tuple(CHECKS)
+        True
+
+    Spec: ADP-08
+    """
+    failures: list[tuple[str, str]] = []
+    passed: list[str] = []
+    for name in only or CHECKS:
+        seen = await _run(CHECKS[name], make_adapter, make_task, timeout)
+        if seen is None:
+            passed.append(name)
+        else:
+            failures.append((name, seen))
+    if failures:
+        raise ConformanceFailure(failures)
+    return tuple(passed)
+
+
+async def _run(
+    check: Callable[[WorkerAdapter, Callable[[str], TaskRequest]], Awaitable[None]],
+    make_adapter: Callable[[], WorkerAdapter | Awaitable[WorkerAdapter]],
+    make_task: Callable[[str], TaskRequest],
+    seconds: float,
+) -> str | None:
+    """Run one check on a fresh adapter; None when it passed, else what was seen."""
+    try:
+        async with asyncio.timeout(seconds):
+            made = make_adapter()
+            adapter = await made if inspect.isawaitable(made) else made
+            try:
+                await check(adapter, make_task)
+            finally:
+                await adapter.aclose()
+    except _Broken as broken:
+        return str(broken)
+    except TimeoutError:
+        return f"took longer than {seconds} s"
+    # An adapter is foreign code: whatever it raises here is a finding, not a crash of the checks.
+    except Exception as exc:  # noqa: BLE001
+        return f"raised {type(exc).__name__}: {exc}"
+    return None
+
+
+def _require(holds: object, seen: str) -> None:
+    if not holds:
+        raise _Broken(seen)
+
+
+async def _has_the_shape(adapter: WorkerAdapter, _: Callable[[str], TaskRequest]) -> None:
+    """Five verbs and a close, all coroutines."""
+    for verb in _VERBS:
+        method = getattr(adapter, verb, None)
+        _require(callable(method), f"{verb} is missing")
+        _require(inspect.iscoroutinefunction(method), f"{verb} is not a coroutine function")
+
+
+async def _reports_itself(adapter: WorkerAdapter, _: Callable[[str], TaskRequest]) -> None:
+    """`health`, `props` and `engine_version` give the contract's types, and a version that is stable."""
+    health = await adapter.health()
+    _require(isinstance(health, WorkerHealth), f"health gave {type(health).__name__}, expected WorkerHealth")
+    _require(not (health.ready and not health.live), "health is ready but not live")
+    props = await adapter.props()
+    _require(isinstance(props, WorkerProps), f"props gave {type(props).__name__}, expected WorkerProps")
+    if props.slots_total is not None and props.slots_free is not None:
+        _require(0 <= props.slots_free <= props.slots_total, f"{props.slots_free} of {props.slots_total} slots free")
+    first, second = await adapter.engine_version(), await adapter.engine_version()
+    _require(isinstance(first, str) and first, f"engine_version gave {first!r}, expected a text")
+    _require(first == second, f"engine_version gave {first!r} and then {second!r}")
+
+
+async def _streams_in_order(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """`started (token | metrics)* end`, indices from 0, nothing after, and payloads that JSON can carry."""
+    stream = await adapter.submit(make_task("order-1"))
+    async with stream:
+        events = [event async for event in stream]
+    guard = OrderGuard("the adapter")
+    try:
+        guard.check(events)
+    except OrderViolation as violation:
+        raise _Broken(str(violation)) from None
+    _require(events and events[-1].kind == "end", f"a good task ends in {events[-1].kind if events else 'nothing'}")
+    _require(guard.tokens, "a good task gives no token")
+    missing = [name for name in _END_FIELDS if name not in events[-1].data]
+    _require(not missing, f"end lacks {', '.join(missing)}")
+    _require(isinstance(events[0].data.get("engine_version"), str), "started lacks engine_version")
+    for event in events:
+        json.dumps(event.data)
+    _require([event async for event in stream] == [], "the stream goes on after its end")
+
+
+async def _refuses_wrong_tasks(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """A task that cannot be right is refused before it is sent, with the code that says so."""
+    good = make_task("wrong-1")
+    for what, changes in (
+        ("max_tokens above ctx", {"max_tokens": good.ctx + 1}),
+        ("no prompt, inputs or messages", {"prompt": None, "inputs": None, "messages": None}),
+    ):
+        error = await _refusal(adapter, dataclasses.replace(good, **changes), what)
+        _require(error.code == "INVALID_PARAMS", f"{what} gave {error.code}, expected INVALID_PARAMS")
+        _require(not error.retriable, f"{what} is called retriable")
+    expired = await _refusal(adapter, dataclasses.replace(good, deadline_ms=0), "an expired deadline")
+    _require(expired.code == "DEADLINE_UNMET", f"an expired deadline gave {expired.code}, expected DEADLINE_UNMET")
+
+
+async def _refusal(adapter: WorkerAdapter, task: TaskRequest, what: str) -> WorkerError:
+    """The error that *task* is refused with."""
+    try:
+        stream = await adapter.submit(task)
+    except WorkerError as error:
+        _require(error.reason in REASONS, f"{what} gave the reason {error.reason!r}, which is not in REASONS")
+        return error
+    await stream.aclose()
+    raise _Broken(f"{what} is accepted")
+
+
+async def _cancels_in_the_middle(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """After `cancel` returns no token comes; the stream still ends, in `end`; cancelling again is harmless."""
+    task = make_task("cancel-1")
+    stream = await adapter.submit(task)
+    async with stream:
+        async for event in stream:
+            if event.kind == "token":
+                break
+        await adapter.cancel(task.task_id)
+        rest = [event async for event in stream]
+        await adapter.cancel(task.task_id)
+    _require_cancelled(rest, stream)
+
+
+def _require_cancelled(rest: Sequence[TokenEvent], stream: TokenStream) -> None:
+    tokens = sum(event.kind == "token" for event in rest)
+    _require(tokens == 0, f"{tokens} tokens after cancel returned")
+    terminal = stream.terminal
+    _require(
+        terminal is not None and terminal.kind == "end", f"a cancelled stream ends in {terminal and terminal.kind}"
+    )
+
+
+async def _cancels_only_its_task(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """Cancelling one task, or an id that nobody knows, leaves the others alone."""
+    first = await adapter.submit(make_task("two-1"))
+    second = await adapter.submit(make_task("two-2"))
+    async with first, second:
+        await adapter.cancel("nobody-knows-this-id")
+        await adapter.cancel("two-1")
+        events = [event async for event in second]
+    finish = events[-1].data.get("finish_reason")
+    _require(events[-1].kind == "end" and finish != "cancelled", f"the other task ended in {events[-1].kind}, {finish}")
+
+
+async def _frees_a_dropped_task(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """Leaving the block early ends the task: its slot is free and its id may be used again."""
+    before = (await adapter.props()).slots_free
+    for _ in range(3):
+        stream = await adapter.submit(make_task("drop-1"))
+        async with stream:
+            await anext(stream)
+    after = (await adapter.props()).slots_free
+    _require(before == after, f"{before} slots were free before, {after} after three dropped streams")
+
+
+async def _refuses_an_id_in_flight(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """An id belongs to one task at a time, and is free again after its end."""
+    async with await adapter.submit(make_task("same-1")) as stream:
+        try:
+            second = await adapter.submit(make_task("same-1"))
+        except InvalidTask:
+            pass
+        else:
+            await second.aclose()
+            raise _Broken("an id that is in flight is accepted again")
+        async for _ in stream:
+            pass
+    async with await adapter.submit(make_task("same-1")) as again:
+        await anext(again)
+
+
+async def _closes_for_good(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """`aclose` ends what is in flight, works twice, and nothing is accepted afterwards."""
+    stream = await adapter.submit(make_task("close-1"))
+    await adapter.aclose()
+    await adapter.aclose()
+    async with stream:
+        tokens = sum([event.kind == "token" async for event in stream])
+    _require(tokens == 0, f"{tokens} tokens after aclose returned")
+    error = await _refusal(adapter, make_task("close-2"), "a task after aclose")
+    _require(error.reason == "closed", f"a task after aclose gave the reason {error.reason}, expected closed")
+
+
+CHECKS: Final[dict[str, Callable[[Any, Any], Awaitable[None]]]] = {
+    "has the shape": _has_the_shape,
+    "reports itself": _reports_itself,
+    "streams in order": _streams_in_order,
+    "refuses wrong tasks": _refuses_wrong_tasks,
+    "cancels in the middle": _cancels_in_the_middle,
+    "cancels only its task": _cancels_only_its_task,
+    "frees a dropped task": _frees_a_dropped_task,
+    "refuses an id in flight": _refuses_an_id_in_flight,
+    "closes for good": _closes_for_good,
+}
+"""Every check by its name, in the order in which they run."""

@@ -1,0 +1,24 @@
+"""
+The id that follows a task through every floor.
+
+A host sets it around `submit`; an adapter reads it, sends it upstream as `X-Correlation-Id` and puts it into its
+records.
+
+Spec: AH-1003
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+from uuid import uuid4
+
+CORRELATION_HEADER: Final = "X-Correlation-Id"
+
+correlation_id: Final[ContextVar[str | None]] = ContextVar("correlation_id", default=None)
+"""The id of the task that the current context works for; None outside of one."""
+
+
+def current_correlation_id() -> str:
+    """The id of the current context, or a new UUIDv4 when there is none."""
+    return correlation_id.get() or str(uuid4())

@@ -1,0 +1,379 @@
+"""
+One task on its way through the host, and the host's side of its stream.
+
+The adapter's stream is passed on in the batches in which it comes: per network read one call, per token nothing. Whatever
+ends a task (its terminal event, a cancel, a consumer that leaves, a failure) ends it once: place in the table, slot,
+breaker permit and story are settled together.
+
+Spec: AH-1004, AH-1005, HST-05, ADP-30, ADP-31
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from adapter_api import OrderGuard, OrderViolation, TaskCancelled, TokenEvent, TokenStream, WorkerError
+from adapter_host.waiting import within
+from http_util.redact import safe_message
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+    from adapter_api import TaskRequest
+    from adapter_host.breaker import Permit
+    from adapter_host.metrics import Metrics
+    from adapter_host.registry import Pool, Replica
+    from adapter_host.task_story import TaskStory
+    from http_util.clock import Clock
+
+CANCEL_TIMEOUT: Final = 5.0
+"""Seconds that an adapter has to confirm a cancel; then its stream is closed over its head."""
+
+AGAINST_THE_POOL: Final = frozenset(
+    {
+        "bad_gateway",
+        "connect_timeout",
+        "connection_failed",
+        "content_timeout",
+        "content_type",
+        "decode",
+        "dns_failed",
+        "first_byte_timeout",
+        "gateway_timeout",
+        "idle_timeout",
+        "internal",
+        "order_violation",
+        "overloaded",
+        "protocol",
+        "request_timeout",
+        "reset",
+        "server_error",
+        "service_unavailable",
+        "tls_failed",
+        "truncated",
+        "write_timeout",
+    }
+)
+"""Reasons that a breaker counts: the pool failed, not the task, the account, a limit or the caller's patience."""
+
+
+class Owner(Protocol):
+    """What a dispatch needs of the host."""
+
+    clock: Clock
+    metrics: Metrics
+    secrets: tuple[str, ...]
+
+    def settled(self, dispatch: Dispatch, error: WorkerError | None) -> None:
+        """Take *dispatch* out of the tables; *error* is what it failed with."""
+
+
+class Dispatch:
+    """
+    A task between submit and its end.
+
+    The one place that knows whether the task is still running; `_settle` runs once.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        pool: Pool,
+        task: TaskRequest,
+        story: TaskStory,
+        *,
+        permit: Permit | None,
+        keys: frozenset[tuple[str, str]],
+        via: object,
+    ) -> None:
+        """
+        Begin with nothing sent.
+
+        Args:
+            owner: The host.
+            pool: Where the task goes.
+            task: As it was submitted.
+            story: Tells what happens.
+            permit: The breaker's admission, given back at the end.
+            keys: Where the host's table holds it.
+            via: Whose task it is, when a view of the host submitted it.
+        """
+        self.owner = owner
+        self.pool = pool
+        self.task = task
+        self.story = story
+        self.permit = permit
+        self.keys = keys
+        self.via = via
+        self.replica: Replica | None = None
+        self.starting: asyncio.Task[TokenStream] | None = None
+        self.stream: TokenStream | None = None
+        """The host's stream, once the adapter gave its own."""
+        self.is_cancelled = False
+        self.is_over = False
+        self.tokens = 0
+        """Tokens delivered."""
+        self._inner: _Inner | None = None
+
+    def __repr__(self) -> str:
+        """The task and how far it is."""
+        state = "over" if self.is_over else "cancelled" if self.is_cancelled else "running"
+        return f"<Dispatch {self.task.task_id!r} to {self.pool.pool_id}: {state}, {self.tokens} tokens>"
+
+    def place(self, replica: Replica) -> None:
+        """Take a place at *replica*."""
+        self.replica = replica
+        replica.acquire()
+        self.story.placed(replica)
+
+    async def start(self, task: TaskRequest) -> TokenStream:
+        """
+        Submit *task* to the chosen replica and wrap what it gives.
+
+        Raises:
+            WorkerError: As the adapter raised it, redacted; `internal` without detail for anything else.
+        """
+        replica = self.replica
+        if replica is None:  # pragma: no cover - place() comes before start()
+            raise WorkerError("internal", "a task was started before it had a place")
+        name = replica.adapter_name
+        try:
+            raw = await replica.adapter.submit(task)
+        except WorkerError as error:
+            raise self._redacted(error) from None
+        # An adapter is foreign code seen from the host; only the class of what it raises is told, and to the log only.
+        except Exception as exc:  # noqa: BLE001
+            error = WorkerError("internal", f"the adapter {name} failed to start the task")
+            self.fail(error, cause=type(exc).__name__)
+            raise error from None
+        self._inner = _Inner(raw, name)
+        if self.is_cancelled:
+            await self._close_inner()
+            raise TaskCancelled
+        self.stream = TokenStream(_HostSource(self), task_id=task.task_id, origin=name)
+        return self.stream
+
+    async def next_events(self) -> list[TokenEvent]:
+        """Pass on the next batch of the adapter's stream."""
+        inner = self._inner
+        if inner is None:  # pragma: no cover - there is no stream before there is an inner one
+            return []
+        if inner.is_closed and not self.is_cancelled:
+            raise WorkerError("closed", "the stream was closed, because a read of it was cancelled", streaming=True)
+        try:
+            events = [] if inner.is_closed else await inner.read()
+        except asyncio.CancelledError:
+            await self._close_inner()
+            self.stop("dropped")
+            raise
+        except OrderViolation as violation:
+            self.fail(WorkerError("order_violation", str(violation), streaming=True))
+            raise
+        except WorkerError as error:
+            self.fail(safe := self._redacted(error))
+            raise safe from None
+        # As in start(): foreign code. TokenStream would hide it as well, but not tell the log its class.
+        except Exception as exc:  # noqa: BLE001
+            error = WorkerError("internal", f"{inner.origin} failed inside a stream", streaming=True)
+            self.fail(error, cause=type(exc).__name__)
+            raise error from None
+        if not events:
+            return self._after_the_end()
+        return self._noted(events) if events[-1].is_terminal or not inner.has_tokens else self._counted(events)
+
+    async def cancel(self) -> None:
+        """
+        Stop the task wherever it is; when this returns, no token of it is delivered any more.
+
+        Spec: AH-1004, ADP-30
+        """
+        if self.is_over:
+            return
+        if not self.is_cancelled:
+            self.is_cancelled = True
+            self.story.cancelling()
+        self._stop_delivery()
+        await self._stop_adapter()
+        if self.starting is not None and self.starting is not asyncio.current_task():
+            await self.owner.clock.sleep(0)
+            # Still there after its turn: the adapter's cancel did not end its submit, or none was under way yet.
+            self.starting.cancel()
+            await asyncio.wait([self.starting])
+        self._stop_delivery()
+        self.stop("cancelled")
+
+    async def drop(self) -> None:
+        """Nobody reads any more: stop the adapter's work."""
+        await self._close_inner()
+        self.stop("dropped")
+
+    def stop(self, why: str) -> None:
+        """Settle a task that was cancelled or dropped."""
+        if not self.is_over:
+            self.story.stopped(self.tokens, why, self.owner.metrics)
+            self._settle(None)
+
+    def fail(self, error: WorkerError, *, cause: str | None = None) -> None:
+        """Settle a task that failed with *error*."""
+        if not self.is_over:
+            self.story.failed(error, self.tokens, self.owner.metrics, cause=cause)
+            self._settle(error)
+
+    def _stop_delivery(self) -> None:
+        if self.stream is not None:
+            self.stream.stop_delivery()
+
+    async def _stop_adapter(self) -> None:
+        """Tell the adapter to stop the task; close its stream when it cannot be told."""
+        if self.replica is None:
+            return
+        adapter = self.replica.adapter
+        if not await self._attempt("cancel", lambda: adapter.cancel(self.task.task_id)):
+            await self._close_inner()
+
+    async def _close_inner(self) -> None:
+        inner = self._inner
+        if inner is not None and not inner.is_closed:
+            inner.is_closed = True
+            await self._attempt("aclose", inner.aclose)
+
+    async def _attempt(self, what: str, work: Callable[[], Awaitable[None]]) -> bool:
+        """Await a stranger's clean-up within a bound; tell whether it worked."""
+
+        async def run() -> None:
+            await work()
+
+        try:
+            await within(self.owner.clock, CANCEL_TIMEOUT, run())
+        # Foreign code: a clean-up that fails must not keep the task from ending.
+        except Exception as exc:  # noqa: BLE001
+            self.story.trouble(what, exc)
+            return False
+        return True
+
+    def _counted(self, events: list[TokenEvent]) -> list[TokenEvent]:
+        for event in reversed(events):
+            if event.kind == "token":
+                self.tokens = event.index + 1
+                break
+        return events
+
+    def _noted(self, events: list[TokenEvent]) -> list[TokenEvent]:
+        """Tell the story of a batch that starts or ends something."""
+        inner = self._inner
+        for event in events:
+            if event.kind == "token" and not self.is_over:
+                self.tokens += 1
+                if inner is not None and not inner.has_tokens:
+                    inner.has_tokens = True
+                    self.story.first_token(self.owner.metrics)
+            elif event.kind == "started" and not self.is_over:
+                self.story.started(event.data, self.owner.metrics)
+            elif event.kind == "end":
+                self._end(event.data)
+            elif event.kind == "error":
+                events = [*events[:-1], self._error(event)]
+        return events
+
+    def _end(self, data: Mapping[str, Any]) -> None:
+        if self.is_over:
+            return
+        if self.is_cancelled or data.get("finish_reason") == "cancelled":
+            self.stop("cancelled")
+        else:
+            self.story.ended(data, self.owner.metrics)
+            self._settle(None, ended_well=True)
+
+    def _error(self, event: TokenEvent) -> TokenEvent:
+        """The `error` event with a message that may be shown."""
+        error = self._redacted(WorkerError.from_payload(event.data))
+        self.fail(error)
+        return TokenEvent("error", {**event.data, "message": error.message})
+
+    def _after_the_end(self) -> list[TokenEvent]:
+        """What a stream gives that stopped by itself."""
+        if self.is_cancelled:
+            facts = {"tokens_out": self.tokens, "decode_ms": 0, "decode_time_ms": 0, "finish_reason": "cancelled"}
+            return [TokenEvent("end", {**facts, "evidence": "cancelled"})]
+        name = self._inner.origin if self._inner else "the adapter"
+        violation = OrderViolation(f"{name}: the stream stopped without end or error")
+        self.fail(WorkerError("order_violation", str(violation), streaming=True))
+        raise violation
+
+    def _redacted(self, error: WorkerError) -> WorkerError:
+        """*error* with a message that may be shown; itself when its own may."""
+        message = safe_message(error.message, self.owner.secrets)
+        if message != error.message:
+            error.message = message
+            error.args = (error.reason, message)
+        return error
+
+    def _settle(self, error: WorkerError | None, *, ended_well: bool = False) -> None:
+        self.is_over = True
+        if self.replica is not None:
+            self.replica.release()
+        breaker = self.pool.breaker
+        if breaker is not None and self.permit is not None:
+            if error is not None and error.reason in AGAINST_THE_POOL:
+                breaker.failed(self.permit, self.owner.clock.monotonic())
+            elif ended_well:
+                breaker.succeeded(self.permit)
+            else:
+                breaker.abandoned(self.permit)
+        self.owner.settled(self, error)
+
+
+class _HostSource:
+    """The source of the stream that the host's caller reads."""
+
+    __slots__ = ("_dispatch", "cancel", "next_events")
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch = dispatch
+        self.next_events: Callable[[], Awaitable[list[TokenEvent]]] = dispatch.next_events
+        self.cancel: Callable[[], Awaitable[None]] = dispatch.cancel
+
+    async def aclose(self) -> None:
+        await self._dispatch.drop()
+
+
+class _Inner:
+    """The adapter's stream, whatever object it is, as a reader of batches."""
+
+    __slots__ = ("_aclose", "_guard", "_next", "_read", "has_tokens", "is_closed", "origin")
+
+    def __init__(self, stream: Any, origin: str) -> None:
+        """
+        Take the stream of the adapter called *origin*.
+
+        Raises:
+            WorkerError: It is no stream.
+        """
+        self.origin = origin
+        self.is_closed = False
+        self.has_tokens = False
+        self._guard = OrderGuard(origin)
+        self._next = getattr(stream, "__anext__", None)
+        self._aclose = getattr(stream, "aclose", None)
+        if not callable(self._next) or not callable(self._aclose):
+            what = type(stream).__name__
+            raise WorkerError("order_violation", f"{origin}: submit gave {what}, expected a TokenStream")
+        batches = getattr(stream, "next_batch", None)
+        self._read: Callable[[], Awaitable[list[TokenEvent]]] = batches if callable(batches) else self._one
+
+    async def read(self) -> list[TokenEvent]:
+        """The next events, as many as there are; empty once the stream has stopped."""
+        return await self._read()
+
+    async def aclose(self) -> None:
+        """Close the adapter's stream."""
+        await self._aclose()
+
+    async def _one(self) -> list[TokenEvent]:
+        try:
+            events = [await self._next()]
+        except StopAsyncIteration:
+            return []
+        self._guard.check(events)
+        return events

@@ -1,0 +1,264 @@
+"""
+Decides, without writing anything, what is generated: which way each schema travels, where it lives, what each operation is called.
+
+Every decision is taken over the whole description, not over the families generated today, so that adding a family moves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from codegen.naming import attribute, pascal, snake
+from codegen.schema import Definition, Document, Endpoint, ListOf, Nullable, Ref, Shape, refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SHARED: Final = "shared"
+
+
+class PlanError(ValueError):
+    """The description and the settings do not fit together; the message names both."""
+
+
+class Direction(Enum):
+    """Which way a schema travels."""
+
+    SENT = "sent"
+    RECEIVED = "received"
+    BOTH = "sent and received"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOperation:
+    """One operation under the names it has in the client."""
+
+    endpoint: Endpoint
+    resource: tuple[str, ...]
+    """The way to it: `("chat", "completions")` for `client.chat.completions`."""
+    method: str
+    """Its name on the resource."""
+    function: str
+    """Its name in the family's module."""
+    item: Shape | None
+    """What a page lists; None when the answer is no page."""
+    cursor: str
+    """The query parameter that asks for the page behind an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is generated, and everything known about all the rest."""
+
+    document: Document
+    families: Mapping[str, tuple[PlannedOperation, ...]]
+    """Every family of the description, in alphabetical order."""
+    generated: tuple[str, ...]
+    """The families that are written, in the order of the client."""
+    directions: Mapping[str, Direction]
+    """By definition."""
+    modules: Mapping[str, str]
+    """The module below `models` of every definition: `chat`, `responses.items`."""
+
+    def definitions_of(self, families: Iterable[str]) -> set[str]:
+        """Return the names of the definitions that the operations of *families* reach."""
+        endpoints = [operation.endpoint for family in families for operation in self.families[family]]
+        return reach(self.document, [shape for item in endpoints for shape in (*_sent(item), *_received(item))])
+
+
+def make_plan(document: Document, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Plan:
+    """
+    Return the plan for *document*.
+
+    Raises:
+        PlanError: A family does not exist, two operations have one name, or subjects use each other in a circle.
+    """
+    families: dict[str, list[Endpoint]] = {}
+    for endpoint in document.endpoints:
+        families.setdefault(_family(endpoint, settings, overrides), []).append(endpoint)
+    generated = tuple(settings["generated"])
+    for family in generated:
+        if family not in families:
+            raise PlanError(f"families.toml generates {family!r}; the description has {', '.join(sorted(families))}")
+    planned = {
+        family: _named(document, endpoints, family, settings, overrides)
+        for family, endpoints in sorted(families.items())
+    }
+    return Plan(
+        document=document,
+        families=planned,
+        generated=generated,
+        directions=_directions(document),
+        modules=_modules(document, families, settings),
+    )
+
+
+def reach(document: Document, shapes: Iterable[Shape]) -> set[str]:
+    """Return the names of the definitions that *shapes* reach."""
+    found: set[str] = set()
+    waiting = [name for shape in shapes for name in refs(shape)]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [other for shape in document.definitions[name].shapes() for other in refs(shape)]
+    return found
+
+
+def object_of(document: Document, shape: Shape | None) -> Definition | None:
+    """Return the object definition that *shape* stands for, or None."""
+    while isinstance(shape, Ref | Nullable):
+        if isinstance(shape, Ref):
+            definition = document.definitions[shape.name]
+            if definition.alias is None:
+                return definition
+            shape = definition.alias
+        else:
+            shape = shape.inner
+    return None
+
+
+def _sent(endpoint: Endpoint) -> list[Shape]:
+    shapes = [parameter.shape for parameter in endpoint.parameters]
+    return shapes if endpoint.body is None else [*shapes, endpoint.body.shape]
+
+
+def _received(endpoint: Endpoint) -> list[Shape]:
+    return [shape for shape in (endpoint.result, endpoint.event) if shape is not None]
+
+
+def _directions(document: Document) -> dict[str, Direction]:
+    sent = reach(document, [shape for endpoint in document.endpoints for shape in _sent(endpoint)])
+    received = reach(document, [shape for endpoint in document.endpoints for shape in _received(endpoint)])
+    return {
+        name: Direction.BOTH
+        if name in sent and name in received
+        else Direction.SENT
+        if name in sent
+        else Direction.RECEIVED
+        for name in document.definitions
+    }
+
+
+def _family(endpoint: Endpoint, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> str:
+    if endpoint.beta is not None:
+        return str(overrides["beta"]["family"])
+    segment = endpoint.path.split("/")[1]
+    return str(settings["segments"].get(segment, segment))
+
+
+def _modules(document: Document, families: Mapping[str, list[Endpoint]], settings: Mapping[str, Any]) -> dict[str, str]:
+    users: dict[str, set[str]] = {name: set() for name in document.definitions}
+    for family, endpoints in families.items():
+        for name in reach(document, [shape for item in endpoints for shape in (*_sent(item), *_received(item))]):
+            users[name].add(family)
+    # a definition without users is the base of an allOf, and was taken apart
+    homes = {name: _home(found, settings["builds_on"]) for name, found in users.items() if found}
+    subjects = settings["subjects"]
+    return {
+        name: f"{home}.{_subject(document.definitions[name], subjects[home])}" if home in subjects else home
+        for name, home in homes.items()
+    }
+
+
+def _home(users: set[str], builds_on: Mapping[str, str]) -> str:
+    founders = {user for user in users if not users.intersection(_bases(user, builds_on))}
+    return founders.pop() if len(founders) == 1 else SHARED
+
+
+def _bases(family: str, builds_on: Mapping[str, str]) -> list[str]:
+    base = builds_on.get(family)
+    return [] if base is None else [base, *_bases(base, builds_on)]
+
+
+def _subject(definition: Definition, subjects: Mapping[str, list[str]]) -> str:
+    for subject, patterns in subjects.items():
+        if any(fnmatchcase(definition.owner, pattern) for pattern in patterns if pattern != "*"):
+            return subject
+    for subject, patterns in subjects.items():
+        if "*" in patterns:
+            return subject
+    raise PlanError(f"families.toml: no subject has a pattern for {definition.owner}; one of them needs '*'")
+
+
+def _named(
+    document: Document,
+    endpoints: list[Endpoint],
+    family: str,
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+) -> tuple[PlannedOperation, ...]:
+    collections = {item.path for item in endpoints if item.method == "GET" and _lists(document, item)}
+    singletons = {item.path for item in endpoints if item.method == "GET"} - collections
+    planned: list[PlannedOperation] = []
+    for endpoint in endpoints:
+        names = overrides["names"]["operations"].get(endpoint.operation_id, {})
+        resource, method = _place(endpoint, family, collections, singletons, settings)
+        planned.append(
+            PlannedOperation(
+                endpoint=endpoint,
+                resource=tuple(names["resource"]) if "resource" in names else resource,
+                method=names.get("method", method),
+                function=names.get("function", snake(endpoint.operation_id)),
+                item=_page_item(document, endpoint),
+                cursor="page" if any(item.name == "page" for item in endpoint.of("query")) else "after",
+            )
+        )
+    _refuse_twins(planned)
+    return tuple(planned)
+
+
+def _place(
+    endpoint: Endpoint, family: str, collections: set[str], singletons: set[str], settings: Mapping[str, Any]
+) -> tuple[tuple[str, ...], str]:
+    segments = endpoint.path.strip("/").split("/")
+    names = [attribute(segment) for segment in segments if not segment.startswith("{")]
+    resource = [family, *names] if segments[0] in settings["segments"] else [family, *names[1:]]
+    leaf, is_item = segments[-1], segments[-1].startswith("{")
+    if leaf in settings["actions"]["names"] and endpoint.method == "POST":
+        return tuple(resource[:-1]), leaf
+    if endpoint.method == "GET":
+        return tuple(resource), "list" if endpoint.path in collections else "retrieve"
+    if endpoint.method == "POST":
+        return tuple(resource), "update" if is_item or endpoint.path in singletons else "create"
+    return tuple(resource), {"PUT": "replace", "PATCH": "update", "DELETE": "delete"}[endpoint.method]
+
+
+def _lists(document: Document, endpoint: Endpoint) -> bool:
+    return _list_item(document, endpoint) is not None and not endpoint.path.endswith("}")
+
+
+def _list_item(document: Document, endpoint: Endpoint) -> Shape | None:
+    definition = object_of(document, endpoint.result)
+    for item in definition.properties if definition is not None else ():
+        if item.name == "data" and isinstance(item.shape, ListOf):
+            return item.shape.item
+    return None
+
+
+def _page_item(document: Document, endpoint: Endpoint) -> Shape | None:
+    cursors = {"after", "page"}
+    if endpoint.method != "GET" or not any(item.name in cursors for item in endpoint.of("query")):
+        return None
+    return _list_item(document, endpoint)
+
+
+def _refuse_twins(planned: list[PlannedOperation]) -> None:
+    for kind in ("method", "function"):
+        seen: dict[tuple[tuple[str, ...], str], str] = {}
+        for item in planned:
+            key = (item.resource, item.method) if kind == "method" else ((), item.function)
+            other = seen.setdefault(key, item.endpoint.operation_id)
+            if other != item.endpoint.operation_id:
+                raise PlanError(
+                    f"{other} and {item.endpoint.operation_id} are both {'.'.join((*key[0], key[1]))}; name one of them in"
+                    " overrides.toml, names.operations"
+                )
+
+
+def class_name(resource: tuple[str, ...]) -> str:
+    """Return the name of the class behind `client.<resource>`."""
+    return "".join(pascal(part) for part in "_".join(resource).split("_"))

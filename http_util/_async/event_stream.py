@@ -1,0 +1,100 @@
+"""
+An open answer as server-sent events.
+
+Spec: HTU-08, HTU-10, HTU-1003, CLI-10
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Self
+
+from http_util.sse import SseDecoder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from types import TracebackType
+
+    from http_util._async.body import AsyncBody
+    from http_util.call import ReplyHead
+    from http_util.sse import ServerSentEvent, SseTail
+    from http_util.watch import AsyncWatch
+
+
+class AsyncEventStream:
+    """
+    The events of one answer, for one reader. A context manager: leaving it closes the connection or gives it back.
+
+    Spec: CLI-10
+    """
+
+    __slots__ = ("_body", "_decoder", "head", "tail")
+
+    def __init__(self, head: ReplyHead, body: AsyncBody, *, max_event_bytes: int) -> None:
+        """
+        Stream *body*.
+
+        Args:
+            head: The head of the answer.
+            body: Its body, unread; owned by the stream from here.
+            max_event_bytes: Bound of one event.
+        """
+        self.head = head
+        """Status, headers, protocol, attempts and the upstream's id of the request."""
+        self.tail: SseTail | None = None
+        """What was left when the body ended; None before. A tail that is true: the body stopped inside an event."""
+        self._body = body
+        self._decoder = SseDecoder(max_event_bytes=max_event_bytes)
+
+    @property
+    def watch(self) -> AsyncWatch:
+        """By which the stream may be broken off."""
+        return self._body.watch
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes of events received so far, after decompression."""
+        return self._decoder.byte_count
+
+    async def next_events(self, *, timer: str = "", at: float = math.inf) -> list[ServerSentEvent]:
+        """
+        The events of the next read that completes one, in order; empty at the end of the body.
+
+        Args:
+            timer: The reason of the failure when *at* comes before an event does.
+            at: A monotonic moment by which an event must have come, beside the idle timer between any two bytes.
+
+        Raises:
+            HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. Its
+                outcome is PARTIAL once events have been returned.
+        """
+        while True:
+            piece = await self._body.next_piece(timer=timer, at=at)
+            if piece is None:
+                self.tail = self._decoder.finish()
+                return []
+            events = self._decoder.feed(piece)
+            if events:
+                self._body.delivered = True
+                return events
+
+    async def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+        """Event after event, until the body ends."""
+        while events := await self.next_events():
+            for event in events:
+                yield event
+
+    async def __aenter__(self) -> Self:
+        """The stream."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connection, or give it back when the body was read to its end. Safe to call twice."""
+        self._body.watch.stop()
+        await self._body.aclose()

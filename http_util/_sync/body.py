@@ -1,0 +1,104 @@
+# Written by scripts/unasync.py from http_util/_async/body.py; do not edit.
+"""
+The body of one answer: decompressed pieces, each waited for under the idle timer, bounded.
+
+Spec: HTU-13, HTU-14, ADP-33
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from adapter_api.outcome import Outcome
+from http_util.decompress import Decompressor
+from http_util.errors import ProtocolFailure
+from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
+
+if TYPE_CHECKING:
+    import httpx
+
+    from http_util.clock import SyncClock
+    from http_util.watch import Watch
+
+
+class Body:
+    """An unread or half-read body. Its reader closes it."""
+
+    __slots__ = ("_clock", "_decompressor", "_idle", "_pieces", "_response", "_status", "delivered", "watch")
+
+    def __init__(self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None) -> None:
+        """
+        Take over the body of *response*.
+
+        Args:
+            response: With its body unread.
+            watch: Guards every read.
+            clock: Tells the time of the idle timer.
+            idle: Seconds that a piece may take to come; None for no bound.
+        """
+        self.watch = watch
+        """The watch of the call; whoever streams the body may be broken off by it."""
+        self.delivered = False
+        """Whether a part of the answer has been handed out: a failure is then PARTIAL."""
+        self._response = response
+        self._status = response.status_code
+        self._clock = clock
+        self._idle = idle if idle is not None else math.inf
+        self._pieces = response.stream.__iter__()
+        self._decompressor = Decompressor.for_encoding(response.headers.get("content-encoding", ""))
+
+    def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
+        """
+        The next piece, possibly empty, or None at the end of the body.
+
+        Args:
+            timer: The reason of the failure when *at* comes before a piece does.
+            at: A monotonic moment beside the idle timer; by default only that one counts.
+
+        Raises:
+            HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
+        """
+        idle_at = self._clock.monotonic() + self._idle
+        if idle_at < at:
+            timer, at = "idle_timeout", idle_at
+        try:
+            piece = self.watch.guard(next(self._pieces, None), timer=timer, at=at)
+        except TRANSPORT_ERRORS as error:
+            phase = Phase.STREAMING if self.delivered else Phase.HEAD_RECEIVED
+            raise classify_transport_error(error, phase, http_status=self._status) from safe_cause(error)
+        if self._decompressor is None:
+            return piece
+        return self._decompressor.finish() if piece is None else self._decompressor.feed(piece)
+
+    def read_all(self, most: int) -> bytes:
+        """
+        The whole body.
+
+        Raises:
+            ProtocolFailure: It is larger than *most* bytes.
+            HttpFailure: As `next_piece`.
+        """
+        content = self.read_some(most + 1)
+        if len(content) > most:
+            raise ProtocolFailure(
+                f"the answer is larger than max_response_bytes ({most})",
+                reason="protocol",
+                outcome=Outcome.UNKNOWN,
+                http_status=self._status,
+            )
+        return content
+
+    def read_some(self, most: int) -> bytes:
+        """The beginning of the body, at most *most* bytes. Raises as `next_piece`."""
+        content = bytearray()
+        while len(content) < most:
+            piece = self.next_piece()
+            if piece is None:
+                break
+            content += piece
+        return bytes(content[:most])
+
+    def close(self) -> None:
+        """Give the connection back, or close it when the body was not read to its end. Safe to call twice."""
+        self._response.close()

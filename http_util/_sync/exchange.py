@@ -1,0 +1,279 @@
+# Written by scripts/unasync.py from http_util/_async/exchange.py; do not edit.
+"""
+One call through deadline, retry and connection: the thing that waits.
+
+What decides stands elsewhere: the policy (`retry`), the meaning of a status (`classify`) and of an exception
+(`transport_errors`). Everything that leaves is an `HttpFailure` with its ledger, or `asyncio.CancelledError`.
+
+Spec: HTU-1001, HTU-1002, HTU-05, HTU-12, HTU-14, HTU-PERF-1301, ERR-11
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+from tenacity import Retrying
+
+from adapter_api.outcome import Outcome
+from http_util._sync.body import Body
+from http_util._sync.event_stream import EventStream
+from http_util.attempt_ledger import AttemptLedger
+from http_util.call import HttpReply, ReplyHead
+from http_util.classify import classify_status, lower_headers, upstream_request_id
+from http_util.errors import (
+    BODY_EXCERPT_BYTES,
+    DeadlineExceeded,
+    HttpFailure,
+    Interrupted,
+    ProtocolFailure,
+    StatusFailure,
+)
+from http_util.retry_plan import RetryPlan
+from http_util.telemetry import AttemptRecord, notify
+from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
+from http_util.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from random import Random
+
+    from http_util.call import HttpCall, Timeouts
+    from http_util.clock import SyncClock
+    from http_util.retry_budget import RetryBudget
+
+EVENT_STREAM: Final = "text/event-stream"
+_SUCCESS: Final = range(200, 300)
+
+
+class Exchange:
+    """
+    Sends calls over one client. Safe for any number of calls at once; keeps nothing about any of them.
+
+    Spec: HTU-PERF-1301
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        *,
+        clock: SyncClock,
+        rng: Random,
+        max_response_bytes: int,
+        max_event_bytes: int,
+        budget: RetryBudget | None = None,
+        hooks: Sequence[object] = (),
+    ) -> None:
+        """
+        Make an exchange over *client*, which stays its owner's to close.
+
+        Args:
+            client: From `build_client`.
+            clock: Source of all times and pauses.
+            rng: Source of the jitter.
+            max_response_bytes: Bound of a whole answer, after decompression.
+            max_event_bytes: Bound of one server-sent event.
+            budget: Pays for retries; None means that they are free.
+            hooks: See `http_util.telemetry.Hooks`.
+        """
+        self._client = client
+        self._clock = clock
+        self._rng = rng
+        self._max_response_bytes = max_response_bytes
+        self._max_event_bytes = max_event_bytes
+        self._budget = budget
+        self._hooks = hooks
+
+    def send(self, call: HttpCall, *, watch: Watch | None = None) -> HttpReply:
+        """
+        Make *call* and read the whole answer.
+
+        Raises:
+            HttpFailure: The call failed, an answer with an error status included.
+        """
+        watch = self._watch(call, watch)
+        try:
+            head, body = self._answer(call, watch)
+            try:
+                content = body.read_all(self._max_response_bytes)
+            except HttpFailure as failure:
+                failure.attempts = head.attempts
+                raise
+            finally:
+                body.close()
+            return HttpReply(head=head, body=content)
+        finally:
+            watch.stop()
+
+    def open(self, call: HttpCall, *, watch: Watch | None = None) -> EventStream:
+        """
+        Make *call* and return its answer as an open stream of events, which the caller closes.
+
+        Args:
+            call: The call to make.
+            watch: By which others may break the call off, also while it streams. The stream owns it from here.
+
+        Raises:
+            HttpFailure: The call failed, or the answer is not an event stream.
+        """
+        watch = self._watch(call, watch)
+        try:
+            head, body = self._answer(call, watch)
+        except BaseException:
+            watch.stop()
+            raise
+        media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == EVENT_STREAM:
+            return EventStream(head, body, max_event_bytes=self._max_event_bytes)
+        try:
+            raise self._no_stream(head, body)
+        finally:
+            body.close()
+            watch.stop()
+
+    def _watch(self, call: HttpCall, watch: Watch | None) -> Watch:
+        watch = watch or Watch(self._clock)
+        watch.tighten(call.deadline)
+        return watch
+
+    def _answer(self, call: HttpCall, watch: Watch) -> tuple[ReplyHead, Body]:
+        """Put the request to the upstream until it succeeds or must not be put again."""
+        ledger = AttemptLedger(call.endpoint)
+        plan = RetryPlan(
+            call.retry,
+            clock=self._clock,
+            rng=self._rng,
+            endpoint=call.endpoint,
+            deadline=call.deadline,
+            replay_safe=call.replay_safe,
+            budget=self._budget,
+            hooks=self._hooks,
+        )
+        try:
+            if call.retry is None:
+                return self._attempt(call, watch, ledger, delay=0.0)
+            for attempt in Retrying(
+                sleep=lambda seconds: watch.guard(self._clock.sleep(seconds)), **plan.keywords()
+            ):
+                with attempt:
+                    return self._attempt(call, watch, ledger, delay=plan.delay)
+        except HttpFailure as failure:
+            if failure.attempts:
+                raise
+            raise _between_attempts(failure, ledger) from None
+        raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover - so its loop promises
+
+    def _attempt(
+        self, call: HttpCall, watch: Watch, ledger: AttemptLedger, *, delay: float
+    ) -> tuple[ReplyHead, Body]:
+        """Send the request once; return the head and the open body of a good answer."""
+        ledger.begin(self._clock.monotonic(), delay=delay)
+        try:
+            response = self._send(call, watch)
+            body = Body(response, watch, self._clock, idle=call.timeouts.idle)
+            headers = lower_headers(response.headers.multi_items())
+            if response.status_code not in _SUCCESS:
+                raise self._refused(call, response.status_code, headers, body)
+        except HttpFailure as failure:
+            line = ledger.failed(self._clock.monotonic(), failure)
+            notify(self._hooks, "on_attempt", AttemptRecord(method=call.method, attempt=line, http_version=None))
+            raise
+        request_id = upstream_request_id(headers)
+        version = response.http_version
+        line = ledger.succeeded(
+            self._clock.monotonic(), http_status=response.status_code, upstream_request_id=request_id
+        )
+        notify(self._hooks, "on_attempt", AttemptRecord(method=call.method, attempt=line, http_version=version))
+        if self._budget is not None:
+            self._budget.credit(call.endpoint, self._clock.monotonic())
+        head = ReplyHead(
+            status=response.status_code,
+            headers=headers,
+            http_version=version,
+            attempts=ledger.attempts,
+            upstream_request_id=request_id,
+        )
+        return head, body
+
+    def _send(self, call: HttpCall, watch: Watch) -> httpx.Response:
+        """The response with its body unread."""
+        progress = _Progress()
+        request = httpx.Request(
+            call.method,
+            call.url,
+            headers=dict(call.headers),
+            content=call.content,
+            extensions={"timeout": _engine_timeouts(call.timeouts, watch), "trace": progress.trace},
+        )
+        first_byte = call.timeouts.first_byte
+        at = math.inf if first_byte is None else self._clock.monotonic() + first_byte
+        try:
+            return watch.guard(
+                self._client.send(request, stream=True, follow_redirects=False), timer="first_byte_timeout", at=at
+            )
+        except HttpFailure as failure:
+            if progress.is_sent or failure.outcome is Outcome.NOT_SENT:
+                raise
+            raise failure.replace(outcome=Outcome.NOT_SENT) from None
+        except TRANSPORT_ERRORS as error:
+            raise classify_transport_error(error, Phase.SENDING) from safe_cause(error)
+
+    def _refused(self, call: HttpCall, status: int, headers: Mapping[str, str], body: Body) -> StatusFailure:
+        """The failure that an error answer stands for, by its status, its headers and the beginning of its body."""
+        try:
+            excerpt = body.read_some(BODY_EXCERPT_BYTES)
+        except (DeadlineExceeded, Interrupted):
+            raise
+        except HttpFailure:
+            excerpt = b""
+        finally:
+            body.close()
+        return call.refine(classify_status(status, headers, excerpt, self._clock.time()))
+
+    def _no_stream(self, head: ReplyHead, body: Body) -> HttpFailure:
+        """The failure of an answer that says 200 and is not an event stream."""
+        media_type = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
+        try:
+            excerpt = body.read_some(BODY_EXCERPT_BYTES)
+        except HttpFailure:
+            excerpt = b""
+        return ProtocolFailure(
+            f"the upstream answered {head.status} with content type {media_type}, expected {EVENT_STREAM}",
+            reason="content_type",
+            outcome=Outcome.UNKNOWN,
+            http_status=head.status,
+            upstream_request_id=head.upstream_request_id,
+            body=excerpt,
+            attempts=head.attempts,
+        )
+
+
+class _Progress:
+    """How far one attempt has come, as the engine tells it."""
+
+    __slots__ = ("is_sent",)
+
+    def __init__(self) -> None:
+        self.is_sent = False
+
+    def trace(self, name: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002 - the engine's signature
+        """Listen to the engine: from the first byte of the request on, nobody knows what the upstream does with it."""
+        if name.endswith("send_request_headers.started"):
+            self.is_sent = True
+
+
+def _engine_timeouts(timeouts: Timeouts, watch: Watch) -> dict[str, float | None]:
+    """The timers that only the engine can keep, because only it knows its phases."""
+    return {
+        "connect": timeouts.connect,
+        "pool": timeouts.pool,
+        "write": timeouts.write,
+        "read": watch.socket_timeout(timeouts),
+    }
+
+
+def _between_attempts(failure: HttpFailure, ledger: AttemptLedger) -> HttpFailure:
+    """A failure that struck outside of an attempt, with the ledger, and with the outcome of the last attempt."""
+    last = ledger.attempts[-1].outcome if ledger.attempts else None
+    return failure.replace(outcome=last or Outcome.NOT_SENT, attempts=ledger.attempts)

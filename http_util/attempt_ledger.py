@@ -1,0 +1,83 @@
+"""
+The attempt ledger of one call: what was tried, where, with which outcome and after which pause.
+
+Pure: the time is an argument. The ledger travels with the result or with the failure, never through a global.
+
+Spec: HTU-05
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from adapter_api.outcome import Attempt
+
+if TYPE_CHECKING:
+    from adapter_api.outcome import Outcome
+    from http_util.errors import HttpFailure
+
+
+class AttemptLedger:
+    """Collects the lines of one call: `begin` each attempt, then `succeeded` or `failed`."""
+
+    __slots__ = ("_began", "_delay", "_endpoint", "_lines")
+
+    def __init__(self, endpoint: str) -> None:
+        """
+        Open the ledger of a call.
+
+        Args:
+            endpoint: ``scheme://host:port``, without userinfo.
+        """
+        self._endpoint = endpoint
+        self._lines: list[Attempt] = []
+        self._began = 0.0
+        self._delay = 0.0
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The finished lines, oldest first."""
+        return tuple(self._lines)
+
+    def begin(self, now: float, *, delay: float = 0.0) -> None:
+        """
+        Note the start of an attempt.
+
+        Args:
+            now: Monotonic seconds.
+            delay: Seconds waited before it.
+        """
+        self._began = now
+        self._delay = delay
+
+    def succeeded(self, now: float, *, http_status: int, upstream_request_id: str | None) -> Attempt:
+        """Close the current attempt with a good answer and return its line."""
+        return self._line(now, None, None, http_status, upstream_request_id)
+
+    def failed(self, now: float, failure: HttpFailure) -> Attempt:
+        """Close the current attempt with *failure*, write the whole ledger into it, and return the line."""
+        line = self._line(now, failure.outcome, failure.reason, failure.http_status, failure.upstream_request_id)
+        failure.attempts = self.attempts
+        return line
+
+    def _line(
+        self,
+        now: float,
+        outcome: Outcome | None,
+        reason: str | None,
+        http_status: int | None,
+        upstream_request_id: str | None,
+    ) -> Attempt:
+        """Append and return a line."""
+        line = Attempt(
+            number=len(self._lines) + 1,
+            outcome=outcome,
+            reason=reason,
+            http_status=http_status,
+            delay=self._delay,
+            elapsed=max(0.0, now - self._began),
+            endpoint=self._endpoint,
+            upstream_request_id=upstream_request_id,
+        )
+        self._lines.append(line)
+        return line

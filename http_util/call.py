@@ -1,0 +1,92 @@
+"""
+One HTTP call as a value, and what comes back of it. Pure: nothing here sends anything.
+
+Spec: HTU-1001, HTU-03, HTU-14
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from adapter_api.outcome import Attempt
+    from http_util.deadline import Deadline
+    from http_util.errors import StatusFailure
+    from http_util.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """
+    The timers of one attempt, in seconds; None leaves a phase to the deadline alone.
+
+    Spec: ADP-33
+    """
+
+    connect: float | None = 5.0
+    """Until the connection, TLS included, is made."""
+    pool: float | None = 5.0
+    """Until a connection is free, where their number is limited."""
+    write: float | None = 30.0
+    """Until the upstream takes the next piece of the request."""
+    first_byte: float | None = 30.0
+    """From the start of the attempt until the head of the answer is there."""
+    idle: float | None = 30.0
+    """Between two pieces of the answer. Comments and pings count as pieces."""
+
+
+def _unchanged(failure: StatusFailure) -> StatusFailure:
+    return failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpCall:
+    """A request that has not been sent, and the rules under which it is."""
+
+    method: str
+    url: str
+    """Absolute."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    deadline: Deadline | None = None
+    """Ends the call wherever it is: waiting, connecting, pausing between attempts, or streaming."""
+    retry: RetryPolicy | None = None
+    """None means one attempt."""
+    replay_safe: bool = False
+    """Whether it does no harm when the upstream processes the request twice."""
+    refine: Callable[[StatusFailure], StatusFailure] = _unchanged
+    """Reads an error answer's body and returns the failure with a finer reason, before a retry is decided on."""
+
+    @property
+    def endpoint(self) -> str:
+        """`scheme://host:port`, as the attempt ledger names it."""
+        parts = urlsplit(self.url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyHead:
+    """What is known of an answer when its head has arrived."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """By lower-case name; of a repeated header, the first value."""
+    http_version: str
+    """`HTTP/1.1` or `HTTP/2`."""
+    attempts: tuple[Attempt, ...]
+    """The ledger of the call, the successful attempt last."""
+    upstream_request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpReply:
+    """A whole answer."""
+
+    head: ReplyHead
+    body: bytes = field(repr=False)

@@ -1,0 +1,213 @@
+"""
+Repairs to the connections of httpcore 1.0, by subclass, for what its users cannot repair from outside.
+
+1. *HTTP/2: closing an answer early resets its stream.* httpcore forgets the stream locally; the upstream goes on generating
+   for nobody, and after a hundred such closes the connection takes no more requests.
+2. *HTTP/2: a write is never cut in two.* A task cancelled in the middle of a write would spoil the TLS stream for all the
+   other requests on the same connection.
+3. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
+4. *Pools: the limit of idle connections counts idle connections*, not all of them.
+
+The names with an underscore are httpcore's own; the tests of this module are what notices when a release changes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
+import httpcore
+from httpcore._async.http2 import AsyncHTTP2Connection
+from httpcore._async.http11 import AsyncHTTP11Connection
+from httpcore._sync.http2 import HTTP2Connection
+from httpcore._sync.http11 import HTTP11Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# A reset is a courtesy to the upstream: it must not hold up whoever closes the answer.
+_RESET_TIMEOUT: Final = 1.0
+_RESET_REQUEST: Final[Any] = SimpleNamespace(extensions={"timeout": {"write": _RESET_TIMEOUT}})
+
+_NETWORK_TROUBLE: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+
+
+def abandon_stream(state: h2.connection.H2Connection, stream_id: int, undelivered: Iterable[h2.events.Event]) -> bool:
+    """
+    Write into *state* what the peer must be told about a stream that nobody reads any more.
+
+    Data that came and was not handed out is acknowledged, so that the connection's window does not shrink for good.
+
+    Returns:
+        Whether the stream was still open, so that there is a reset to send.
+    """
+    stream = state.streams.get(stream_id)
+    if stream is None or stream.closed:
+        return False
+    try:
+        for event in undelivered:
+            if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
+                state.acknowledge_received_data(event.flow_controlled_length, stream_id)
+        state.reset_stream(stream_id, error_code=h2.errors.ErrorCodes.CANCEL)
+    except h2.exceptions.ProtocolError:
+        # the connection itself is over, and with it the stream
+        return False
+    return True
+
+
+class _AsyncHTTP2(AsyncHTTP2Connection):
+    """An HTTP/2 connection that resets abandoned streams and completes its writes."""
+
+    async def _response_closed(self, stream_id: int) -> None:
+        """Reset the stream if it is still open, then forget it."""
+        try:
+            if abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ())):
+                with contextlib.suppress(*_NETWORK_TROUBLE):
+                    await self._write_outgoing_data(_RESET_REQUEST)
+        finally:
+            await super()._response_closed(stream_id=stream_id)
+
+    async def _write_outgoing_data(self, request: httpcore.Request) -> None:
+        """Write in a task of its own: whoever asked may be cancelled, the write goes on."""
+        # nearly every read ends here with nothing to say; a task for that would double the cost of a token
+        if not self._h2_state._data_to_send:  # noqa: SLF001 - there is no public way to look without taking
+            return
+        write = asyncio.ensure_future(super()._write_outgoing_data(request))
+        try:
+            await asyncio.shield(write)
+        except asyncio.CancelledError:
+            write.add_done_callback(_note_result)
+            raise
+
+
+def _note_result(write: asyncio.Future[None]) -> None:
+    """Take the result of a write that nobody waits for; the connection has remembered its failure."""
+    if not write.cancelled():
+        write.exception()
+
+
+class _AsyncHTTP11(AsyncHTTP11Connection):
+    """An HTTP/1.1 connection that is not reused when bytes are left over."""
+
+    async def _response_closed(self) -> None:
+        """Close the connection when more than the answer has come, else keep it."""
+        if self._h11_state.trailing_data[0]:
+            await self.aclose()
+        else:
+            await super()._response_closed()
+
+
+class _AsyncConnection(httpcore.AsyncHTTPConnection):
+    """Connects as httpcore does, then speaks through the classes above."""
+
+    @property
+    def _connection(self) -> Any:
+        """The protocol's connection, None until connected."""
+        return self.__dict__.get("_connection")
+
+    @_connection.setter
+    def _connection(self, made: Any) -> None:
+        """Take the connection that httpcore made, which is unused, as ours."""
+        kinds = {AsyncHTTP2Connection: _AsyncHTTP2, AsyncHTTP11Connection: _AsyncHTTP11}
+        self.__dict__["_connection"] = _as_ours(made, kinds)
+
+
+class AsyncPool(httpcore.AsyncConnectionPool):
+    """A pool of repaired connections, for asyncio."""
+
+    def __init__(self, *, idle_limit: int, **settings: Any) -> None:
+        """Build an empty pool that keeps at most *idle_limit* unused connections; the rest are httpcore's arguments."""
+        super().__init__(**settings)
+        self.idle_limit = idle_limit
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:
+        """Return a connection that is not open yet."""
+        return _AsyncConnection(origin=origin, **_connection_settings(self))
+
+    def _assign_requests_to_connections(self) -> list[httpcore.AsyncConnectionInterface]:
+        """Assign as httpcore does, with a limit that holds for idle connections only."""
+        self._max_keepalive_connections = _allowed_connections(self)
+        return super()._assign_requests_to_connections()
+
+
+class _HTTP2(HTTP2Connection):
+    """An HTTP/2 connection that resets abandoned streams."""
+
+    def _response_closed(self, stream_id: int) -> None:
+        """Reset the stream if it is still open, then forget it."""
+        try:
+            if abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ())):
+                with contextlib.suppress(*_NETWORK_TROUBLE):
+                    self._write_outgoing_data(_RESET_REQUEST)
+        finally:
+            super()._response_closed(stream_id=stream_id)
+
+
+class _HTTP11(HTTP11Connection):
+    """An HTTP/1.1 connection that is not reused when bytes are left over."""
+
+    def _response_closed(self) -> None:
+        """Close the connection when more than the answer has come, else keep it."""
+        if self._h11_state.trailing_data[0]:
+            self.close()
+        else:
+            super()._response_closed()
+
+
+class _Connection(httpcore.HTTPConnection):
+    """Connects as httpcore does, then speaks through the classes above."""
+
+    @property
+    def _connection(self) -> Any:
+        """The protocol's connection, None until connected."""
+        return self.__dict__.get("_connection")
+
+    @_connection.setter
+    def _connection(self, made: Any) -> None:
+        """Take the connection that httpcore made, which is unused, as ours."""
+        kinds = {HTTP2Connection: _HTTP2, HTTP11Connection: _HTTP11}
+        self.__dict__["_connection"] = _as_ours(made, kinds)
+
+
+class Pool(httpcore.ConnectionPool):
+    """A pool of repaired connections, for threads."""
+
+    def __init__(self, *, idle_limit: int, **settings: Any) -> None:
+        """Build an empty pool that keeps at most *idle_limit* unused connections; the rest are httpcore's arguments."""
+        super().__init__(**settings)
+        self.idle_limit = idle_limit
+
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        """Return a connection that is not open yet."""
+        return _Connection(origin=origin, **_connection_settings(self))
+
+    def _assign_requests_to_connections(self) -> list[httpcore.ConnectionInterface]:
+        """Assign as httpcore does, with a limit that holds for idle connections only."""
+        self._max_keepalive_connections = _allowed_connections(self)
+        return super()._assign_requests_to_connections()
+
+
+def _as_ours(made: Any, kinds: Mapping[Any, Any]) -> Any:
+    """Return the unused connection *made* as an instance of our class for its protocol."""
+    kind = kinds.get(type(made))
+    if kind is None:
+        return made
+    return kind(origin=made._origin, stream=made._network_stream, keepalive_expiry=made._keepalive_expiry)  # noqa: SLF001
+
+
+def _connection_settings(pool: Any) -> dict[str, Any]:
+    """Return what a pool hands to each of its connections."""
+    names = ("ssl_context", "keepalive_expiry", "http1", "http2", "retries", "local_address", "network_backend")
+    settings = {name: getattr(pool, f"_{name}") for name in names}
+    return settings | {"socket_options": pool._socket_options}  # noqa: SLF001
+
+
+def _allowed_connections(pool: AsyncPool | Pool) -> int:
+    """Return how many connections a pool may keep: those in use and `idle_limit` more."""
+    return pool.idle_limit + sum(not connection.is_idle() for connection in pool.connections)

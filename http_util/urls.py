@@ -1,0 +1,162 @@
+"""
+URLs: which ones may be called, and how they are written down. Pure; nothing is resolved.
+
+Spec: SEC-10, SEC-12
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import idna
+
+from http_util.redact import redact_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from urllib.parse import SplitResult
+
+_LONGEST_URL: Final = 2048
+_LONGEST_HOST: Final = 253
+_LARGEST_PORT: Final = 65_535
+_PORTS: Final = {"http": 80, "https": 443}
+
+# a space, a control character, a backslash, a quote or an angle bracket is never part of a URL in good faith
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]")
+_HOST: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
+_NUMERIC_HOST: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection goes: scheme, host and port."""
+
+    scheme: str
+    """``http`` or ``https``."""
+    host: str
+    """Lower-case ASCII name or address; an IPv6 address without brackets."""
+    port: int
+    """1 to 65535, the scheme's own when the URL names none."""
+
+    def __str__(self) -> str:
+        """Return ``scheme://host:port``."""
+        return f"{self.scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def check_url(
+    url: str,
+    *,
+    field: str,
+    plain_http_hosts: Iterable[str] = (),
+    allow_query: bool = False,
+) -> str:
+    """
+    Return *url* in its normal form: lower-case ASCII host, no default port, no slash at the end of the path.
+
+    Args:
+        url: ``https://host[:port][/path]``; ``http://`` only for loopback hosts and those listed.
+        field: Name of the setting; every error begins with it.
+        plain_http_hosts: Hosts that may be called without TLS.
+        allow_query: Whether a query may follow the path.
+
+    Raises:
+        ValueError: The URL is refused. The text names *field* and what is accepted, and shows no user name, password,
+            query value or key.
+
+    Spec: SEC-10
+    """
+    parts = _split(url, field)
+    origin = _origin(parts, field, url)
+    if parts.fragment or url.endswith("#"):
+        raise _refusal(field, "must not have a fragment (#...)", url)
+    if (parts.query or url.endswith("?")) and not allow_query:
+        raise _refusal(field, "must not have a query (?...)", url)
+    plain_hosts = {normal_host(host, field="plain_http_hosts") for host in plain_http_hosts}
+    if origin.scheme == "http" and not is_loopback(origin.host) and origin.host not in plain_hosts:
+        raise _refusal(field, "must be https://; http:// is only for loopback or hosts in plain_http_hosts", url)
+    shown_host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    port = "" if origin.port == _PORTS[origin.scheme] else f":{origin.port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{origin.scheme}://{shown_host}{port}{parts.path.rstrip('/')}{query}"
+
+
+def origin_of(url: str, *, field: str = "url") -> Origin:
+    """
+    Return where a request to *url* goes.
+
+    Raises:
+        ValueError: As `check_url`, without the rules about plain HTTP, query and fragment.
+    """
+    return _origin(_split(url, field), field, url)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether *host* can only be this machine: ``localhost``, a name under it, 127.0.0.0/8 or ::1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        name = host.rstrip(".")
+        return name == "localhost" or name.endswith(".localhost")
+
+
+def normal_host(host: str, *, field: str) -> str:
+    """
+    Return a host name or address in lower-case ASCII; an IPv6 address in its shortest form without brackets.
+
+    Raises:
+        ValueError: It is neither a name nor an address; the text names *field*.
+    """
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    try:
+        name = bare.lower() if bare.isascii() else idna.encode(bare, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError(
+            f"{field} must hold a host name or an IP address; this one cannot be written in ASCII"
+        ) from None
+    if len(name) > _LONGEST_HOST or not _HOST.fullmatch(name) or _NUMERIC_HOST.fullmatch(name):
+        raise ValueError(f"{field} must hold a host name or an IP address, not {redact_url(host)[:80]!r}")
+    return name.removesuffix(".")
+
+
+def _split(url: str, field: str) -> SplitResult:
+    """Return the parts of a URL that has no character that does not belong into one."""
+    if not isinstance(url, str):
+        raise ValueError(f"{field} must be a URL as text, not {type(url).__name__}")  # noqa: TRY004 - a field error
+    if len(url) > _LONGEST_URL:
+        raise ValueError(f"{field} must have at most {_LONGEST_URL} characters, this one has {len(url)}")
+    if _FORBIDDEN.search(url):
+        raise ValueError(f"{field} must not hold spaces, line breaks, control characters or quotes")
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError(f"{field} must be https://host[:port][/path]; this one cannot be parsed") from None
+
+
+def _origin(parts: SplitResult, field: str, url: str) -> Origin:
+    """Return scheme, host and port after they were checked."""
+    if parts.scheme not in _PORTS:
+        raise _refusal(field, "must begin with https:// (or http:// for loopback)", url)
+    if "@" in parts.netloc:
+        raise ValueError(f"{field} must not hold a user name or password (value not shown)")
+    if not parts.hostname or "%" in parts.netloc:
+        raise _refusal(field, "must name a host", url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0 or parts.netloc.endswith(":"):
+        raise _refusal(field, f"must have a port between 1 and {_LARGEST_PORT}, or none", url)
+    return Origin(parts.scheme, normal_host(parts.hostname, field=field), port or _PORTS[parts.scheme])
+
+
+def _refusal(field: str, accepted: str, url: str) -> ValueError:
+    """Return the error for a URL, without anything secret in it."""
+    return ValueError(f"{field} {accepted}; got {redact_url(url)[:200]!r}")

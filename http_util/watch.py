@@ -1,0 +1,248 @@
+"""
+The watch over one call: a deadline, a timer for what is being awaited, and a switch for others.
+
+`AsyncWatch.guard` awaits something in the caller's own task. When the deadline passes, the timer runs out or somebody calls
+`break_off`, what is awaited is cancelled and the failure is raised instead; no second task is needed, and a cancellation
+that comes from outside stays one. The timer is armed lazily: a stream of a thousand reads costs one timer, not a thousand.
+
+`Watch` is the same for blocking code, where the socket's own timeouts do the waiting: it looks at the deadline before and
+after each wait, and so may be late by one of those timeouts.
+
+Spec: ADP-30, ADP-33, HTU-14, SVC-16, ERR-11
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+from adapter_api.outcome import Outcome
+from http_util.errors import DeadlineExceeded, HttpFailure, TimeoutFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from http_util.call import Timeouts
+    from http_util.clock import Clock, SyncClock, TimerHandle
+    from http_util.deadline import Deadline
+
+T = TypeVar("T")
+
+_NEVER: Final = math.inf
+
+
+class AsyncWatch:
+    """
+    Guards the awaits of one call, one at a time.
+
+    Any task of the event loop may call `break_off`; only the call's own task awaits `guard`.
+    """
+
+    __slots__ = (
+        "_armed_at",
+        "_broken_by_us",
+        "_clock",
+        "_deadline_at",
+        "_failure",
+        "_handle",
+        "_on_broken",
+        "_task",
+        "_timer",
+        "_timer_at",
+    )
+
+    def __init__(self, clock: Clock, deadline: Deadline | None = None) -> None:
+        """
+        Watch a call.
+
+        Args:
+            clock: Tells the time and calls back.
+            deadline: When the call is over; None for never.
+        """
+        self._clock = clock
+        self._deadline_at = deadline.at if deadline is not None else _NEVER
+        self._failure: HttpFailure | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._broken_by_us = False
+        self._timer = ""
+        self._timer_at = _NEVER
+        self._handle: TimerHandle | None = None
+        self._armed_at = _NEVER
+        self._on_broken: Callable[[], None] | None = None
+
+    @property
+    def failure(self) -> HttpFailure | None:
+        """Why the call was broken off; None while it was not."""
+        return self._failure
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a task is inside `guard`."""
+        return self._task is not None
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the watch goes by."""
+        return self._clock
+
+    def tighten(self, deadline: Deadline | None) -> None:
+        """Let *deadline* end the call if it is earlier than the one in force."""
+        if deadline is not None:
+            self._deadline_at = min(self._deadline_at, deadline.at)
+
+    def on_broken(self, callback: Callable[[], None]) -> None:
+        """Call *callback* when the deadline passes while nobody waits in `guard`: somebody must then clean up."""
+        self._on_broken = callback
+
+    def break_off(self, failure: HttpFailure) -> bool:
+        """
+        End the call: what is awaited now raises *failure*, and so does every later `guard`. The first one counts.
+
+        Returns:
+            Whether a task is inside `guard`. If so it will clean up; if not, that is the caller's to do.
+        """
+        if self._failure is None:
+            self._failure = failure
+            if self._task is not None:
+                self._broken_by_us = True
+                self._task.cancel()
+        return self._task is not None
+
+    async def guard(self, awaitable: Awaitable[T], *, timer: str = "", at: float = _NEVER) -> T:
+        """
+        The result of *awaitable*, unless something ends the call first.
+
+        Args:
+            awaitable: What to wait for. When the call is over already, it is closed unstarted.
+            timer: The reason of the failure when *at* has come.
+            at: The monotonic moment by which this one wait must be over; by default the deadline alone counts.
+
+        Raises:
+            DeadlineExceeded: The deadline passed.
+            TimeoutFailure: *at* has come; its reason is *timer*.
+            HttpFailure: What `break_off` was given.
+            asyncio.CancelledError: The task was cancelled by somebody else.
+        """
+        if self._failure is not None:
+            _close(awaitable)
+            raise self._failure
+        self._timer = timer
+        self._timer_at = at
+        if (due := min(at, self._deadline_at)) < self._armed_at:
+            self._arm(due)
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        cancelled_before = task.cancelling()
+        self._task = task
+        try:
+            result = await awaitable
+        except asyncio.CancelledError:
+            if self._answers_for(task, cancelled_before):
+                raise self._failure from None
+            raise
+        except BaseException:
+            if self._answers_for(task, cancelled_before):
+                raise self._failure from None
+            raise
+        finally:
+            self._task = None
+            self._timer_at = _NEVER
+        if self._answers_for(task, cancelled_before):
+            raise self._failure
+        return result
+
+    def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
+        """Seconds that the engine itself shall bound a read by: None, because `guard` does."""
+        return None
+
+    def stop(self) -> None:
+        """Take the timer away: the call is over."""
+        self._deadline_at = self._timer_at = self._armed_at = _NEVER
+        self._on_broken = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _answers_for(self, task: asyncio.Task[Any], cancelled_before: int) -> bool:
+        """Whether the wait ended because of this watch, and of nobody else; takes back our own cancellation."""
+        if not self._broken_by_us:
+            return False
+        self._broken_by_us = False
+        return task.uncancel() <= cancelled_before
+
+    def _arm(self, due: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_at = due
+        self._handle = self._clock.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        """The timer rang: something is due, or it was armed for a wait that is over."""
+        self._handle = None
+        self._armed_at = _NEVER
+        now = self._clock.monotonic()
+        if now >= self._deadline_at:
+            if not self.break_off(_deadline_passed()) and self._on_broken is not None:
+                self._on_broken()
+        elif now >= self._timer_at:
+            self.break_off(_timed_out(self._timer))
+        elif (due := min(self._timer_at, self._deadline_at)) < _NEVER:
+            self._arm(due)
+
+
+class Watch:
+    """The watch of blocking code: the same names, for one thread."""
+
+    __slots__ = ("_clock", "_deadline_at")
+
+    def __init__(self, clock: SyncClock, deadline: Deadline | None = None) -> None:
+        """Watch a call by *clock* until *deadline*; None for no deadline."""
+        self._clock = clock
+        self._deadline_at = deadline.at if deadline is not None else _NEVER
+
+    @property
+    def clock(self) -> SyncClock:
+        """The clock that the watch goes by."""
+        return self._clock
+
+    def tighten(self, deadline: Deadline | None) -> None:
+        """Let *deadline* end the call if it is earlier than the one in force."""
+        if deadline is not None:
+            self._deadline_at = min(self._deadline_at, deadline.at)
+
+    # The timer's name and moment are the asynchronous watch's business: here the socket has kept the time.
+    def guard(self, result: T, *, timer: str = "", at: float = _NEVER) -> T:  # noqa: ARG002
+        """
+        *result*, which the caller has waited for, unless the deadline has passed meanwhile.
+
+        Raises:
+            DeadlineExceeded: The deadline passed.
+        """
+        if self._clock.monotonic() >= self._deadline_at:
+            raise _deadline_passed()
+        return result
+
+    def socket_timeout(self, timeouts: Timeouts) -> float | None:
+        """Seconds that the engine shall bound a read by: the timers' larger one, or what is left of the deadline."""
+        timers = [seconds for seconds in (timeouts.first_byte, timeouts.idle) if seconds is not None]
+        left = self._deadline_at - self._clock.monotonic()
+        limits = [max(timers)] * bool(timers) + [max(0.001, left)] * (left < _NEVER)
+        return min(limits, default=None)
+
+    def stop(self) -> None:
+        """Nothing to take away."""
+
+
+def _deadline_passed() -> DeadlineExceeded:
+    return DeadlineExceeded("the deadline passed", reason="deadline", outcome=Outcome.UNKNOWN)
+
+
+def _timed_out(timer: str) -> TimeoutFailure:
+    return TimeoutFailure(f"nothing came within {timer}", reason=timer, outcome=Outcome.UNKNOWN)
+
+
+def _close(awaitable: Awaitable[object]) -> None:
+    """Close a coroutine that will not be awaited, so that it does not warn of it."""
+    close = getattr(awaitable, "close", None)
+    if close is not None:
+        close()

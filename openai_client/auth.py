@@ -1,0 +1,203 @@
+"""
+Authentication, in one place: from credentials to the headers of one request.
+
+The key is read once per request, so a provider that rotates it is asked once and the request is written, redacted and
+retried with the same key. Headers come in a mapping whose `repr` masks what is secret.
+
+Spec: CLI-08, SEC-07, SEC-17, SEC-18
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from http_util.redact import redact_headers
+from http_util.secret import Secret, bearer_headers
+from openai_client.errors import InvalidConfiguration, MissingApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openai_client.secret_audit import SecretAudit
+
+KeyProvider: TypeAlias = Callable[[], "Secret | str"]
+"""Gives the key that is valid now. Called once per request, by whoever makes it; must not block long."""
+
+ApiKey: TypeAlias = "Secret | KeyProvider | None"
+"""A credential: fixed, provided anew for each request, or none (local servers)."""
+
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_LONGEST_VALUE: Final = 8192
+_FIRST_PRINTABLE: Final = 0x20
+_LAST_PRINTABLE: Final = 0x7E
+
+
+class AuthScheme(StrEnum):
+    """The header that carries the key."""
+
+    BEARER = "bearer"
+    """`Authorization: Bearer KEY`."""
+    API_KEY = "api-key"
+    """`api-key: KEY`, as Azure OpenAI wants it."""
+
+
+class MaskedHeaders(dict[str, str]):
+    """Headers with lower-case names whose `repr` shows no credential, so that they may stand in a traceback."""
+
+    def __repr__(self) -> str:
+        """Return the headers with sensitive values masked."""
+        return repr(redact_headers(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What one request needs to be let in."""
+
+    headers: MaskedHeaders
+    """The headers to send."""
+    secrets: tuple[Secret, ...]
+    """The credentials in them, to be removed from whatever the upstream says about the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """
+    Who the client is.
+
+    Example:
+        >>> auth = Auth(api_key=Secret("sk-example-0000000000"), organization_id="org-1")
+        >>> auth.authorize().headers
+        {'authorization': '****', 'openai-organization': '****'}
+
+    Spec: CLI-08, SEC-18
+    """
+
+    api_key: ApiKey = None
+    """The key of ordinary calls; None sends none."""
+    admin_key: ApiKey = None
+    """The key of the organization's administration, which takes no ordinary one."""
+    scheme: AuthScheme = AuthScheme.BEARER
+    """The header that carries the key."""
+    organization_id: str | None = None
+    """Sent as `OpenAI-Organization`."""
+    project_id: str | None = None
+    """Sent as `OpenAI-Project`."""
+    audit: SecretAudit | None = field(default=None, compare=False)
+    """Records every reading of a key; None records nothing."""
+
+    def __post_init__(self) -> None:
+        """
+        Check what becomes a header.
+
+        Raises:
+            InvalidConfiguration: An id cannot stand in a header; the message names it.
+        """
+        for name in ("organization_id", "project_id"):
+            value = getattr(self, name)
+            if value is not None and (problem := header_problem(name, value)):
+                raise InvalidConfiguration(problem)
+
+    def authorize(self, *, admin: bool = False) -> Authorization:
+        """
+        Return the headers for one request; reads the key, so call it once per request.
+
+        Args:
+            admin: Whether the call needs the admin key.
+
+        Raises:
+            MissingApiKey: The call needs the admin key and there is none, or the provider of a key failed.
+            InvalidConfiguration: The provider's key cannot stand in a header.
+
+        Spec: SEC-17
+        """
+        key = _read("admin_key" if admin else "api_key", self.admin_key if admin else self.api_key)
+        if admin and key is None:
+            raise MissingApiKey("admin_key: this call needs the organization's admin key; none was given")
+        headers = MaskedHeaders()
+        if key is not None:
+            if self.audit is not None:
+                self.audit.record(key)
+            headers.update(bearer_headers(key) if self.scheme is AuthScheme.BEARER else {"api-key": key.reveal()})
+        if self.organization_id is not None:
+            headers["openai-organization"] = self.organization_id
+        if self.project_id is not None:
+            headers["openai-project"] = self.project_id
+        return Authorization(headers=headers, secrets=() if key is None else (key,))
+
+    def written_headers(self) -> frozenset[str]:
+        """Return the names of the headers that `authorize` writes; nobody else may."""
+        names = set[str]()
+        if self.api_key is not None or self.admin_key is not None:
+            names.add("authorization" if self.scheme is AuthScheme.BEARER else "api-key")
+        if self.organization_id is not None:
+            names.add("openai-organization")
+        if self.project_id is not None:
+            names.add("openai-project")
+        return frozenset(names)
+
+
+def _read(name: str, key: ApiKey) -> Secret | None:
+    """Return the key that is valid now."""
+    if key is None or isinstance(key, Secret):
+        return key
+    try:
+        value = key()
+    # a provider is foreign code: whatever it raises means that there is no key
+    except Exception as error:
+        raise MissingApiKey(f"{name}: its provider failed with {type(error).__name__}") from error
+    try:
+        return Secret(value)
+    except (TypeError, ValueError) as error:
+        problem = f"{name}: its provider gave something else than a key: {error}"
+    finally:
+        # the frame may be shown in a traceback
+        del value
+    raise InvalidConfiguration(problem)
+
+
+def header_problem(name: object, value: object) -> str | None:
+    r"""
+    Return what is wrong with a header, naming it and never showing its value, or None.
+
+    Example:
+        >>> header_problem("x-tenant", "a\r\nhost: evil")
+        'x-tenant: a header value must be printable ASCII without line breaks (value not shown)'
+
+    Spec: HTU-1004
+    """
+    if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        return f"{str(name)[:64]!r} is no header name: letters, digits and - are"
+    if not isinstance(value, str):
+        return f"{name}: a header value must be a str, not {type(value).__name__}"
+    if len(value) > _LONGEST_VALUE:
+        return f"{name}: a header value must have at most {_LONGEST_VALUE} characters, this one has {len(value)}"
+    if any(not _FIRST_PRINTABLE <= ord(char) <= _LAST_PRINTABLE and char != "\t" for char in value):
+        return f"{name}: a header value must be printable ASCII without line breaks (value not shown)"
+    return None
+
+
+def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> MaskedHeaders:
+    """
+    Return the headers of all *layers*, a later one over an earlier one, whatever the case of their names.
+
+    Args:
+        layers: Headers of the client, the operation, the call.
+        reserved: Lower-case names that none of them may write, because authentication does.
+
+    Raises:
+        InvalidConfiguration: A header is malformed or reserved; the message names it, and never shows its value.
+    """
+    merged = MaskedHeaders()
+    for name, value in (pair for layer in layers for pair in layer.items()):
+        problem = header_problem(name, value)
+        if problem is not None:
+            raise InvalidConfiguration(problem)
+        lowered = name.lower()
+        if lowered in reserved:
+            raise InvalidConfiguration(f"{lowered}: this header is written from the credentials; give it nowhere else")
+        merged[lowered] = value.strip()
+    return merged

@@ -1,0 +1,222 @@
+"""
+The settings of one client, checked when they are made. Nothing is read from the environment here.
+
+Spec: CLI-04, CLI-07, CLI-08, CF-12, FWD-04, FWD-05
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
+
+from http_util.config import HttpConfig
+from http_util.retry import RetryPolicy
+from openai_client import config_checks
+from openai_client.auth import Auth, AuthScheme
+from openai_client.environment import OFFICIAL_BASE_URL, Environment
+from openai_client.errors import InvalidConfiguration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from dataclasses import Field
+    from pathlib import Path
+    from typing import Unpack
+
+    from http_util.secret import Secret
+    from openai_client.auth import ApiKey, KeyProvider
+    from openai_client.secret_audit import SecretAudit
+
+DEFAULT_TIMEOUT: Final = 60.0
+"""Seconds for one call that is not a stream."""
+
+DEFAULT_MAX_RETRIES: Final = 3
+"""Retries of the client's own retry preset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiVersionConfig:
+    """
+    Which version of the API is spoken.
+
+    Spec: FWD-04, FWD-05
+    """
+
+    version: str = "v1"
+    """The version that this client was generated for; informative."""
+    enable_beta: bool = False
+    """Whether operations of beta services may be called."""
+    beta_header: str | None = None
+    """Value of `OpenAI-Beta` for them; None sends the value that belongs to the operation."""
+    openai_version: str | None = None
+    """Value of the `OpenAI-Version` header; None sends none."""
+
+
+class ClientSettings(TypedDict, total=False):
+    """The arguments of `ClientConfig`; every one is an attribute of it."""
+
+    api_key: Secret | KeyProvider | str | None
+    admin_key: Secret | KeyProvider | str | None
+    auth_scheme: AuthScheme
+    organization_id: str | None
+    project_id: str | None
+    base_url: str
+    realtime_base_url: str | None
+    timeout: float
+    max_retries: int
+    retry: RetryPolicy | str | None
+    default_headers: Mapping[str, str]
+    default_query: Mapping[str, str]
+    http: HttpConfig | Mapping[str, Any]
+    api_version: ApiVersionConfig
+    audit: SecretAudit | None
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class ClientConfig:
+    """
+    Who calls what, and how. Immutable, equal by value, and safe to print.
+
+    Example:
+        >>> config = ClientConfig(base_url="http://localhost:8000/v1/", api_key=None, timeout=10.0)
+        >>> config.base_url, config.timeout, config.retry
+        ('http://localhost:8000/v1', 10.0, None)
+        >>> ClientConfig(base_url="https://api.openai.com/v1", api_key=None)
+        Traceback (most recent call last):
+        ...
+        openai_client.errors.MissingApiKey: api_key: the official service needs a key
+
+    Spec: CLI-04
+    """
+
+    api_key: ApiKey = field(default=None, repr=False)
+    """The key, a function that gives it anew for every call, or None for a server that needs none."""
+    admin_key: ApiKey = field(default=None, repr=False)
+    """The key for the organization's administration."""
+    auth_scheme: AuthScheme = AuthScheme.BEARER
+    """The header that carries the key."""
+    organization_id: str | None = field(default=None, repr=False)
+    project_id: str | None = field(default=None, repr=False)
+    base_url: str = OFFICIAL_BASE_URL
+    """Root of every call, without a slash at its end."""
+    realtime_base_url: str | None = None
+    """Root of realtime sessions; None derives it from `base_url`."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds for a whole call; for a stream, until its head is there. Above 0, at most a day."""
+    max_retries: int = DEFAULT_MAX_RETRIES
+    """Retries of `retry_preset`, 0 to 100. Does nothing until that policy, or another one, is set as `retry`."""
+    retry: RetryPolicy | None = None
+    """The policy of every call that brings none; None: one call is one attempt."""
+    default_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Sent with every call. The names that authentication writes are refused."""
+    default_query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    """Query parameters of every call, such as Azure's `api-version`."""
+    http: HttpConfig = field(default_factory=lambda: HttpConfig(base_url=OFFICIAL_BASE_URL), repr=False)
+    """Timers, TLS, proxy, pool and limits. Give the knobs as a mapping, or a whole `HttpConfig`."""
+    api_version: ApiVersionConfig = field(default_factory=ApiVersionConfig)
+    audit: SecretAudit | None = field(default=None, repr=False, compare=False)
+    """Records every reading of a key."""
+
+    def __init__(self, **settings: Unpack[ClientSettings]) -> None:
+        """
+        Check *settings*.
+
+        Args:
+            settings: See the attributes. A key may be given as text.
+
+        Raises:
+            MissingApiKey: No key, at the official service or without saying `api_key=None`.
+            InvalidBaseUrl: `base_url` or `realtime_base_url` cannot be used.
+            InvalidConfiguration: Another setting is wrong; the message names it and never shows a key.
+        """
+        given = cast("dict[str, Any]", settings)
+        config_checks.seal_keys(given)
+        names = {item.name for item in fields(self)}
+        if unknown := sorted(given.keys() - names):
+            raise InvalidConfiguration(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(names))}")
+        config_checks.resolve_http(given)
+        config_checks.check_keys(given)
+        for item in fields(self):
+            object.__setattr__(self, item.name, given[item.name] if item.name in given else _default(item))
+        for name, value in config_checks.normalised(self).items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def from_environment(cls, environment: Environment, **settings: Unpack[ClientSettings]) -> Self:
+        """Return the settings for *environment*; *settings* are added to it, or win over it."""
+        place: ClientSettings = {
+            "api_key": environment.api_key,
+            "organization_id": environment.organization_id,
+            "project_id": environment.project_id,
+            "base_url": environment.base_url,
+            "realtime_base_url": environment.realtime_base_url,
+        }
+        return cls(**(place | settings))
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        env: Mapping[str, str] | None = None,
+        secret_file: Path | None = None,
+        **settings: Unpack[ClientSettings],
+    ) -> Self:
+        """
+        Return the settings that the process's environment describes (see `Environment.from_env`).
+
+        Args:
+            env: Read instead of the process's environment.
+            secret_file: Read for the key when the environment has none.
+            settings: Win over what is found.
+
+        Spec: CLI-05
+        """
+        environment = Environment.from_env(
+            env=env, secret_file=secret_file, base_url=settings.get("base_url"), with_key="api_key" not in settings
+        )
+        return cls.from_environment(environment, **settings)
+
+    def with_settings(self, **settings: Unpack[ClientSettings]) -> Self:
+        """Return these settings with some replaced."""
+        given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        if "base_url" in settings or isinstance(settings.get("http"), HttpConfig):
+            # the knobs stay, the place changes
+            del given["base_url"]
+            knobs = self.http.model_fields_set - {"base_url"}
+            given["http"] = {name: getattr(self.http, name) for name in knobs}
+        return type(self)(**(cast("ClientSettings", given) | settings))
+
+    @property
+    def auth(self) -> Auth:
+        """Who calls."""
+        return Auth(
+            api_key=self.api_key,
+            admin_key=self.admin_key,
+            scheme=self.auth_scheme,
+            organization_id=self.organization_id,
+            project_id=self.project_id,
+            audit=self.audit,
+        )
+
+    def retry_preset(self) -> RetryPolicy:
+        """
+        Return the client's own retry policy, to be set as `retry`: patient, and with little jitter.
+
+        It repeats failures after which the upstream may have processed the request only for calls that may be repeated.
+
+        Spec: RTY-01
+        """
+        return RetryPolicy(
+            name="client",
+            max_attempts=self.max_retries + 1,
+            base=0.5,
+            cap=60.0,
+            multiplier=2.0,
+            jitter=0.1,
+            retries_unknown=True,
+        )
+
+
+def _default(item: Field[Any]) -> object:
+    """Return the default of a field."""
+    return item.default if item.default_factory is MISSING else item.default_factory()

@@ -1,0 +1,142 @@
+"""
+The rules that the settings of a client keep; each refusal names the setting and never shows a key.
+
+Spec: CLI-04, CLI-06, CF-12, SEC-01
+"""
+
+from __future__ import annotations
+
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError as PydanticError
+
+from http_util.config import HttpConfig
+from http_util.retry import RetryPolicy, named_policy
+from http_util.secret import Secret
+from openai_client.auth import header_problem, merged_headers
+from openai_client.environment import OFFICIAL_BASE_URL, checked_base_url, checked_realtime_url, is_official, key_fits
+from openai_client.errors import InvalidConfiguration, MissingApiKey
+from openai_client.secret_loading import unchecked_key
+
+if TYPE_CHECKING:
+    from openai_client.config import ClientConfig
+
+_LONGEST_TIMEOUT: Final = 86_400.0
+_MOST_RETRIES: Final = 100
+_KEYS: Final = ("api_key", "admin_key")
+
+
+def seal_keys(given: dict[str, Any]) -> None:
+    """Turn keys given as text into secrets, so that no frame of ours holds one when an error is raised."""
+    for name in _KEYS:
+        if isinstance(given.get(name), str):
+            given[name] = _secret(name, given)
+
+
+def _secret(name: str, given: dict[str, Any]) -> Secret:
+    """Take the key out of *given* and return it sealed."""
+    try:
+        return unchecked_key(given.pop(name))
+    except InvalidConfiguration as error:
+        problem = error.message.replace("api_key", name, 1)
+    raise InvalidConfiguration(problem)
+
+
+def resolve_http(given: dict[str, Any]) -> None:
+    """Bring `base_url` and `http` together: either may say where the server is."""
+    http = given.get("http", {})
+    if isinstance(http, HttpConfig):
+        if (
+            "base_url" in given
+            and checked_base_url(given["base_url"], plain_http_hosts=http.plain_http_hosts) != http.base_url
+        ):
+            raise InvalidConfiguration("base_url: differs from http.base_url; give one of them")
+        given["base_url"] = http.base_url
+        return
+    if "base_url" in http:
+        raise InvalidConfiguration("http: give base_url beside it, or a whole HttpConfig")
+    plain_http_hosts = http.get("plain_http_hosts", ())
+    given["base_url"] = checked_base_url(given.get("base_url", OFFICIAL_BASE_URL), plain_http_hosts=plain_http_hosts)
+    try:
+        given["http"] = HttpConfig(base_url=given["base_url"], **http)
+    except PydanticError as error:
+        problem = "; ".join(
+            f"http.{'.'.join(map(str, line['loc'])) or 'settings'}: {line['msg']}"
+            for line in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+    else:
+        return
+    raise InvalidConfiguration(problem)
+
+
+def check_keys(given: dict[str, Any]) -> None:
+    """Make sure that the absence of a key is meant, and that the official service gets one of its own."""
+    official = is_official(given["base_url"])
+    if all(given.get(name) is None for name in _KEYS) and (official or "api_key" not in given):
+        raise MissingApiKey(
+            "api_key: the official service needs a key"
+            if official
+            else "api_key: give a key, or None for a server that needs none"
+        )
+    for name in _KEYS:
+        key = given.get(name)
+        if isinstance(key, Secret) and not key_fits(given["base_url"], key):
+            raise InvalidConfiguration(
+                f"{name}: a key of the official service begins with 'sk-' and has 10 to 200 letters, digits, "
+                "'_' or '-'; this one has another form (value not shown)"
+            )
+        if not (key is None or isinstance(key, Secret) or callable(key)):
+            raise InvalidConfiguration(
+                f"{name}: must be a key, a function that gives one, or None, not {type(key).__name__}"
+            )
+
+
+def normalised(config: ClientConfig) -> dict[str, object]:
+    """Check what is left of the settings, and return those that are written in another form than they were given in."""
+    _check_timeout(config.timeout)
+    _check_retries(config.max_retries)
+    version = config.api_version
+    for name, value in (("beta_header", version.beta_header), ("openai_version", version.openai_version)):
+        if value is not None and (problem := header_problem(f"api_version.{name}", value)):
+            raise InvalidConfiguration(problem)
+    headers = merged_headers(config.default_headers, reserved=config.auth.written_headers())
+    realtime = config.realtime_base_url
+    return {
+        "retry": resolved_policy(config.retry),
+        "default_headers": MappingProxyType(headers),
+        "default_query": MappingProxyType(dict(config.default_query)),
+        "realtime_base_url": None if realtime is None else checked_realtime_url(realtime),
+    }
+
+
+def _check_timeout(timeout: object) -> None:
+    """Make sure that the timeout is one."""
+    number = None if isinstance(timeout, bool) or not isinstance(timeout, int | float) else timeout
+    if number is None or not math.isfinite(number) or not 0 < number <= _LONGEST_TIMEOUT:
+        raise InvalidConfiguration(
+            f"timeout: must be seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, not {timeout!r}"
+        )
+
+
+def _check_retries(retries: object) -> None:
+    """Make sure that the number of retries is one."""
+    number = None if isinstance(retries, bool) or not isinstance(retries, int) else retries
+    if number is None or not 0 <= number <= _MOST_RETRIES:
+        raise InvalidConfiguration(f"max_retries: must be between 0 and {_MOST_RETRIES}, not {retries!r}")
+
+
+def resolved_policy(retry: RetryPolicy | str | None) -> RetryPolicy | None:
+    """
+    Return a policy given as an object or by its name.
+
+    Raises:
+        InvalidConfiguration: There is no policy of that name.
+    """
+    if not isinstance(retry, str):
+        return retry
+    try:
+        return named_policy(retry)
+    except ValueError as error:
+        raise InvalidConfiguration(str(error)) from None

@@ -1,0 +1,174 @@
+"""
+Where the API is and who calls it, as one value; several live side by side.
+
+`Environment.from_env` and the loaders in `secret_loading` are the only places of the client that read the environment.
+
+Spec: CLI-05, CLI-06
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from http_util.urls import check_url, origin_of
+from openai_client.errors import InvalidBaseUrl, MissingApiKey
+from openai_client.secret_loading import API_KEY_NAME, has_key_form, key_from_env, key_from_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from http_util.secret import Secret
+
+OFFICIAL_BASE_URL: Final = "https://api.openai.com/v1"
+"""Where the official service is."""
+
+OFFICIAL_REALTIME_URL: Final = "wss://api.openai.com/v1/realtime"
+"""Where its realtime sessions are."""
+
+_OFFICIAL_HOST: Final = "api.openai.com"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """
+    A place and a caller.
+
+    Example:
+        >>> Environment(base_url="http://localhost:8000/v1/").base_url
+        'http://localhost:8000/v1'
+
+    Spec: CLI-06
+    """
+
+    api_key: Secret | None = None
+    """The credential; None for a server that needs none."""
+    organization_id: str | None = None
+    project_id: str | None = None
+    base_url: str = OFFICIAL_BASE_URL
+    """Root of every call, without a slash at its end."""
+    realtime_base_url: str | None = None
+    """Root of realtime sessions; None derives it from `base_url`."""
+    source: str | None = None
+    """Where the key was found, for people; None when it was given."""
+
+    def __post_init__(self) -> None:
+        """
+        Check the URLs and write them in their normal form.
+
+        Raises:
+            InvalidBaseUrl: One of them cannot be used.
+        """
+        object.__setattr__(self, "base_url", checked_base_url(self.base_url))
+        realtime = self.realtime_base_url or _realtime_url(self.base_url)
+        object.__setattr__(self, "realtime_base_url", checked_realtime_url(realtime))
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        env: Mapping[str, str] | None = None,
+        secret_file: Path | None = None,
+        base_url: str | None = None,
+        with_key: bool = True,
+    ) -> Environment:
+        """
+        Return what the process's environment describes.
+
+        `OPENAI_API_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_BASE_URL` and `OPENAI_REALTIME_BASE_URL` are
+        read. The key is the variable's, else the file's. At an address other than the official
+        service's, no key at all is fine.
+
+        Args:
+            env: Read instead of the process's environment.
+            secret_file: Read for the key when the environment has none.
+            base_url: Used instead of the variable's.
+            with_key: Whether a key is looked for.
+
+        Raises:
+            MissingApiKey: The official service needs a key and none was found; the message has each source's reason.
+            InvalidBaseUrl: A URL cannot be used.
+
+        Spec: CLI-05, SEC-02
+        """
+        variables = os.environ if env is None else env
+        base_url = base_url or variables.get("OPENAI_BASE_URL") or OFFICIAL_BASE_URL
+        key, source = _find_key(variables, secret_file, base_url) if with_key else (None, None)
+        return cls(
+            api_key=key,
+            source=source,
+            organization_id=variables.get("OPENAI_ORG_ID") or None,
+            project_id=variables.get("OPENAI_PROJECT_ID") or None,
+            base_url=base_url,
+            realtime_base_url=variables.get("OPENAI_REALTIME_BASE_URL") or None,
+        )
+
+
+def _find_key(
+    variables: Mapping[str, str], secret_file: Path | None, base_url: str
+) -> tuple[Secret | None, str | None]:
+    """Return the key and its source, by the client's order: environment, then file."""
+    checked = is_official(checked_base_url(base_url))
+    reasons: list[str] = []
+    try:
+        found = key_from_env(env=variables, checked=checked)
+    except MissingApiKey as error:
+        reasons.append(error.message)
+    else:
+        return found.secret, found.source
+    if secret_file is not None:
+        try:
+            found = key_from_file(secret_file, checked=checked)
+        except MissingApiKey as error:
+            reasons.append(error.message)
+        else:
+            return found.secret, found.source
+    # a value that is no key is a mistake everywhere; only the lack of one is not
+    if checked or variables.get(API_KEY_NAME) or secret_file is not None:
+        raise MissingApiKey(f"no usable key was found: {'; '.join(reasons)}")
+    return None, None
+
+
+def checked_base_url(url: str, *, field: str = "base_url", plain_http_hosts: Iterable[str] = ()) -> str:
+    """
+    Return a URL in its normal form.
+
+    Raises:
+        InvalidBaseUrl: It cannot be used; the message begins with *field* and shows no credential.
+
+    Spec: CLI-06, CLI-07
+    """
+    try:
+        return check_url(url, field=field, plain_http_hosts=plain_http_hosts)
+    except ValueError as error:
+        problem = str(error)
+    raise InvalidBaseUrl(problem, url=url if isinstance(url, str) else None)
+
+
+def is_official(base_url: str) -> bool:
+    """Tell whether a checked base URL is the official service's, whose keys have a known form."""
+    return origin_of(base_url).host == _OFFICIAL_HOST
+
+
+def key_fits(base_url: str, key: Secret) -> bool:
+    """Tell whether *key* can be one of the server at *base_url*, as far as its form tells."""
+    return not is_official(base_url) or has_key_form(key)
+
+
+def _realtime_url(base_url: str) -> str:
+    """Return where a server's realtime sessions are when nothing else is said."""
+    return f"ws{base_url.removeprefix('http')}/realtime"
+
+
+def checked_realtime_url(url: str) -> str:
+    """
+    Return a `wss://` (or, to loopback, `ws://`) URL in its normal form.
+
+    Raises:
+        InvalidBaseUrl: It cannot be used.
+    """
+    if not url.startswith(("ws://", "wss://")):
+        raise InvalidBaseUrl("realtime_base_url must begin with wss:// (or ws:// for loopback)", url=url)
+    return f"ws{checked_base_url(f'http{url[2:]}', field='realtime_base_url').removeprefix('http')}"

@@ -1,0 +1,322 @@
+"""
+Operations: calls of the API that have not been made yet, as frozen values.
+
+A function of a family returns an `Operation`, a `StreamOperation` or a `PageOperation`, and does nothing. A client makes the call; a test
+compares the value. Building one validates what can be validated without a socket: path parameters, the body, `extra_body`.
+
+Spec: CLI-03, CLI-09, CLI-11
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
+from urllib.parse import quote
+
+from pydantic_core import to_json
+
+from openai_client.base_model import RequestModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from http_util.deadline import Deadline
+    from http_util.retry import RetryPolicy
+
+T = TypeVar("T")
+E = TypeVar("E")
+T_co = TypeVar("T_co", covariant=True)
+RequestT = TypeVar("RequestT", bound=RequestModel)
+
+QueryValue: TypeAlias = "str | int | float | bool | Sequence[str] | Mapping[str, str] | None"
+"""A query parameter before it is written; None is not sent."""
+
+JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """
+    What one call does differently from its client. Every field left alone means: as the client is configured.
+
+    Spec: CLI-11, FWD-11
+    """
+
+    timeout: float | None = None
+    """Seconds for the whole call, above 0."""
+    deadline: Deadline | None = None
+    """The monotonic instant by which the call ends; the earlier of this and `timeout` counts."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers added to the client's; the same name replaces the client's value."""
+    idempotency_key: str | None = None
+    """Sent as `Idempotency-Key`; makes the call repeatable where the upstream honours it."""
+    retry: RetryPolicy | None = None
+    """The retry policy of this call."""
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    """
+    Vendor fields, merged into the top level of the JSON body unchanged. A field that the body model has set is refused,
+    so nothing is overwritten silently; a schema field left unset may be given here, and is then not validated.
+    """
+
+    def __post_init__(self) -> None:
+        """
+        Check the options.
+
+        Raises:
+            ValueError: `timeout` is not above 0, or `idempotency_key` is empty.
+        """
+        if self.timeout is not None and not self.timeout > 0:
+            raise ValueError(f"timeout must be above 0 seconds, or None for the client's; got {self.timeout!r}")
+        if self.idempotency_key == "":
+            raise ValueError("idempotency_key must not be empty; leave it out to send none")
+
+
+CLIENT_DEFAULTS: Final = CallOptions()
+"""The options of a call that differs in nothing from its client."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What the three kinds of operation have in common: everything needed to write the request."""
+
+    operation_id: str
+    """The name that the API description gives the operation, such as `createChatCompletion`."""
+    method: str
+    """The HTTP method, upper case."""
+    path: str
+    """The path below the base URL: begins with `/`, percent-encoded, without a query."""
+    query: tuple[tuple[str, str], ...] = ()
+    """Query parameters as names and values, in order, not yet encoded."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers that belong to the operation itself."""
+    body: BaseModel | bytes | None = None
+    """The body as a model, as bytes sent unchanged, or None."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Body fields that the operation itself decides, such as `stream`."""
+    content_type: str = JSON
+    """The media type of the body; meaningless without one."""
+    idempotent: bool = False
+    """Whether making the call twice has the effect of making it once."""
+    admin: bool = False
+    """Whether the call is authorised by the admin key instead of the API key."""
+    beta: str | None = None
+    """The value of the `OpenAI-Beta` header, for operations of a beta service."""
+    deprecated: bool = False
+    """Whether the API description marks the operation as deprecated."""
+    options: CallOptions = CLIENT_DEFAULTS
+    """What this call does differently from its client."""
+
+    def __post_init__(self) -> None:
+        """
+        Check that the body can be written as asked.
+
+        Raises:
+            ValueError: `extra_body` repeats a field that the body has set or the operation decides, or there is no
+                JSON body to add to.
+        """
+        _check_fixed(self.body, self.fixed, self.operation_id)
+        _check_extra_body(self)
+
+    def body_bytes(self) -> bytes | None:
+        """
+        Return the JSON body, or None for a call without one.
+
+        Deterministic: the same operation gives the same bytes. Fields come in the schema's order, then `fixed`, then
+        `extra_body`.
+
+        Raises:
+            TypeError: The body is a form with files (`content_type` is multipart), which has no JSON form.
+        """
+        if isinstance(self.body, bytes):
+            return self.body
+        if self.content_type != JSON:
+            raise TypeError(
+                f"{self.operation_id} sends {self.content_type}, which is written by openai_client.multipart"
+            )
+        added = {**self.fixed, **self.options.extra_body}
+        if not added:
+            return None if self.body is None else self.body.model_dump_json(exclude_unset=True, by_alias=True).encode()
+        fields = {} if self.body is None else self.body.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        return to_json({**fields, **added})
+
+    def with_options(self, options: CallOptions) -> Self:
+        """Return the same call with other options."""
+        return replace(self, options=options)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Call, Generic[T]):
+    """A call answered by one document, parsed into T."""
+
+    parse: Callable[[bytes], T]
+    """Turn the body of a successful answer into the result; raises `pydantic.ValidationError` when it cannot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEnd:
+    """
+    How a stream says that it is complete. A stream that merely stops has not said so.
+
+    Spec: CLI-10
+    """
+
+    sentinel: bytes | None = b"[DONE]"
+    """The data of the event that ends the stream and is not itself parsed; None when the API has none."""
+    event_types: frozenset[str] = frozenset()
+    """The `type` of the events after which nothing follows."""
+
+    def is_sentinel(self, data: bytes) -> bool:
+        """Tell whether *data*, the payload of one server-sent event, is the closing mark."""
+        return self.sentinel is not None and data.strip() == self.sentinel
+
+    def is_last(self, event: object) -> bool:
+        """Tell whether *event*, already parsed, is the last one by its type."""
+        return getattr(event, "type", None) in self.event_types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOperation(Call, Generic[E]):
+    """A call answered by server-sent events, each parsed into E."""
+
+    parse_event: Callable[[bytes], E]
+    """Turn the data of one server-sent event into a chunk; raises `pydantic.ValidationError` when it cannot."""
+    end: StreamEnd = StreamEnd()
+    """How the stream says that it is complete."""
+
+
+class ListPage(Protocol[T_co]):
+    """What every list response has: the items of one page."""
+
+    @property
+    def data(self) -> Sequence[T_co]:
+        """The items, in the order asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOperation(Call, Generic[T]):
+    """
+    A call answered by one page of a list of T.
+
+    Spec: CLI-18
+    """
+
+    parse: Callable[[bytes], ListPage[T]]
+    """Turn the body of a successful answer into the page; raises `pydantic.ValidationError` when it cannot."""
+    cursor: str = "after"
+    """The query parameter that asks for the page behind an item."""
+
+    def following(self, page: ListPage[T]) -> Self | None:
+        """
+        Return the operation that fetches the page after *page*, or None when the upstream said that there is none.
+
+        A page without `has_more`, as compatible servers send it, is the last one.
+        """
+        if not getattr(page, "has_more", None):
+            return None
+        cursor = getattr(page, "next_page" if self.cursor == "page" else "last_id", None)
+        if cursor is None and page.data and self.cursor != "page":
+            cursor = getattr(page.data[-1], "id", None)
+        if not cursor:
+            return None
+        query = tuple(pair for pair in self.query if pair[0] != self.cursor)
+        return replace(self, query=(*query, (self.cursor, str(cursor))))
+
+
+def path(template: str, /, **parameters: str) -> str:
+    """
+    Fill the path parameters of *template* in, percent-encoded, so that no value can change the path.
+
+    Raises:
+        ValueError: A parameter is empty, `.` or `..`, or cannot be written as UTF-8; the message names it.
+    """
+    return template.format_map({name: _segment(name, value) for name, value in parameters.items()})
+
+
+def query(**parameters: QueryValue) -> tuple[tuple[str, str], ...]:
+    """
+    Write query parameters as the API reads them.
+
+    None is left out, booleans are lower case, lists become `name[]`, mappings `name[key]`.
+
+    Args:
+        parameters: Values by name; a name that is a Python keyword is given with an underscore behind it.
+
+    Returns:
+        Names and values in the order given, not yet percent-encoded.
+    """
+    return tuple(pair for name, value in parameters.items() for pair in _pairs(name.removesuffix("_"), value))
+
+
+def unstreamed(body: RequestT) -> RequestT:
+    """
+    Return *body*, which is to be answered by one document.
+
+    Raises:
+        ValueError: `body.stream` is true; the streamed operation is another one.
+    """
+    if getattr(body, "stream", None):
+        raise ValueError("body.stream must be unset or false here; the operation `stream` sends stream=true itself")
+    return body
+
+
+def as_text(data: bytes) -> str:
+    """Parse an answer that is plain text; what is not UTF-8 becomes U+FFFD."""
+    return data.decode("utf-8", "replace")
+
+
+def as_bytes(data: bytes) -> bytes:
+    """Parse an answer that is binary: it is returned unchanged."""
+    return data
+
+
+def as_nothing(data: bytes) -> None:
+    """Parse an answer whose body means nothing: whatever came is dropped."""
+    del data
+
+
+def _segment(name: str, value: object) -> str:
+    # a segment of dots is resolved by URL libraries and proxies even when its dots are percent-encoded
+    if not isinstance(value, str) or not value or value in {".", ".."}:
+        raise ValueError(f"path parameter {name} must be a non-empty string other than '.' and '..'; got {value!r}")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ValueError(f"path parameter {name} must be valid Unicode text; got {value!r}") from None
+
+
+def _pairs(name: str, value: QueryValue) -> list[tuple[str, str]]:
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [(name, "true" if value else "false")]
+    if isinstance(value, str | int | float):
+        return [(name, str(value))]
+    if hasattr(value, "items"):
+        return [(f"{name}[{key}]", str(item)) for key, item in value.items()]
+    return [(f"{name}[]", str(item)) for item in value]
+
+
+def _check_fixed(body: BaseModel | bytes | None, fixed: Mapping[str, Any], operation_id: str) -> None:
+    for name, value in fixed.items():
+        given = getattr(body, name, None)
+        if given is not None and given != value:
+            raise ValueError(f"body.{name} is {given!r}, but {operation_id} sends {value!r} here; leave it out")
+
+
+def _check_extra_body(call: Call) -> None:
+    extra = call.options.extra_body
+    if not extra:
+        return
+    if call.content_type != JSON or isinstance(call.body, bytes) or call.method == "GET":
+        raise ValueError(f"extra_body needs a JSON body to be merged into; {call.operation_id} has none")
+    taken = set(call.fixed) | (set() if call.body is None else _wire_names(call.body))
+    if clash := sorted(taken & set(extra)):
+        raise ValueError(f"extra_body must not repeat fields that the body has set: {', '.join(clash)}")
+
+
+def _wire_names(body: BaseModel) -> set[str]:
+    declared = type(body).model_fields
+    return {(declared[name].alias or name) if name in declared else name for name in body.model_fields_set}

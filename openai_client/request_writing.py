@@ -1,0 +1,164 @@
+"""
+From an operation to the HTTP call that makes it. Pure: the time is an argument, nothing is sent.
+
+Spec: CLI-08, CLI-11, FWD-04, FWD-05, RTY-06, SEC-18
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote, urlencode
+
+from adapter_api.correlation import CORRELATION_HEADER, correlation_id
+from http_util.call import HttpCall, Timeouts
+from http_util.deadline import Deadline
+from openai_client.auth import merged_headers
+from openai_client.error_mapping import refiner
+from openai_client.errors import InvalidConfiguration, SerializationError
+from openai_client.operation import EVENT_STREAM, JSON, StreamOperation
+
+if TYPE_CHECKING:
+    from http_util.secret import Secret
+    from openai_client.config import ClientConfig
+    from openai_client.operation import Call, CallOptions
+
+GENERATION: Final = frozenset(
+    {"createChatCompletion", "createCompletion", "createEmbedding", "createModeration", "createResponse"}
+)
+"""Operations that may be repeated although they are no GET: they leave nothing behind but a bill."""
+
+
+class PreparedCall(NamedTuple):
+    """A call ready to be sent, and what must be removed from everything that is said about it."""
+
+    http: HttpCall
+    secrets: tuple[Secret, ...]
+
+
+def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCall:
+    """
+    Write the HTTP call for *operation*, options included. Reads the key, so one operation is written once.
+
+    Args:
+        operation: What to do.
+        config: Of the client that does it.
+        now: The monotonic time, from which timeouts count.
+
+    Raises:
+        ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
+        SerializationError: The body cannot be written, or is larger than `max_body_bytes`.
+    """
+    if operation.beta is not None and not config.api_version.enable_beta:
+        raise InvalidConfiguration(
+            f"api_version.enable_beta: {operation.operation_id} belongs to a beta service; set it to true to use those"
+        )
+    options = operation.options
+    content = _content(operation, config.http.max_body_bytes)
+    auth = config.auth
+    authorization = auth.authorize(admin=operation.admin)
+    headers = merged_headers(
+        _own_headers(operation, config, has_body=content is not None),
+        config.default_headers,
+        operation.headers,
+        options.headers,
+        reserved=auth.written_headers(),
+    )
+    headers.update(authorization.headers)
+    _check_size(headers, config.http.max_header_bytes)
+    streams = isinstance(operation, StreamOperation)
+    http = HttpCall(
+        method=operation.method,
+        url=_url(operation, config),
+        headers=headers,
+        content=content,
+        timeouts=_timeouts(config, streams=streams),
+        deadline=_deadline(options, config, now, streams=streams),
+        retry=options.retry or config.retry,
+        replay_safe=is_replay_safe(operation),
+        refine=refiner(authorization.secrets),
+    )
+    return PreparedCall(http, authorization.secrets)
+
+
+def is_replay_safe(operation: Call) -> bool:
+    """
+    Tell whether it does no harm when the upstream processes the call twice.
+
+    Spec: RTY-06, CF-06
+    """
+    return operation.idempotent or operation.options.idempotency_key is not None or operation.operation_id in GENERATION
+
+
+def _content(operation: Call, most: int) -> bytes | None:
+    """Return the body, without repeating any of it when it cannot be written."""
+    try:
+        content = operation.body_bytes()
+    # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
+    except (TypeError, ValueError) as error:
+        problem = (
+            f"{operation.operation_id}: the body cannot be written as {operation.content_type} ({type(error).__name__})"
+        )
+    else:
+        if content is None or len(content) <= most:
+            return content
+        problem = f"{operation.operation_id}: the body has {len(content)} bytes; http.max_body_bytes allows {most}"
+    raise SerializationError(problem)
+
+
+def _own_headers(operation: Call, config: ClientConfig, *, has_body: bool) -> dict[str, str]:
+    """Return the headers that follow from what the call is."""
+    headers = {"accept": EVENT_STREAM if isinstance(operation, StreamOperation) else JSON}
+    if has_body:
+        headers["content-type"] = operation.content_type
+    if operation.beta is not None:
+        headers["openai-beta"] = config.api_version.beta_header or operation.beta
+    if config.api_version.openai_version is not None:
+        headers["openai-version"] = config.api_version.openai_version
+    if operation.options.idempotency_key is not None:
+        headers["idempotency-key"] = operation.options.idempotency_key
+    correlation = correlation_id.get()
+    if correlation is not None:
+        headers[CORRELATION_HEADER] = correlation
+    return headers
+
+
+def _check_size(headers: dict[str, str], most: int) -> None:
+    """Refuse more headers than the limit allows."""
+    size = sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())
+    if size > most:
+        raise InvalidConfiguration(f"headers: {size} bytes in all; http.max_header_bytes allows {most}")
+
+
+def _url(operation: Call, config: ClientConfig) -> str:
+    """Return the absolute URL; a parameter of the call replaces the client's of the same name."""
+    taken = {name for name, _ in operation.query}
+    pairs = [*operation.query, *((name, value) for name, value in config.default_query.items() if name not in taken)]
+    url = f"{config.base_url}{operation.path}"
+    return f"{url}?{urlencode(pairs, quote_via=quote, safe='')}" if pairs else url
+
+
+def _timeouts(config: ClientConfig, *, streams: bool) -> Timeouts:
+    """Return the timers: the head of a whole answer comes when the answer is ready, that of a stream much sooner."""
+    http = config.http
+    first_byte: float | None = None
+    if streams:
+        first_byte = min(http.first_byte_timeout, config.timeout)
+    elif "first_byte_timeout" in http.model_fields_set:
+        first_byte = http.first_byte_timeout
+    return Timeouts(
+        connect=http.connect_timeout,
+        pool=http.pool_timeout,
+        write=http.write_timeout,
+        first_byte=first_byte,
+        idle=http.idle_timeout,
+    )
+
+
+def _deadline(options: CallOptions, config: ClientConfig, now: float, *, streams: bool) -> Deadline | None:
+    """Return the strictest of the bounds; the client's own timeout does not end a stream that is running."""
+    bounds = [] if options.deadline is None else [options.deadline]
+    if options.timeout is not None:
+        bounds.append(Deadline(now + options.timeout))
+    elif not streams:
+        bounds.append(Deadline(now + config.timeout))
+    return min(bounds, default=None)

@@ -1,0 +1,249 @@
+"""
+Where a key comes from: given, from the environment, from a file. Files are read, never executed.
+
+Whoever asks gets the key together with the name of its source; whoever gets none is told, source by source, why. No
+message holds any part of a value.
+
+Spec: SEC-02, SEC-03, SEC-04, SEC-05
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from http_util.secret import Secret
+from openai_client.errors import InvalidConfiguration, MissingApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+API_KEY_NAME: Final = "OPENAI_API_KEY"
+"""The name of the key, in the environment and in files."""
+
+WORKSPACE_FILE: Final = Path("secret", "-secrets.sh")
+"""The workspace's own secret file, relative to its root."""
+
+ALTERNATIVE_FILES: Final = (Path("secrets.sh"), Path(".env"))
+"""Files tried last, in this order, relative to the workspace's root."""
+
+_KEY_FORM: Final = re.compile(r"sk-[A-Za-z0-9_-]{7,197}")
+_MAX_FILE_BYTES: Final = 64 * 1024
+_ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+_QUOTED: Final = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSecret:
+    """
+    A key and where it was found.
+
+    Spec: SEC-02
+    """
+
+    secret: Secret
+    source: str
+    """For people: `environment variable OPENAI_API_KEY`, `file /srv/secret/-secrets.sh`."""
+
+
+def checked_key(value: str) -> Secret:
+    """
+    Return a key that has the form of the official service's keys.
+
+    Args:
+        value: `sk-` and letters, digits, `_` or `-`; 10 to 200 characters in all.
+
+    Raises:
+        InvalidConfiguration: The value has another form; the message shows nothing of it.
+
+    Example:
+        >>> checked_key("sk-example-0000000000")
+        Secret(****)
+
+    Spec: SEC-05
+    """
+    if isinstance(value, str) and _KEY_FORM.fullmatch(value):
+        return Secret(value)
+    length = len(value) if isinstance(value, str) else 0
+    # the frame may be shown in a traceback
+    del value
+    raise InvalidConfiguration(
+        "api_key: a key of the official service begins with 'sk-' and has 10 to 200 letters, digits, '_' or '-'; "
+        f"this one has another form (value not shown, {length} characters)"
+    )
+
+
+def has_key_form(key: Secret) -> bool:
+    """Tell whether *key* has the form of the official service's keys."""
+    return _KEY_FORM.fullmatch(key.reveal()) is not None
+
+
+def unchecked_key(value: str) -> Secret:
+    """
+    Return any key that can stand in a header: those of compatible servers have no common form.
+
+    Raises:
+        InvalidConfiguration: The value is empty, or holds a space, a control or a non-ASCII character.
+
+    Spec: SEC-03
+    """
+    try:
+        return Secret(value)
+    except (TypeError, ValueError) as error:
+        problem = f"api_key: {error}"
+    finally:
+        # the frame may be shown in a traceback
+        del value
+    raise InvalidConfiguration(problem)
+
+
+def key_from_env(
+    name: str = API_KEY_NAME, *, env: Mapping[str, str] | None = None, checked: bool = True
+) -> LoadedSecret:
+    """
+    Return the key in the environment variable *name*.
+
+    Args:
+        name: The variable.
+        env: Read instead of the process's environment.
+        checked: Whether it must have the official form.
+
+    Raises:
+        MissingApiKey: The variable is not set, or its value is no key.
+
+    Spec: SEC-03
+    """
+    source = f"environment variable {name}"
+    found = (os.environ if env is None else env).get(name)
+    if not found:
+        raise MissingApiKey(f"{source}: not set")
+    return _loaded(found, source, checked=checked)
+
+
+def key_from_file(path: Path, name: str = API_KEY_NAME, *, checked: bool = True) -> LoadedSecret:
+    """
+    Return the key that a file assigns to *name*, the last assignment if there are several.
+
+    Args:
+        path: Lines of `NAME=VALUE` or `export NAME=VALUE`; quotes, comments and blank lines as in a shell, but
+            nothing is expanded or executed.
+        name: The name.
+        checked: Whether it must have the official form.
+
+    Raises:
+        MissingApiKey: The file cannot be read, does not assign the name, or its value is no key.
+
+    Spec: SEC-03, SEC-04
+    """
+    source = f"file {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise MissingApiKey(f"{source}: {error.strerror or 'cannot be read'}") from None
+    except UnicodeDecodeError:
+        raise MissingApiKey(f"{source}: is not UTF-8 text") from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise MissingApiKey(f"{source}: larger than {_MAX_FILE_BYTES} bytes")
+    found = dict(assignments(text)).get(name)
+    if not found:
+        raise MissingApiKey(f"{source}: assigns no {name}")
+    return _loaded(found, source, checked=checked)
+
+
+def key_from_workspace(
+    workspace: Path | None = None, name: str = API_KEY_NAME, *, checked: bool = True
+) -> LoadedSecret:
+    """
+    Return the key in the workspace's own secret file.
+
+    Args:
+        workspace: Root of the workspace; None for the working directory.
+        name: The name that the file assigns.
+        checked: Whether it must have the official form.
+
+    Raises:
+        MissingApiKey: As `key_from_file`.
+
+    Spec: SEC-03
+    """
+    return key_from_file((workspace or Path.cwd()) / WORKSPACE_FILE, name, checked=checked)
+
+
+def load_with_fallbacks(
+    name: str = API_KEY_NAME,
+    *,
+    workspace: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    alternatives: Sequence[Path] = ALTERNATIVE_FILES,
+    checked: bool = True,
+) -> LoadedSecret:
+    """
+    Return the first key found: in the workspace's secret file, the environment, the alternative files.
+
+    A source whose value is no key is passed over like one that has none.
+
+    Args:
+        name: The name of the key everywhere.
+        workspace: Root of the workspace; None for the working directory.
+        env: Read instead of the process's environment.
+        alternatives: Files tried last, relative to the workspace.
+        checked: Whether the key must have the official form.
+
+    Raises:
+        MissingApiKey: No source has a key; the message gives the reason of every one.
+
+    Spec: SEC-02, SEC-03
+    """
+    root = workspace or Path.cwd()
+    reasons: list[str] = []
+    for attempt in (
+        lambda: key_from_workspace(root, name, checked=checked),
+        lambda: key_from_env(name, env=env, checked=checked),
+        *(lambda path=path: key_from_file(root / path, name, checked=checked) for path in alternatives),
+    ):
+        try:
+            return attempt()
+        except MissingApiKey as error:
+            reasons.append(error.message)
+    raise MissingApiKey(f"no key called {name} was found: {'; '.join(reasons)}")
+
+
+def assignments(text: str) -> Iterator[tuple[str, str]]:
+    r"""
+    Read shell-like assignments without a shell.
+
+    Example:
+        >>> list(assignments('# mine\nexport A="b c" # note\nD=e#f'))
+        [('A', 'b c'), ('D', 'e#f')]
+
+    Spec: SEC-04
+    """
+    for line in text.splitlines():
+        match = _ASSIGNMENT.fullmatch(line.strip())
+        if match:
+            yield match[1], _value(match[2].strip())
+
+
+def _value(written: str) -> str:
+    """Return the value of an assignment: quotes taken off, or cut at a comment."""
+    quoted = _QUOTED.fullmatch(written)
+    if quoted is None:
+        return re.split(r"\s#", written, maxsplit=1)[0].rstrip()
+    return quoted[1] if quoted[1] is not None else re.sub(r"\\(.)", r"\1", quoted[2])
+
+
+def _loaded(value: str, source: str, *, checked: bool) -> LoadedSecret:
+    """Return the key with its source, or say about the source what is wrong."""
+    try:
+        return LoadedSecret(checked_key(value) if checked else unchecked_key(value), source)
+    except InvalidConfiguration as error:
+        problem = error.message
+    finally:
+        # the frame may be shown in a traceback
+        del value
+    raise MissingApiKey(f"{source}: {problem}")

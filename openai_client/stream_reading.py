@@ -1,0 +1,168 @@
+"""
+From server-sent events to chunks, or to one error. Pure: whoever waits hands in what came.
+
+A stream is complete only on evidence: the closing mark, an event after which nothing follows, or, when the body just ends,
+a finish reason for every choice that was begun. Everything else that ends a stream is an error, and so is an error object
+in it.
+
+Spec: CLI-10, ERR-07
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from adapter_api.outcome import Outcome
+from openai_client.answer_reading import answer_facts, undecodable
+from openai_client.error_mapping import from_stream_error, stream_error_in
+from openai_client.errors import StreamInterrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from http_util.call import ReplyHead
+    from http_util.secret import Secret
+    from http_util.sse import ServerSentEvent, SseTail
+    from openai_client.errors import OpenAIError
+    from openai_client.operation import StreamOperation
+
+E = TypeVar("E")
+
+
+class StreamReader(Generic[E]):
+    """
+    Reads one stream. `feed` it what came and `take` until that gives None; `end` it when the body has ended.
+
+    Spec: CLI-10
+    """
+
+    __slots__ = (
+        "_failure",
+        "_finished",
+        "_has_ended",
+        "_head",
+        "_open",
+        "_operation",
+        "_outcome",
+        "_secrets",
+        "_waiting",
+        "is_complete",
+    )
+
+    def __init__(self, operation: StreamOperation[E], head: ReplyHead, secrets: Iterable[Secret] = ()) -> None:
+        """
+        Read the stream that answers *operation*.
+
+        Args:
+            operation: Says how an event is parsed and what ends the stream.
+            head: The head of the answer.
+            secrets: The credentials of the call.
+        """
+        self.is_complete: bool = False
+        """Whether the stream said that it is complete; nothing is taken after that."""
+        self._operation = operation
+        self._head = head
+        self._secrets = tuple(secrets)
+        self._waiting: deque[ServerSentEvent] = deque()
+        self._open: set[object] = set()
+        self._finished: set[object] = set()
+        self._failure: OpenAIError | None = None
+        self._outcome = Outcome.UNKNOWN
+        self._has_ended = False
+
+    def feed(self, events: Iterable[ServerSentEvent]) -> None:
+        """Add events, in the order they came."""
+        self._waiting.extend(events)
+
+    def end(self, tail: SseTail | None = None) -> None:
+        """
+        Note that the body has ended.
+
+        Args:
+            tail: What was left of it. Some servers leave out the blank line behind their last event.
+        """
+        self._has_ended = True
+        if tail is not None and tail.event is not None:
+            self.feed([tail.event])
+
+    def take(self) -> E | None:
+        """
+        Return the next chunk, or None: the stream is complete, or more must be fed.
+
+        Raises:
+            DeserializationError: An event is not what the API describes.
+            StreamInterrupted: The body has ended and nothing says that the stream is complete.
+            OpenAIError: An event is an error object; the leaf that stands for it.
+        """
+        if self._failure is not None:
+            raise self._failure
+        while self._waiting and not self.is_complete:
+            data = self._waiting.popleft().data
+            if self._operation.end.is_sentinel(data):
+                self.is_complete = True
+            elif data:
+                return self._chunk(data)
+        if self._has_ended and not self.is_complete:
+            self._check_evidence()
+        return None
+
+    def _check_evidence(self) -> None:
+        """Decide about a body that just ended: some servers send a finish reason and nothing after it."""
+        if self._finished and not self._open:
+            self.is_complete = True
+            return
+        facts = answer_facts(self._head, self._outcome)
+        raise self._fail(StreamInterrupted("the stream stopped without saying that it is complete", **facts))
+
+    def _chunk(self, data: bytes) -> E:
+        """Parse one event, and note what it says about the end of the stream."""
+        error = stream_error_in(data)
+        if error is not None:
+            raise self._fail(self._reported(error))
+        try:
+            chunk = self._operation.parse_event(data)
+        except ValidationError as problem:
+            failure = undecodable(problem, self._head, self._outcome)
+        else:
+            self._outcome = Outcome.PARTIAL
+            self._note_end(chunk)
+            return chunk
+        raise self._fail(failure)
+
+    def _note_end(self, chunk: E) -> None:
+        """Note whether the chunk ends the stream, or one of its choices."""
+        if self._operation.end.is_last(chunk):
+            failed = getattr(getattr(chunk, "response", None), "error", None)
+            if failed is None:
+                self.is_complete = True
+            else:
+                # the event is handed out first; whoever reads on gets the error
+                said = {name: getattr(failed, name, None) for name in ("code", "message")}
+                self._fail(self._reported({"error": said}))
+            return
+        choices: Any = getattr(chunk, "choices", None)
+        for choice in choices or ():
+            index = getattr(choice, "index", 0)
+            if getattr(choice, "finish_reason", None):
+                self._open.discard(index)
+                self._finished.add(index)
+            elif index not in self._finished:
+                self._open.add(index)
+
+    def _reported(self, error: object) -> OpenAIError:
+        """Return the leaf for an error that the upstream reports in the stream."""
+        return from_stream_error(
+            error,
+            self._secrets,
+            outcome=self._outcome,
+            upstream_request_id=self._head.upstream_request_id,
+            attempts=self._head.attempts,
+        )
+
+    def _fail(self, failure: OpenAIError) -> OpenAIError:
+        """Keep the failure: whoever reads on gets it again."""
+        self._failure = failure
+        return failure

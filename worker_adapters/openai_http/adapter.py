@@ -1,0 +1,342 @@
+"""
+`OpenAIHttpAdapter`: the five verbs over the streaming service, plus what it must not have: a lifecycle.
+
+Spec: OC-ADAPT-OAI-6000, OC-ADAPT-OAI-6003, ADP-30, ADP-32, ADP-35, ADP-42, ADP-43
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from adapter_api import (
+    ADAPTER_API_VERSION,
+    CORRELATION_HEADER,
+    InvalidTask,
+    Outcome,
+    TaskRequest,
+    TokenEvent,
+    TokenStream,
+    WorkerError,
+    WorkerHealth,
+    WorkerProps,
+    current_correlation_id,
+)
+from http_util import (
+    AsyncExchange,
+    AsyncWatch,
+    Deadline,
+    Interrupted,
+    RetryBudget,
+    SystemClock,
+    Timeouts,
+    build_async_client,
+)
+from openai_client.auth import Auth, AuthScheme
+from worker_adapters.openai_http.chat_reader import ChatReader
+from worker_adapters.openai_http.request_body import PATHS, check_task, serialize
+from worker_adapters.openai_http.responses_reader import ResponsesReader
+from worker_adapters.openai_http.service import CallContext, StreamingService, StreamPolicy
+from worker_adapters.openai_http.service_hooks import SilentHooks
+from worker_adapters.openai_http.task_log import TaskLog
+from worker_adapters.openai_http.upstream_probe import UpstreamProbe
+
+if TYPE_CHECKING:
+    import httpx
+
+    from http_util import Clock
+    from worker_adapters.openai_http.config import OpenAIHttpConfig
+    from worker_adapters.openai_http.request_body import SerializedPrompt
+    from worker_adapters.openai_http.service_hooks import ServiceHooks
+    from worker_adapters.openai_http.streamed_tokens import StreamedTokens
+    from worker_adapters.openai_http.token_reader import TokenReader
+
+ADAPTER_NAME: Final = "openai-http"
+"""The plugin's name, and the origin of its streams."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A task in flight."""
+
+    watch: AsyncWatch
+    log: TaskLog
+    stream: TokenStream | None = None
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class OpenAIHttpAdapter:
+    """
+    Streams tokens from one server that speaks the OpenAI HTTP API.
+
+    For one event loop; any of its tasks may call any method at any time. Nothing is opened before the first call.
+
+    Example:
+        >>> from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
+        >>> adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1", model="m"))
+        >>> adapter.policies["retry"]["name"]
+        'billing_safe'
+
+    Spec: OC-ADAPT-OAI-6000
+    """
+
+    def __init__(
+        self,
+        config: OpenAIHttpConfig,
+        *,
+        hooks: ServiceHooks | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """
+        Build an adapter; no connection is made.
+
+        Args:
+            config: All its settings.
+            hooks: Told of every call and measurement; by default nobody is.
+            clock: Source of time; by default the system's.
+            rng: Source of jitter; a seeded one makes the pauses repeatable.
+            transport: In place of the HTTP engine, as tests do; the egress policy still stands before it.
+
+        Raises:
+            ValueError: `ca_file` cannot be used.
+        """
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._client = build_async_client(config.http, transport=transport)
+        exchange = AsyncExchange(
+            self._client,
+            clock=self._clock,
+            rng=rng or Random(),  # noqa: S311 - jitter needs no secrecy
+            max_response_bytes=config.http.max_response_bytes,
+            max_event_bytes=config.max_event_bytes,
+            budget=RetryBudget(),
+        )
+        timeouts = Timeouts(
+            connect=config.connect_timeout,
+            pool=config.pool_timeout,
+            first_byte=config.first_byte_timeout,
+            idle=config.idle_timeout,
+        )
+        auth = Auth(
+            api_key=config.api_key,
+            scheme=AuthScheme(config.profile.auth),
+            organization_id=config.organization,
+            project_id=config.project,
+        )
+        self._service = StreamingService(
+            exchange=exchange,
+            url=_operation_url(config),
+            auth=auth,
+            policy=StreamPolicy(
+                timeouts=timeouts,
+                content_timeout=config.content_timeout,
+                retry=config.retry,
+                metrics_events=config.metrics_events,
+            ),
+            hooks=hooks or SilentHooks(),
+            clock=self._clock,
+        )
+        self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)
+        self._running: dict[str, _Running] = {}
+        self._is_closed = False
+        self._warned_of_version = False
+        structlog.get_logger("worker_adapters.openai_http").info(
+            "adapter_built", human="An OpenAI HTTP adapter is ready to stream", **self.policies
+        )
+
+    def __repr__(self) -> str:
+        """The address, the tasks in flight and the policies in force; no secret."""
+        state = "closed" if self._is_closed else f"{len(self._running)} of {self._config.max_slots} slots taken"
+        return f"<OpenAIHttpAdapter {self._service.url}: {state}; policies {self.policies!r}>"
+
+    @property
+    def policies(self) -> dict[str, Any]:
+        """
+        The policies in force: retry, timeouts, egress, proxy, TLS; secrets left out.
+
+        Spec: ADP-35
+        """
+        return self._config.policies()
+
+    async def health(self) -> WorkerHealth:
+        """
+        Ask the upstream's models listing, within `health_timeout`; reports, never raises.
+
+        Spec: ADP-40, ADP-41
+        """
+        if self._is_closed:
+            return WorkerHealth(live=False, ready=False, reason="closed", detail="the adapter is closed")
+        health = await self._probe.health()
+        if health.ready and len(self._running) >= self._config.max_slots:
+            return WorkerHealth(live=True, ready=False, reason="slots_exhausted", detail="all slots are taken")
+        return health
+
+    async def props(self) -> WorkerProps:
+        """
+        Slots from the settings and the tasks in flight; the rest as far as it is known. Asks nobody.
+
+        Spec: ADP-42, ORCH-3603
+        """
+        total = self._config.max_slots
+        return WorkerProps(
+            slots_total=total,
+            slots_free=max(0, total - len(self._running)),
+            engine=self._config.engine_label,
+            engine_version=self._probe.version,
+            model=self._config.model,
+            workloads=("completion",),
+            features=("chat", "tools", "reasoning", "usage"),
+            contract_version=ADAPTER_API_VERSION,
+        )
+
+    async def engine_version(self) -> str:
+        """
+        The upstream's version: by the dialect's own path, else the model snapshot that answered last.
+
+        Raises:
+            WorkerError: The upstream cannot be asked, and nothing is known from before.
+
+        Spec: OC-ADAPT-OAI-6010
+        """
+        if self._is_closed:
+            raise WorkerError("closed", "the adapter is closed")
+        return await self._probe.engine_version()
+
+    async def submit(self, task: TaskRequest) -> TokenStream:
+        """
+        Send *task*; return its stream once the upstream's first valid chunk is there.
+
+        Raises:
+            InvalidTask: A field is wrong, or the id is in flight. Nothing was sent.
+            TaskCancelled: `cancel` came first.
+            WorkerError: Everything else that fails before `started`.
+
+        Spec: OC-ADAPT-OAI-6001, ADP-13, ADP-31, ADP-32, OC-CTRL-2034
+        """
+        prompt = self._admissible(task)
+        correlation_id = current_correlation_id()
+        deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
+        running = _Running(
+            watch=AsyncWatch(self._clock),
+            log=TaskLog(task, engine=self._config.engine_label, correlation_id=correlation_id),
+        )
+        self._running[task.task_id] = running
+        context = CallContext(
+            trace_id=correlation_id,
+            request_id=task.task_id,
+            deadline=deadline,
+            watch=running.watch,
+            reader=self._reader(),
+            headers={CORRELATION_HEADER: correlation_id},
+            identity=self._identity(task, prompt, correlation_id),
+        )
+        try:
+            tokens = await self._service.stream(prompt, context)
+            await self._check_version(task, context.reader, tokens, running)
+        except WorkerError as error:
+            running.log.attempts(error.attempts)
+            running.log.failed(error)
+            self._release(task.task_id)
+            raise
+        except BaseException:
+            self._release(task.task_id)
+            raise
+        return self._streaming(task, running, tokens)
+
+    async def cancel(self, task_id: str) -> None:
+        """
+        Stop the task wherever it is: waiting, connecting, between attempts, streaming. Unknown ids are fine.
+
+        When it returns, no token of the task is handed out any more, and the upstream's connection is closed or its
+        stream is reset.
+
+        Spec: WA-INT-3002, ADP-30, AH-1004
+        """
+        running = self._running.get(task_id)
+        if running is None:
+            return
+        if running.stream is not None:
+            await running.stream.cancel()
+            return
+        running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.NOT_SENT))
+        await running.released.wait()
+
+    async def aclose(self) -> None:
+        """Cancel what is in flight, close every connection. Safe to call twice."""
+        self._is_closed = True
+        await asyncio.gather(*(self.cancel(task_id) for task_id in list(self._running)))
+        await self._client.aclose()
+
+    def _admissible(self, task: TaskRequest) -> SerializedPrompt:
+        """The request for *task*, if it may be sent now."""
+        if self._is_closed:
+            raise WorkerError("closed", "the adapter is closed")
+        check_task(task)
+        if task.task_id in self._running:
+            raise InvalidTask("task_id", "a task of this id is in flight")
+        prompt = serialize(task, self._config)
+        if len(self._running) >= self._config.max_slots:
+            raise WorkerError("slots_exhausted", f"all {self._config.max_slots} slots are taken", outcome=Outcome.NOT_SENT)
+        return prompt
+
+    def _streaming(self, task: TaskRequest, running: _Running, tokens: StreamedTokens) -> TokenStream:
+        """The stream of a task that has started; its slot is free again when the upstream is closed."""
+        stream = TokenStream(tokens, task_id=task.task_id, origin=ADAPTER_NAME)
+        running.stream = stream
+        running.log.attempts(tokens.attempts)
+
+        def over(terminal: TokenEvent) -> None:
+            self._release(task.task_id)
+            running.log.ended(terminal)
+
+        tokens.on_closed(over)
+        return stream
+
+    def _release(self, task_id: str) -> None:
+        self._running.pop(task_id).released.set()
+
+    def _reader(self) -> TokenReader:
+        if self._config.api == "responses":
+            return ResponsesReader()
+        return ChatReader(done_is_evidence=self._config.profile.done_is_evidence)
+
+    def _identity(self, task: TaskRequest, prompt: SerializedPrompt, correlation_id: str) -> dict[str, Any]:
+        return {
+            "engine_version": self._probe.version,
+            "engine": self._config.engine_label,
+            "model": prompt.model,
+            "model_digest": self._config.model_digest,
+            "seed": task.seed,
+            "sampler_profile_version": task.sampler_profile_version,
+            "correlation_id": correlation_id,
+        }
+
+    async def _check_version(
+        self, task: TaskRequest, reader: TokenReader, tokens: StreamedTokens, running: _Running
+    ) -> None:
+        """Hold the upstream to the version that the settings expect; remember the one that it tells."""
+        if self._probe.version is None or self._config.profile.version is None:
+            self._probe.version = reader.model or self._probe.version
+        expected, found = self._config.engine_version, self._probe.version
+        if expected is None or found is None or found == expected:
+            return
+        if task.determinism == "strict":
+            await tokens.aclose()
+            raise WorkerError(
+                "engine_version", f"expected engine version {expected!r}, found {found!r}", outcome=Outcome.PARTIAL
+            )
+        if not self._warned_of_version:
+            self._warned_of_version = True
+            running.log.other_version(expected, found)
+
+
+def _operation_url(config: OpenAIHttpConfig) -> str:
+    deployment = f"/deployments/{config.deployment}" if config.deployment is not None else ""
+    query = f"?api-version={config.api_version}" if config.api_version is not None else ""
+    return f"{config.base_url}{deployment}{PATHS[config.api]}{query}"

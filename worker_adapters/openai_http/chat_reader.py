@@ -1,0 +1,144 @@
+"""
+Readers of the chat and completions streams: chunks with choices, closed by `[DONE]`.
+
+Spec: ADP-22, ADP-23, ADP-24, OC-ADAPT-OAI-6001
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from worker_adapters.openai_http.chunks import decode_chunk
+from worker_adapters.openai_http.token_reader import DONE, UNREADABLE, TokenReader, UnreadableChunk, UpstreamError
+
+if TYPE_CHECKING:
+    from adapter_api import TokenEvent
+    from worker_adapters.openai_http.chunks import Chunk, Delta, ToolCall
+
+
+class ChatReader(TokenReader):
+    """Reads chat completions, and, as their chunks have the same frame, legacy completions."""
+
+    __slots__ = ("_done", "_done_is_evidence", "_tool_calls")
+
+    def __init__(self, *, done_is_evidence: bool = True) -> None:
+        """
+        Start before the first chunk.
+
+        Args:
+            done_is_evidence: Whether `[DONE]` alone proves an end. False for servers that send it also when they give up.
+        """
+        super().__init__()
+        self._done = False
+        self._done_is_evidence = done_is_evidence
+        # what has been told of each tool call: servers repeat id and name in every delta
+        self._tool_calls: dict[int, tuple[str | None, str | None]] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether `[DONE]` has come."""
+        return self._done
+
+    def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:
+        """Take in one event; see `TokenReader.read`."""
+        if self._done:
+            return
+        if data == DONE:
+            self._close()
+            return
+        try:
+            chunk = decode_chunk(data)
+        except UNREADABLE as error:
+            raise _unreadable(event, data) from error
+        if chunk.error is not None or chunk.choices is None or event == "error":
+            _raise_if_error(event, chunk, data)
+            self._count(chunk.usage)
+            return
+        self.started = True
+        if chunk.model and self.model is None:
+            self.model = chunk.model
+        if chunk.system_fingerprint:
+            self.system_fingerprint = chunk.system_fingerprint
+        for choice in chunk.choices:
+            if choice.index == 0:
+                if choice.delta is not None:
+                    self._read_delta(choice.delta, into)
+                if choice.text:
+                    self._token(choice.text, into)
+                if choice.finish_reason:
+                    self._finish(choice.finish_reason, "finish_reason")
+        if chunk.usage is not None:
+            self._count(chunk.usage)
+
+    def _close(self) -> None:
+        self._done = True
+        if self.evidence is None and self._done_is_evidence and self.started:
+            self.evidence = "done"
+
+    def _read_delta(self, delta: Delta, into: list[TokenEvent]) -> None:
+        if reasoning := delta.reasoning_content or delta.reasoning:
+            self._token(reasoning, into, "reasoning")
+        if content := delta.content:
+            self._token(content if isinstance(content, str) else _text_of_parts(content), into)
+        if delta.refusal:
+            self._token(delta.refusal, into, "refusal")
+        if delta.tool_calls:
+            for position, call in enumerate(delta.tool_calls):
+                self._read_tool_call(call, position, into)
+        if delta.function_call is not None:
+            arguments, name = delta.function_call.arguments, delta.function_call.name
+            self._read_call(0, None, name, arguments, into)
+
+    def _read_tool_call(self, call: ToolCall, position: int, into: list[TokenEvent]) -> None:
+        index = call.index if call.index is not None else position
+        name = call.function.name if call.function is not None else None
+        arguments = call.function.arguments if call.function is not None else None
+        self._read_call(index, call.id, name, arguments, into)
+
+    def _read_call(
+        self, index: int, call_id: str | None, name: str | None, arguments: Any, into: list[TokenEvent]
+    ) -> None:
+        """Append what is new of a tool call: its id and name once, its arguments as they grow."""
+        known_id, known_name = self._tool_calls.get(index, (None, None))
+        told: dict[str, Any] = {"index": index}
+        if call_id and call_id != known_id:
+            told["id"] = call_id
+        if name and name != known_name:
+            told["name"] = name
+        text = _arguments_text(arguments)
+        if text or len(told) > 1:
+            self._tool_calls[index] = (call_id or known_id, name or known_name)
+            self._token(text, into, "tool_call", tool_call=told)
+
+
+def _arguments_text(arguments: Any) -> str:
+    """The arguments as text; a server that sends them as a value means its JSON."""
+    if arguments is None:
+        return ""
+    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+
+
+def _text_of_parts(parts: list[Any]) -> str:
+    """The text of content that comes as a list of parts."""
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _raise_if_error(event: str, chunk: Chunk, data: bytes) -> None:
+    """Raise for an error in any of its forms: an object, a text, a flat object, a framework's `detail`."""
+    if chunk.error is not None:
+        raise UpstreamError({"error": chunk.error})
+    if event == "error" or chunk.object == "error" or chunk.detail is not None or chunk.message is not None:
+        raise UpstreamError(msgspec.json.decode(data))
+
+
+def _unreadable(event: str, data: bytes) -> Exception:
+    """The error of data that is no chunk; under the event name `error` it may be any JSON, or text."""
+    if event != "error":
+        return UnreadableChunk("a chunk of the stream is not the JSON that the API describes")
+    try:
+        return UpstreamError(msgspec.json.decode(data))
+    except UNREADABLE:
+        return UpstreamError(data.decode("utf-8", "replace"))

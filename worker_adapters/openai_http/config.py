@@ -1,0 +1,151 @@
+"""
+The settings of one adapter: explicit, checked when made, never read from the environment.
+
+Spec: ADP-14, ADP-33, ADP-35, OC-ADAPT-OAI-6021
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from http_util.config import HttpConfig
+from http_util.retry import RetryPolicy, named_policy
+from http_util.secret import Secret
+from worker_adapters.openai_http.dialects import DIALECTS, Api, Dialect
+
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Printable = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class OpenAIHttpConfig(BaseModel):
+    """
+    Everything that an `OpenAIHttpAdapter` is told. Immutable; unknown keys are refused; errors never show a value.
+
+    Example:
+        >>> config = OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1/", model="m")
+        >>> config.base_url, config.api, config.retry.name
+        ('http://127.0.0.1:8000/v1', 'chat', 'billing_safe')
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
+    )
+
+    base_url: str = Field(
+        description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
+    )
+    api_key: Secret | None = Field(None, description="Credential; None sends none. Printable ASCII without spaces.")
+    model: Printable | None = Field(
+        None, description="Model to ask for, whatever the task names. None: the task's model_ref, by model_aliases."
+    )
+    model_aliases: dict[Printable, Printable] = Field(
+        {}, description="Upstream model by model_ref; a model_ref that is not listed loses a leading scheme://."
+    )
+    api: Api = Field("chat", description="Upstream API: chat, completions or responses.")
+    dialect: str = Field("generic", description=f"Profile of the server: one of {', '.join(sorted(DIALECTS))}.")
+    organization: Printable | None = Field(None, description="Sent as OpenAI-Organization.")
+    project: Printable | None = Field(None, description="Sent as OpenAI-Project.")
+    deployment: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = Field(
+        None, description="Azure deployment: calls go to /deployments/NAME/... below base_url."
+    )
+    api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = Field(
+        None, description="Azure API version, sent as the query parameter api-version."
+    )
+    ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
+    http2: bool = Field(True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
+    proxy: str | None = Field(None, description="Proxy, http(s)://host:port. None: direct, whatever the environment says.")
+    egress: tuple[str, ...] = Field(
+        (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
+    )
+    plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
+    retry: RetryPolicy | None = Field(
+        "billing_safe", description="Retry policy, or its name: billing_safe, available. None: one attempt."
+    )
+    connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
+    pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
+    first_byte_timeout: Seconds = Field(30.0, description="Seconds from the start of an attempt to the answer's head.")
+    idle_timeout: Seconds = Field(30.0, description="Seconds without any byte of the stream; pings count as bytes.")
+    content_timeout: Seconds | None = Field(
+        120.0, description="Seconds without content; pings and empty deltas do not count. None: no such bound."
+    )
+    health_timeout: Seconds = Field(5.0, description="Seconds that a health or version question may take in all.")
+    health_path: Annotated[str, Field(pattern=r"^/[!-~]{0,256}$")] = Field(
+        "/models", description="What health() asks for, below base_url. It must cost nothing."
+    )
+    ready_without_listing: bool = Field(
+        True, description="Whether an upstream that has no such path (404, 405, 501) counts as ready."
+    )
+    max_slots: int = Field(64, ge=1, le=65_536, description="Tasks that may run at once; one more is refused.")
+    max_event_bytes: int = Field(1024 * 1024, ge=1024, description="Largest event of a stream in bytes.")
+    max_request_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body in bytes.")
+    engine_label: Printable = Field("openai", description="Value of the field engine in records.")
+    engine_version: Printable | None = Field(
+        None, description="The version that is expected. Another one fails strict tasks and warns of the others."
+    )
+    model_digest: Printable | None = Field(None, description="Digest of the model, passed on in started and end.")
+    metrics_events: bool = Field(False, description="Whether a metrics event comes before the end.")
+
+    @field_validator("dialect")
+    @classmethod
+    def _known_dialect(cls, name: str) -> str:
+        if name not in DIALECTS:
+            raise ValueError(f"expected one of {', '.join(sorted(DIALECTS))}")
+        return name
+
+    @field_validator("retry", mode="before")
+    @classmethod
+    def _policy_by_name(cls, retry: Any) -> Any:
+        return named_policy(retry) if isinstance(retry, str) else retry
+
+    @model_validator(mode="after")
+    def _checked_by_http(self) -> Self:
+        """Let the HTTP settings check what they share, and take over the normal form of the URL."""
+        object.__setattr__(self, "base_url", self.http.base_url)
+        return self
+
+    @property
+    def profile(self) -> Dialect:
+        """The dialect profile."""
+        return DIALECTS[self.dialect]
+
+    @property
+    def http(self) -> HttpConfig:
+        """The settings of the HTTP client under the adapter."""
+        return HttpConfig(
+            base_url=self.base_url,
+            connect_timeout=self.connect_timeout,
+            pool_timeout=self.pool_timeout,
+            first_byte_timeout=self.first_byte_timeout,
+            idle_timeout=self.idle_timeout,
+            http2=self.http2,
+            ca_file=self.ca_file,
+            proxy=self.proxy,
+            egress=self.egress,
+            plain_http_hosts=self.plain_http_hosts,
+            # every task has a slot before it has a connection; health and version questions come on top
+            max_connections=min(65_536, self.max_slots + 8),
+            max_event_bytes=self.max_event_bytes,
+            max_body_bytes=self.max_request_bytes,
+        )
+
+    def policies(self) -> dict[str, Any]:
+        """
+        The policies in force, as plain values; the credential is only said to be there.
+
+        Spec: ADP-35
+        """
+        shown = self.model_dump(mode="python", exclude={"api_key", "retry", "ca_file"})
+        retry = None if self.retry is None else {n: getattr(self.retry, n) for n in self.retry.__dataclass_fields__}
+        return {
+            **shown,
+            "api_key": "set" if self.api_key is not None else "none",
+            "ca_file": str(self.ca_file) if self.ca_file is not None else None,
+            "retry": retry,
+            "egress": [str(entry) for entry in self.egress] or [f"the host of {self.base_url}"],
+            "tls": {"verify": True, "minimum": "1.2"},
+            "redirects": False,
+            "environment": "not read",
+        }

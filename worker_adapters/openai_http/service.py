@@ -1,0 +1,163 @@
+"""
+The stateless streaming service: one serialized prompt in, one ordered stream of tokens out.
+
+It is handed everything that it uses (exchange, credentials, endpoint, policy, hooks, clock, and per call the watch by which
+the call is cancelled), and keeps nothing from one call to the next.
+
+Spec: SVC-01, SVC-02, SVC-03, SVC-12, SVC-13, SVC-14, SVC-15, SVC-21
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from adapter_api import WorkerError
+from http_util.call import HttpCall
+from http_util.errors import HttpFailure
+from openai_client.error_mapping import from_failure, refiner
+from openai_client.errors import OpenAIError
+from worker_adapters.openai_http.call_report import CallReport
+from worker_adapters.openai_http.streamed_tokens import StreamedTokens
+from worker_adapters.openai_http.worker_errors import worker_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from http_util import AsyncExchange, AsyncWatch, Clock, Deadline, RetryPolicy, Timeouts
+    from openai_client.auth import Auth
+    from worker_adapters.openai_http.request_body import SerializedPrompt
+    from worker_adapters.openai_http.service_hooks import ServiceHooks
+    from worker_adapters.openai_http.token_reader import TokenReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamPolicy:
+    """
+    The rules of every call of a service.
+
+    Spec: SVC-14, SVC-17
+    """
+
+    timeouts: Timeouts
+    content_timeout: float | None
+    """Seconds without content; None for no such bound."""
+    retry: RetryPolicy | None
+    """None means one attempt."""
+    linger: float = 0.25
+    """Seconds that an upstream may keep its answer open after the finish reason, for a usage chunk say."""
+    metrics_events: bool = False
+    """Whether a `metrics` event comes before the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """
+    What belongs to one call.
+
+    Spec: SVC-16, SVC-18
+    """
+
+    trace_id: str
+    request_id: str
+    deadline: Deadline
+    watch: AsyncWatch
+    """The cancellation token: `break_off` ends the call wherever it is."""
+    reader: TokenReader
+    """Unused; it will hold what the stream has told."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    """What `started` and `end` say beside what the upstream tells: correlation_id, seed, engine_version, ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamingService:
+    """
+    Turns serialized prompts into streams. Immutable; may be shared by any number of calls at once.
+
+    Spec: SVC-01, SVC-02
+    """
+
+    exchange: AsyncExchange
+    url: str
+    """Of the operation, absolute."""
+    auth: Auth
+    policy: StreamPolicy
+    hooks: ServiceHooks
+    clock: Clock
+
+    async def stream(self, prompt: SerializedPrompt, context: CallContext) -> StreamedTokens:
+        """
+        Send *prompt*; return its tokens once the first valid chunk is there.
+
+        Raises:
+            WorkerError: Anything that fails before that chunk; the upstream is closed then. `service_kind` of its reason
+                is the structured kind of the failure.
+            asyncio.CancelledError: The calling task was cancelled; the upstream is closed.
+
+        Spec: SVC-03, SVC-05, SVC-16
+        """
+        _check_collaborators(self, context)
+        report = CallReport(
+            self.hooks,
+            self.clock,
+            trace_id=context.trace_id,
+            request_id=context.request_id,
+            bytes_sent=len(prompt.body),
+        )
+        try:
+            tokens = await self._open(prompt, context, report)
+        except WorkerError as error:
+            report.ended(status=error.http_status, reason=error.reason, bytes_received=0)
+            raise
+        except BaseException:
+            report.ended(status=None, reason="cancelled", bytes_received=0)
+            raise
+        await tokens.start()
+        return tokens
+
+    async def _open(self, prompt: SerializedPrompt, context: CallContext, report: CallReport) -> StreamedTokens:
+        try:
+            authorization = self.auth.authorize()
+        except OpenAIError as error:
+            raise worker_error(error, streaming=False) from error
+        call = HttpCall(
+            method="POST",
+            url=self.url,
+            headers={
+                "accept": "text/event-stream",
+                "accept-encoding": "identity",
+                "content-type": "application/json",
+                **context.headers,
+                **authorization.headers,
+            },
+            content=prompt.body,
+            timeouts=self.policy.timeouts,
+            deadline=context.deadline,
+            retry=self.policy.retry,
+            # nothing of an answer has been handed on yet; what the policy repeats, it repeats knowing the outcome
+            replay_safe=True,
+            refine=refiner(authorization.secrets),
+        )
+        try:
+            stream = await self.exchange.open(call, watch=context.watch)
+        except HttpFailure as failure:
+            raise worker_error(from_failure(failure, authorization.secrets), streaming=False) from failure
+        report.opened(stream.head.status)
+        return StreamedTokens(stream, context, self.policy, report, secrets=authorization.secrets)
+
+
+def _check_collaborators(service: StreamingService, context: CallContext) -> None:
+    """Refuse to work with a collaborator that is missing: none is made up here."""
+    given: dict[str, object | None] = {
+        "exchange": service.exchange,
+        "auth": service.auth,
+        "policy": service.policy,
+        "hooks": service.hooks,
+        "clock": service.clock,
+        "watch": context.watch,
+        "deadline": context.deadline,
+    }
+    missing = [name for name, collaborator in given.items() if collaborator is None]
+    if missing:
+        raise WorkerError("configuration", f"the streaming service needs {', '.join(missing)}; none is made up")

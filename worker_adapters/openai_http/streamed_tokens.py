@@ -1,0 +1,276 @@
+"""
+The tokens of one call: reads the open answer, lets the reader decide, keeps the timers, tells how it ended.
+
+    a read brings events       -> the reader turns them into tokens, as many as there are
+    nothing proves an end      -> error: truncated, reset, a timer, the deadline
+    a finish reason, or [DONE] -> end, at most `linger` seconds later: a usage chunk may still come
+
+Spec: SVC-04, SVC-05, SVC-06, SVC-08, SVC-10, SVC-16, ADP-20, ADP-21, ADP-23, ADP-31
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from adapter_api import Outcome, TokenEvent, WorkerError
+from http_util.errors import HttpFailure, Interrupted
+from openai_client.error_mapping import from_failure, from_stream_error
+from worker_adapters.openai_http.event_payloads import StreamTimes, end_payload, metrics_payload, started_payload
+from worker_adapters.openai_http.token_reader import DONE, UnreadableChunk, UpstreamError
+from worker_adapters.openai_http.worker_errors import worker_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from adapter_api import Attempt
+    from http_util import AsyncEventStream, Secret, ServerSentEvent
+    from openai_client.errors import OpenAIError
+    from worker_adapters.openai_http.call_report import CallReport
+    from worker_adapters.openai_http.service import CallContext, StreamPolicy
+
+
+class StreamedTokens:
+    """
+    A `TokenSource` over one open answer. One task reads; any task may cancel.
+
+    Spec: SVC-04
+    """
+
+    def __init__(
+        self,
+        stream: AsyncEventStream,
+        context: CallContext,
+        policy: StreamPolicy,
+        report: CallReport,
+        *,
+        secrets: Sequence[Secret],
+    ) -> None:
+        """
+        Take over *stream*, which is closed on every way out.
+
+        Args:
+            stream: The open answer.
+            context: Whose call it is.
+            policy: Its timers.
+            report: Where the call is told of.
+            secrets: The credentials of the call, kept out of every message.
+        """
+        self._stream = stream
+        self._context = context
+        self._policy = policy
+        self._report = report
+        self._secrets = secrets
+        self._reader = context.reader
+        self._watch = context.watch
+        self._clock = context.watch.clock
+        self._tokens: list[TokenEvent] = []
+        self._terminal: TokenEvent | None = None
+        self._error: WorkerError | None = None
+        self._is_closing = False
+        self._closed = asyncio.Event()
+        self._closer: asyncio.Task[None] | None = None
+        self._on_closed: Callable[[TokenEvent], None] | None = None
+        self._read_at = self._clock.monotonic()
+        self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
+        self._content_by = self._read_at + self._content_timeout
+        self._end_by = math.inf
+        self._first_token_at: float | None = None
+        self._watch.on_broken(self._close_soon)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """The ledger of the call."""
+        return self._stream.head.attempts
+
+    def on_closed(self, callback: Callable[[TokenEvent], None]) -> None:
+        """Call *callback* with the terminal event once the upstream is closed; at once when it is already."""
+        self._on_closed = callback
+        if self._closed.is_set() and self._terminal is not None:
+            callback(self._terminal)
+
+    async def start(self) -> None:
+        """
+        Read up to the first valid chunk; `started` and what came with it then wait to be fetched.
+
+        Raises:
+            WorkerError: There is no such chunk. The upstream is closed.
+        """
+        try:
+            while not self._reader.started and self._terminal is None:
+                await self._read()
+        except BaseException:
+            await self._close()
+            raise
+        if not self._reader.started:
+            await self._close()
+            raise self._error or self._failure("truncated", "the stream ended before its first chunk")
+        self._tokens.insert(0, TokenEvent("started", started_payload(self._reader, self._context.identity)))
+        self._report.started(self._stream.head.status)
+
+    async def next_events(self) -> list[TokenEvent]:
+        """The tokens of the next read that brings some, and the terminal event when the stream is over."""
+        try:
+            while not self._tokens and self._terminal is None:
+                await self._read()
+            if self._terminal is None:
+                events, self._tokens = self._tokens, []
+                return events
+            await self._close()
+        except BaseException:
+            await self._close()
+            raise
+        return [*self._tokens, *self._ending(self._terminal)]
+
+    async def cancel(self) -> None:
+        """Stop the upstream; return when it has been told."""
+        if self._watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=self._outcome)):
+            # the reading task is on its way out, and closes
+            await self._closed.wait()
+        else:
+            await self._close()
+
+    async def aclose(self) -> None:
+        """Stop the upstream; nobody reads any more."""
+        await self.cancel()
+
+    @property
+    def _outcome(self) -> Outcome:
+        """What the upstream may have done when the stream breaks now."""
+        return Outcome.PARTIAL if self._reader.index else Outcome.UNKNOWN
+
+    async def _read(self) -> None:
+        """Take in one read of the upstream."""
+        # the time that the consumer took is not the upstream's
+        self._content_by += self._clock.monotonic() - self._read_at
+        timer, at = ("content_timeout", self._content_by) if self._end_by == math.inf else ("linger", self._end_by)
+        try:
+            events = await self._stream.next_events(timer=timer, at=at)
+        except HttpFailure as failure:
+            self._break(failure)
+            return
+        self._read_at = self._clock.monotonic()
+        if events:
+            self._take(events)
+        else:
+            self._take_end()
+
+    def _take(self, events: list[ServerSentEvent]) -> None:
+        """Let the reader have *events*."""
+        reader, tokens = self._reader, self._tokens
+        before = len(tokens)
+        try:
+            for event in events:
+                reader.read(event.event, event.data, tokens)
+        except UpstreamError as error:
+            self._fail(self._upstream_error(error.payload))
+        except UnreadableChunk as error:
+            self._end_if_proven("decode", str(error))
+        if len(tokens) > before:
+            self._content_by = self._read_at + self._content_timeout
+            if self._first_token_at is None:
+                self._first_token_at = self._read_at
+        if self._end_by == math.inf and (reader.finish_reason is not None or reader.is_complete):
+            self._end_by = self._read_at + self._policy.linger
+
+    def _take_end(self) -> None:
+        """The body has ended; its last event may have lacked only the blank line."""
+        tail = self._stream.tail
+        if tail is not None and tail.event is not None and tail.event.data == DONE:
+            self._reader.read(tail.event.event, DONE, self._tokens)
+        self._end_if_proven("truncated", "the stream stopped without evidence of an end")
+
+    def _break(self, failure: HttpFailure) -> None:
+        """The stream broke off: by a cancel, by a timer, or by itself."""
+        if isinstance(failure, Interrupted):
+            self._end(is_cancelled=True)
+        elif self._end_by < math.inf:
+            self._end_if_proven("truncated", "the stream was closed without evidence of an end")
+        else:
+            facts = {"outcome": self._outcome, "attempts": self._stream.head.attempts}
+            self._fail(from_failure(failure.replace(**facts), self._secrets))
+
+    def _end_if_proven(self, reason: str, message: str) -> None:
+        if self._reader.evidence is not None:
+            self._end(is_cancelled=False)
+        else:
+            self._conclude(self._failure(reason, message))
+
+    def _end(self, *, is_cancelled: bool) -> None:
+        if self._terminal is None:
+            head = self._stream.head
+            payload = end_payload(
+                self._reader, self._context.identity, self._times(), head.attempts, is_cancelled=is_cancelled
+            )
+            if head.upstream_request_id is not None:
+                payload["upstream_request_id"] = head.upstream_request_id
+            self._terminal = TokenEvent("end", payload)
+
+    def _fail(self, error: OpenAIError) -> None:
+        self._conclude(worker_error(error, streaming=self._reader.started))
+
+    def _conclude(self, error: WorkerError) -> None:
+        if self._terminal is None:
+            self._error = error
+            self._terminal = TokenEvent("error", error.payload())
+
+    def _failure(self, reason: str, message: str) -> WorkerError:
+        head = self._stream.head
+        return WorkerError(
+            reason,
+            message,
+            streaming=self._reader.started,
+            outcome=self._outcome,
+            http_status=head.status,
+            attempts=head.attempts,
+            upstream_request_id=head.upstream_request_id,
+        )
+
+    def _upstream_error(self, payload: object) -> OpenAIError:
+        head = self._stream.head
+        return from_stream_error(
+            payload,
+            self._secrets,
+            outcome=self._outcome,
+            upstream_request_id=head.upstream_request_id,
+            attempts=head.attempts,
+        )
+
+    def _ending(self, terminal: TokenEvent) -> list[TokenEvent]:
+        if terminal.kind == "end" and self._policy.metrics_events:
+            return [TokenEvent("metrics", metrics_payload(self._reader, self._times())), terminal]
+        return [terminal]
+
+    def _times(self) -> StreamTimes:
+        return StreamTimes(began=self._report.began, first_token=self._first_token_at, ended=self._clock.monotonic())
+
+    def _close_soon(self) -> None:
+        """The deadline passed while nobody was reading."""
+        self._closer = asyncio.ensure_future(self._close())
+
+    async def _close(self) -> None:
+        """Close the upstream, once; whoever comes second waits until it is done."""
+        if self._is_closing:
+            await self._closed.wait()
+            return
+        self._is_closing = True
+        if self._terminal is None:
+            self._break(self._watch.failure or Interrupted("dropped", reason="cancelled", outcome=self._outcome))
+        try:
+            await self._stream.aclose()
+        finally:
+            self._closed.set()
+            self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        """Report the end, whatever it was."""
+        terminal = self._terminal
+        if terminal is None:  # pragma: no cover - `_close` sets it
+            return
+        reason = terminal.data.get("reason")
+        if terminal.data.get("evidence") == "cancelled":
+            reason = "cancelled"
+        self._report.ended(status=self._stream.head.status, reason=reason, bytes_received=self._stream.byte_count)
+        if self._on_closed is not None:
+            self._on_closed(terminal)

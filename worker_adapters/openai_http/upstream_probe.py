@@ -1,0 +1,172 @@
+"""
+Questions to the upstream that cost nothing: is it there, does it have the model, which version is it.
+
+Spec: ADP-40, ADP-41, OC-ADAPT-OAI-6010, OQ-11
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from adapter_api import WorkerError, WorkerHealth
+from http_util.call import HttpCall
+from http_util.deadline import Deadline
+from http_util.errors import HttpFailure
+from openai_client.error_mapping import from_failure, refiner
+from openai_client.errors import OpenAIError
+from worker_adapters.openai_http.worker_errors import worker_error
+
+if TYPE_CHECKING:
+    from http_util import AsyncExchange, Clock, Timeouts
+    from openai_client.auth import Auth
+    from worker_adapters.openai_http.config import OpenAIHttpConfig
+
+_NO_LISTING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+
+
+class UpstreamProbe:
+    """Asks one upstream. Remembers the version that it told last, and nothing else."""
+
+    def __init__(
+        self, exchange: AsyncExchange, auth: Auth, config: OpenAIHttpConfig, timeouts: Timeouts, clock: Clock
+    ) -> None:
+        """
+        Ask by means of *exchange*.
+
+        Args:
+            exchange: Sends the questions; one attempt each.
+            auth: The credentials.
+            config: Where to ask, and how long to wait.
+            timeouts: Of one attempt.
+            clock: Tells the time.
+        """
+        self._exchange = exchange
+        self._auth = auth
+        self._config = config
+        self._timeouts = timeouts
+        self._clock = clock
+        self.version: str | None = None
+        """The version as the upstream told it last, by its own path or by the model of an answer."""
+
+    async def health(self) -> WorkerHealth:
+        """
+        Whether the upstream answers, and whether it would take a task as far as it can tell. Never raises for an upstream
+        that is not well.
+
+        Spec: ADP-40, ADP-41
+        """
+        try:
+            body = await self._get(self._config.base_url + self._config.health_path)
+        except WorkerError as error:
+            return self._unwell(error)
+        missing = self._missing_model(body)
+        if missing is not None:
+            return WorkerHealth(live=True, ready=False, reason="model_missing", detail=missing)
+        return WorkerHealth(live=True, ready=True)
+
+    async def engine_version(self) -> str:
+        """
+        The upstream's version: of its own path where the dialect has one, else of the model that answered last.
+
+        Raises:
+            WorkerError: The upstream cannot be asked, and nothing is known from before.
+
+        Spec: OC-ADAPT-OAI-6010
+        """
+        probe = self._config.profile.version
+        if probe is not None:
+            try:
+                told = _field(await self._get(_root(self._config.base_url) + probe.path), probe.field)
+            except WorkerError:
+                if self.version is None:
+                    raise
+                told = None
+            if told is not None:
+                self.version = probe.prefix + told
+        if self.version is None:
+            self.version = await self._listed_model()
+        return self.version
+
+    async def _listed_model(self) -> str:
+        """The model that the upstream lists: the configured one, or the only one."""
+        names = model_names(await self._get(self._config.base_url + "/models"))
+        wanted = self._config.model
+        if wanted is not None:
+            return wanted
+        if len(names) == 1:
+            return names[0]
+        raise WorkerError("not_found", "the upstream tells no version, and no model has answered yet")
+
+    async def _get(self, url: str) -> bytes:
+        """The body of a good answer to a question."""
+        try:
+            authorization = self._auth.authorize()
+            call = HttpCall(
+                method="GET",
+                url=url + self._query(url),
+                headers={"accept": "application/json", "accept-encoding": "identity", **authorization.headers},
+                timeouts=self._timeouts,
+                deadline=Deadline.after(self._config.health_timeout, self._clock),
+                refine=refiner(authorization.secrets),
+            )
+            return (await self._exchange.send(call)).body
+        except HttpFailure as failure:
+            raise worker_error(from_failure(failure, authorization.secrets), streaming=False) from failure
+        except OpenAIError as error:
+            raise worker_error(error, streaming=False) from error
+
+    def _query(self, url: str) -> str:
+        version = self._config.api_version
+        return f"?api-version={version}" if version is not None and url.startswith(self._config.base_url) else ""
+
+    def _unwell(self, error: WorkerError) -> WorkerHealth:
+        if error.http_status in _NO_LISTING and self._config.ready_without_listing:
+            return WorkerHealth(live=True, ready=True, detail=f"no {self._config.health_path} to ask")
+        return WorkerHealth(
+            live=error.http_status is not None, ready=False, reason=error.reason, detail=error.message
+        )
+
+    def _missing_model(self, body: bytes) -> str | None:
+        """What to say when the listing is meaningful and does not have the model; None otherwise."""
+        wanted = self._config.model
+        if wanted is None or not self._config.profile.listing_is_meaningful or self._config.health_path != "/models":
+            return None
+        names = model_names(body)
+        return None if not names or wanted in names else f"the upstream does not list {wanted!r}"
+
+
+def model_names(listing: bytes) -> list[str]:
+    """
+    The ids of a models listing; empty when it is no listing.
+
+    Example:
+        >>> model_names(b'{"object": "list", "data": [{"id": "m"}]}')
+        ['m']
+    """
+    try:
+        rows: Any = msgspec.json.decode(listing)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return []
+    data = rows.get("data") if isinstance(rows, dict) else rows
+    if not isinstance(data, list):
+        return []
+    return [row["id"] for row in data if isinstance(row, dict) and isinstance(row.get("id"), str)]
+
+
+def _field(body: bytes, name: str) -> str | None:
+    try:
+        answer: Any = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    value = answer.get(name) if isinstance(answer, dict) else None
+    return str(value)[:128] if value is not None else None
+
+
+def _root(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}"
+

@@ -1,0 +1,87 @@
+"""
+Projections of the client's error tree: what an adapter raises, and what kind of failure it is to the service.
+
+Both go by the error's reason; the rows of the first stand in `adapter_api.REASONS`, those of the second here.
+
+Spec: ERR-20, ERR-21, SVC-06, SVC-07, SVC-08, SVC-09
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from adapter_api import REASONS, TaskCancelled, WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openai_client.errors import OpenAIError
+
+
+class ServiceKind(StrEnum):
+    """
+    The kinds of failure that the streaming service knows.
+
+    Spec: ERR-21
+    """
+
+    PRECONDITION = "Precondition"
+    HTTP_ERROR = "HttpError"
+    NETWORK_TIMEOUT = "NetworkTimeout"
+    DECODE_ERROR = "DecodeError"
+    CONNECTION = "Connection"
+    REJECTED = "Rejected"
+    CANCELLED = "Cancelled"
+
+
+_ROWS: Final = {
+    ServiceKind.PRECONDITION: (
+        "invalid_task configuration internal missing_api_key invalid_base_url egress_denied order_violation closed "
+        "engine_version pool_unknown serialization"
+    ),
+    ServiceKind.HTTP_ERROR: (
+        "malformed_request missing_required_field invalid_field_value context_length token_limit content_filtered "
+        "safety_violation refused not_found deleted conflict too_early rate_limited quota_exceeded invalid_api_key "
+        "expired_api_key permission_denied request_timeout server_error bad_gateway service_unavailable "
+        "gateway_timeout overloaded"
+    ),
+    ServiceKind.NETWORK_TIMEOUT: (
+        "connect_timeout pool_timeout write_timeout first_byte_timeout idle_timeout content_timeout deadline"
+    ),
+    ServiceKind.DECODE_ERROR: "truncated protocol content_type decode redirect",
+    ServiceKind.CONNECTION: "connection_failed dns_failed tls_failed reset",
+    ServiceKind.REJECTED: "circuit_open slots_exhausted queue_full pool_unready",
+    ServiceKind.CANCELLED: "cancelled",
+}
+
+SERVICE_KINDS: Final[Mapping[str, ServiceKind]] = {
+    reason: kind for kind, reasons in _ROWS.items() for reason in reasons.split()
+}
+"""The service's kind of every reason; total over `adapter_api.REASONS`."""
+
+
+def worker_error(error: OpenAIError, *, streaming: bool) -> WorkerError:
+    """
+    The adapter's error for an error of the client.
+
+    Args:
+        error: Already redacted, as all of them are.
+        streaming: Whether `started` has been given.
+
+    Spec: ERR-20, HTU-ERR-4002
+    """
+    reason = error.reason if error.reason in REASONS else "internal"
+    if reason == "cancelled" and not streaming:
+        return TaskCancelled(outcome=error.outcome, attempts=error.attempts)
+    retry_after_ms = None if error.retry_after is None else max(0, round(error.retry_after * 1000))
+    return WorkerError(
+        reason,
+        error.message,
+        streaming=streaming,
+        retry_after_ms=retry_after_ms,
+        outcome=error.outcome,
+        http_status=error.http_status,
+        attempts=error.attempts,
+        upstream_request_id=error.upstream_request_id,
+    )
