@@ -140,7 +140,8 @@ async def _reports_itself(adapter: WorkerAdapter, _: Callable[[str], TaskRequest
     if props.slots_total is not None and props.slots_free is not None:
         _require(0 <= props.slots_free <= props.slots_total, f"{props.slots_free} of {props.slots_total} slots free")
     first, second = await adapter.engine_version(), await adapter.engine_version()
-    _require(isinstance(first, str) and first, f"engine_version gave {first!r}, expected a text")
+    _require(isinstance(first, str), f"engine_version gave {type(first).__name__}, expected str")
+    _require(first, "engine_version is empty")
     _require(first == second, f"engine_version gave {first!r} and then {second!r}")
 
 

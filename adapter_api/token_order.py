@@ -107,12 +107,16 @@ class OrderGuard:
             OrderViolation: An event may not come here. The guard is then of no further use.
         """
         state = self._state
+        # Looked up when the state changes only: the hash of an Enum costs more than the rest of this loop.
+        row = TRANSITIONS[state]
         next_index = self._next_index
         for event in events:
-            after = TRANSITIONS[state].get(event.kind)
+            after = row.get(event.kind)
             if after is None:
                 raise OrderViolation(f"{self._origin}: {event.kind} is out of order in a stream that is {state.value}")
-            state = after
+            if after is not state:
+                state = after
+                row = TRANSITIONS[state]
             if event.kind == "token":
                 if event.data.get("i") != next_index:
                     raise OrderViolation(f"{self._origin}: expected token {next_index}, got token {event.index}")

@@ -1,9 +1,9 @@
 """
 One task on its way through the host, and the host's side of its stream.
 
-The adapter's stream is passed on in the batches in which it comes: per network read one call, per token nothing. Whatever
-ends a task (its terminal event, a cancel, a consumer that leaves, a failure) ends it once: place in the table, slot,
-breaker permit and story are settled together.
+The adapter's stream is passed on in the batches in which it comes: per network read one call, per token nothing.
+Whatever ends a task (its terminal event, a cancel, a consumer that leaves, a failure) ends it once: place in the table,
+slot, breaker permit and story are settled together.
 
 Spec: AH-1004, AH-1005, HST-05, ADP-30, ADP-31
 """
@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from adapter_api import OrderGuard, OrderViolation, TaskCancelled, TokenEvent, TokenStream, WorkerError
 from adapter_host.waiting import within
-from http_util.redact import safe_message
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from adapter_api import TaskRequest
     from adapter_host.breaker import Permit
@@ -63,7 +62,9 @@ class Owner(Protocol):
 
     clock: Clock
     metrics: Metrics
-    secrets: tuple[str, ...]
+
+    def safe(self, text: str) -> str:
+        """*text* from outside, as it may be shown."""
 
     def settled(self, dispatch: Dispatch, error: WorkerError | None) -> None:
         """Take *dispatch* out of the tables; *error* is what it failed with."""
@@ -144,9 +145,9 @@ class Dispatch:
             raise self._redacted(error) from None
         # An adapter is foreign code seen from the host; only the class of what it raises is told, and to the log only.
         except Exception as exc:  # noqa: BLE001
-            error = WorkerError("internal", f"the adapter {name} failed to start the task")
-            self.fail(error, cause=type(exc).__name__)
-            raise error from None
+            failure = WorkerError("internal", f"the adapter {name} failed to start the task")
+            self.fail(failure, cause=type(exc).__name__)
+            raise failure from None
         self._inner = _Inner(raw, name)
         if self.is_cancelled:
             await self._close_inner()
@@ -175,11 +176,16 @@ class Dispatch:
             raise safe from None
         # As in start(): foreign code. TokenStream would hide it as well, but not tell the log its class.
         except Exception as exc:  # noqa: BLE001
-            error = WorkerError("internal", f"{inner.origin} failed inside a stream", streaming=True)
-            self.fail(error, cause=type(exc).__name__)
-            raise error from None
+            failure = WorkerError("internal", f"{inner.origin} failed inside a stream", streaming=True)
+            self.fail(failure, cause=type(exc).__name__)
+            raise failure from None
         if not events:
             return self._after_the_end()
+        if events[0].kind == "error" and not inner.has_started:
+            # A guarded stream that broke the order before it started has this one event; ours says it in its own words.
+            failure = self._redacted(WorkerError.from_payload(events[0].data))
+            self.fail(failure)
+            raise failure
         return self._noted(events) if events[-1].is_terminal or not inner.has_tokens else self._counted(events)
 
     async def cancel(self) -> None:
@@ -268,7 +274,8 @@ class Dispatch:
                 if inner is not None and not inner.has_tokens:
                     inner.has_tokens = True
                     self.story.first_token(self.owner.metrics)
-            elif event.kind == "started" and not self.is_over:
+            elif event.kind == "started" and inner is not None and not self.is_over:
+                inner.has_started = True
                 self.story.started(event.data, self.owner.metrics)
             elif event.kind == "end":
                 self._end(event.data)
@@ -303,7 +310,7 @@ class Dispatch:
 
     def _redacted(self, error: WorkerError) -> WorkerError:
         """*error* with a message that may be shown; itself when its own may."""
-        message = safe_message(error.message, self.owner.secrets)
+        message = self.owner.safe(error.message)
         if message != error.message:
             error.message = message
             error.args = (error.reason, message)
@@ -327,12 +334,16 @@ class Dispatch:
 class _HostSource:
     """The source of the stream that the host's caller reads."""
 
-    __slots__ = ("_dispatch", "cancel", "next_events")
+    __slots__ = ("_dispatch",)
 
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch = dispatch
-        self.next_events: Callable[[], Awaitable[list[TokenEvent]]] = dispatch.next_events
-        self.cancel: Callable[[], Awaitable[None]] = dispatch.cancel
+
+    async def next_events(self) -> list[TokenEvent]:
+        return await self._dispatch.next_events()
+
+    async def cancel(self) -> None:
+        await self._dispatch.cancel()
 
     async def aclose(self) -> None:
         await self._dispatch.drop()
@@ -341,7 +352,7 @@ class _HostSource:
 class _Inner:
     """The adapter's stream, whatever object it is, as a reader of batches."""
 
-    __slots__ = ("_aclose", "_guard", "_next", "_read", "has_tokens", "is_closed", "origin")
+    __slots__ = ("_aclose", "_guard", "_next", "_read", "has_started", "has_tokens", "is_closed", "origin")
 
     def __init__(self, stream: Any, origin: str) -> None:
         """
@@ -352,13 +363,15 @@ class _Inner:
         """
         self.origin = origin
         self.is_closed = False
+        self.has_started = False
         self.has_tokens = False
         self._guard = OrderGuard(origin)
-        self._next = getattr(stream, "__anext__", None)
-        self._aclose = getattr(stream, "aclose", None)
-        if not callable(self._next) or not callable(self._aclose):
+        step, close = getattr(stream, "__anext__", None), getattr(stream, "aclose", None)
+        if not callable(step) or not callable(close):
             what = type(stream).__name__
             raise WorkerError("order_violation", f"{origin}: submit gave {what}, expected a TokenStream")
+        self._next: Callable[[], Awaitable[TokenEvent]] = step
+        self._aclose: Callable[[], Awaitable[None]] = close
         batches = getattr(stream, "next_batch", None)
         self._read: Callable[[], Awaitable[list[TokenEvent]]] = batches if callable(batches) else self._one
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from adapter_host.plugins import Catalogue
     from adapter_host.registry import Pool, Replica
     from http_util.clock import Clock
+    from http_util.secret import Secret
 
 GRACE: Final = 5.0
 """Seconds that tasks get to finish when the host closes."""
@@ -83,13 +84,13 @@ class AdapterHost:
         metrics: Metrics | None = None,
         logger: Any = None,
         clock: Clock | None = None,
-        secrets: Iterable[str] = (),
+        secrets: Iterable[Secret] = (),
     ) -> None:
         """
         Make a host without pools.
 
         Args:
-            grace: Seconds that running tasks get when the host closes or a replica is unbound; then they are cancelled.
+            grace: Seconds that running tasks get, before they are cancelled, when the host closes or a replica leaves.
             allow_pin: Whether a task may name its pool itself (`placement.mode` pin).
             breaker: Policy of each pool's breaker; None turns breakers off.
             health_good_for: Seconds for which a replica's readiness is believed.
@@ -97,17 +98,16 @@ class AdapterHost:
             metrics: Takes counters and histograms; None keeps none.
             logger: A structlog logger; None logs to the standard logger `adapter_host`.
             clock: For tests.
-            secrets: Secret values to remove wherever adapters' texts show them.
+            secrets: Credentials to remove wherever adapters' texts show them.
         """
         self.clock: Clock = clock or SystemClock()
         """Where the time comes from."""
-        self.secrets: tuple[str, ...] = tuple(secrets)
-        """Values that no text may show."""
+        self._secrets = tuple(secrets)
         self.metrics: Metrics = ShieldedMetrics(metrics or NoMetrics())
         """Where the host counts."""
         self._grace = grace
         self._allow_pin = allow_pin
-        self._log = default_logger(self.secrets) if logger is None else logger
+        self._log = default_logger(self._secrets) if logger is None else logger
         self._registry = Registry(breaker)
         self._readiness = Readiness(
             self.clock, good_for=health_good_for, timeout=health_timeout, on_check=self._note_check
@@ -202,7 +202,7 @@ class AdapterHost:
         """
         Put *adapter* at a place, whoever stands there.
 
-        In one step: no task finds the place empty. Tasks that run finish on the old adapter, which is then closed, once.
+        In one step: no task finds the place empty. Tasks that run finish on the old adapter, which is then closed once.
 
         Raises:
             ValueError: An id is not usable.
@@ -407,6 +407,10 @@ class AdapterHost:
         """Close; without grace when the block failed."""
         await self.aclose(grace=None if kind is None else 0.0)
 
+    def safe(self, text: str) -> str:
+        """*text* from outside, as it may be shown: redacted, escaped, short. For the dispatch."""
+        return safe_message(text, [secret.reveal() for secret in self._secrets])
+
     def settled(self, dispatch: Dispatch, error: WorkerError | None) -> None:
         """Take *dispatch* out of the tables. For the dispatch itself."""
         for key in dispatch.keys:
@@ -536,6 +540,6 @@ class AdapterHost:
 def _unready(replicas: Sequence[Replica]) -> str:
     """Which replicas are not ready, and why."""
     shown = [
-        f"{one.replica_id}: {(one.health and (one.health.detail or one.health.reason)) or 'not ready'}" for one in replicas
+        f"{one.replica_id}: {(one.health and (one.health.detail or one.health.reason)) or '?'}" for one in replicas
     ]
     return safe_message("no replica is ready; " + "; ".join(shown)) if shown else "the pool has no replica"

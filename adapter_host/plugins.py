@@ -1,8 +1,8 @@
 """
 Which adapters are installed: found by their distributions' metadata, loaded one by one.
 
-One broken plugin takes nobody with it. Each is loaded in a thread of its own, within a time bound, and called alone; what
-goes wrong puts it into quarantine, with its distribution and the reason, and the next one is loaded.
+One broken plugin takes nobody with it. Each is loaded in a thread of its own, within a time bound, and called alone;
+what goes wrong puts it into quarantine, with its distribution and the reason, and the next one is loaded.
 
 Two plugins of one name clash. The distribution that holds this host keeps its name; of all others that clash none is
 loaded, because which one comes first is an accident of the search path.
@@ -31,7 +31,7 @@ BUILT_IN: Final = "worker-adapters"
 """The distribution that wins when its adapter's name is taken twice."""
 
 LOAD_TIMEOUT: Final = 10.0
-"""Seconds that one plugin may take to be imported and to answer its hook. A cold import of a large one takes about 2."""
+"""Seconds that one plugin may take to be imported and to answer its hook. A large one takes about 2, cold."""
 
 _HOOK: Final = "worker_adapter_plugins"
 _LONGEST_NAME: Final = 128
@@ -47,6 +47,10 @@ class Origin:
     """The distribution's version."""
     entry_point: str
     """`name = module` as the distribution's metadata says it."""
+
+    def __str__(self) -> str:
+        """Distribution and version."""
+        return f"{self.distribution} {self.version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ class PluginError(Exception):
 
     def __init__(self, quarantined: Sequence[QuarantinedPlugin]) -> None:
         """Report *quarantined*."""
-        lines = [f"{one.name} of {one.origin.distribution} {one.origin.version}: {one.reason}" for one in quarantined]
+        lines = [f"{one.name} of {one.origin}: {one.reason}" for one in quarantined]
         super().__init__("\n".join(lines))
         self.quarantined: tuple[QuarantinedPlugin, ...] = tuple(quarantined)
         """The plugins that cannot be used."""
@@ -104,7 +108,7 @@ class Catalogue:
         return next((one for one in self.quarantined if one.name == name), None)
 
 
-class _Unusable(Exception):  # noqa: N818 - ends in quarantine, never seen outside
+class _Unusable(Exception):
     """Why a plugin cannot be used."""
 
 
@@ -199,8 +203,8 @@ def _ask(entry_point: importlib.metadata.EntryPoint) -> list[AdapterPlugin]:
     offered: list[AdapterPlugin] = []
     for implementation in implementations:
         answer = implementation.function()
-        several = isinstance(answer, Sequence) and not isinstance(answer, (str, bytes))
-        offered.extend(_checked(one) for one in (answer if several else [answer]))
+        several = answer if isinstance(answer, Sequence) and not isinstance(answer, (str, bytes)) else [answer]
+        offered.extend(_checked(one) for one in several)
     if not offered:
         raise _Unusable(f"{_HOOK} gave no plugin")
     return offered

@@ -1,9 +1,9 @@
 """
 Who stands where: (pool_id, replica_id) -> adapter.
 
-Plain bookkeeping: nothing here waits, so every change is one step to all who look. A rebind puts the new adapter in place
-in that step; tasks that run stay with the replica they were given to, and whoever owns the registry closes the old
-adapter once the last of them is over.
+Plain bookkeeping: nothing here waits, so every change is one step to all who look. A rebind puts the new adapter in
+place in that step; tasks that run stay with the replica they were given to, and whoever owns the registry closes the
+old adapter once the last of them is over.
 
 Spec: AH-1001, HST-01
 """
@@ -118,7 +118,7 @@ class Registry:
 
     def __repr__(self) -> str:
         """The pools and how many replicas each has."""
-        return f"Registry({({pool.pool_id: len(pool.replicas) for pool in self._pools.values()})!r})"
+        return f"Registry({ ({pool.pool_id: len(pool.replicas) for pool in self._pools.values()})!r})"
 
     @property
     def pool_ids(self) -> tuple[str, ...]:
@@ -158,7 +158,7 @@ class Registry:
             TypeError: *adapter* is not a `WorkerAdapter`.
         """
         if self.has(pool_id) and replica_id in self._pools[pool_id].replicas:
-            raise ValueError(f"replica_id: {replica_id!r} is bound in pool {pool_id!r} already; use rebind to replace it")
+            raise ValueError(f"replica_id: {replica_id!r} is bound in pool {pool_id!r}; use rebind to replace it")
         replica, _ = self.rebind(pool_id, replica_id, adapter, adapter_name=adapter_name)
         return replica
 
@@ -213,7 +213,7 @@ class Registry:
         return any(replica.adapter is adapter for replica in self.replicas)
 
 
-def _require_id(field_name: str, value: str) -> None:
+def _require_id(field_name: str, value: object) -> None:
     if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST_ID or not value.isprintable():
         raise ValueError(f"{field_name}: expected a printable string of 1 to {_LONGEST_ID} characters")
 

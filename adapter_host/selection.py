@@ -42,7 +42,7 @@ def placed_pool(pool_id: str, placement: Placement | None, bound: Collection[str
     if pin is None:
         raise InvalidTask("placement.pin_pool_id", "is required with mode pin")
     if pin != pool_id and not allow_pin:
-        raise InvalidTask("placement.pin_pool_id", f"expected {pool_id!r}: this host does not let tasks choose their pool")
+        raise InvalidTask("placement.pin_pool_id", f"expected {pool_id!r}, for tasks may not choose their pool here")
     if pin not in bound:
         raise InvalidTask("placement.pin_pool_id", f"expected one of {', '.join(bound) or 'no pool'}, got {pin!r}")
     return pin

@@ -1,8 +1,8 @@
 """
 The story of one task, as the log and the metrics tell it: submit, start, end; cancel and error when they happen.
 
-A story is a handful of records, never one per token. Each is bound to its task: job_id, session_id, pool, correlation id.
-The logger is the one that was handed in; the default writes through the standard `logging` and changes no global setting.
+A story is a handful of records, never one per token. Each is bound to its task: job_id, session_id, pool, correlation
+id. The logger is the one that was handed in; the default writes through the standard `logging` and sets nothing global.
 
 Spec: AH-2001, AH-2002, AH-2003, AH-3001, ORCH-3604, LOG-04, LOG-05, LOG-07
 """
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from adapter_api import WorkerError
 from adapter_host import narration
-from http_util.redact import redact_value
+from http_util.log import RedactSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from adapter_api import TaskRequest
+    from adapter_api import TaskRequest, WorkerError
     from adapter_host.metrics import Metrics
     from adapter_host.registry import Replica
     from http_util.clock import Clock
+    from http_util.secret import Secret
 
 ACTOR: Final = "adapter-host"
 LOGGER_NAME: Final = "adapter_host"
@@ -35,26 +35,21 @@ _AT_FAULT_ELSEWHERE: Final = frozenset({"INVALID_PARAMS", "ADMISSION_REJECT", "Q
 logging.getLogger(LOGGER_NAME).addHandler(logging.NullHandler())
 
 
-def default_logger(secrets: Iterable[str] = ()) -> Any:
+def default_logger(secrets: Iterable[Secret] = ()) -> Any:
     """
     A structlog logger that ends in the standard logger `adapter_host`, redaction last.
 
     Args:
-        secrets: Known secret values, removed wherever they stand.
+        secrets: Known credentials, removed wherever they stand.
 
     Spec: LOG-05, AH-3001
     """
-    known = tuple(secrets)
-
-    def redact(_: object, __: str, event: Any) -> Any:
-        return redact_value(event, secrets=known)
-
     return structlog.wrap_logger(
         logging.getLogger(LOGGER_NAME),
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.processors.format_exc_info,
-            redact,
+            RedactSecrets(secrets),
             structlog.stdlib.render_to_log_kwargs,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,

@@ -91,8 +91,10 @@ class Annotator:
         if aliases:
             written = ", ".join(f"{literal(value)}: {literal(tag)}" for value, tag in aliases.items())
             arguments.append(f"aliases={{{written}}}")
-        if found.untagged is not None:
-            arguments.append(f"absent={literal(found.untagged)}")
+        if found.untagged:
+            self.names.update(found.untagged)
+            parts.append(self._variant(" | ".join(found.untagged), self._need("ABSENT")))
+            arguments.append("absent=ABSENT")
         if direction is not Direction.SENT:
             parts.append(self._variant(self._need("Unknown"), self._need("UNKNOWN")))
         return f"Annotated[{' | '.join(parts)}, {self._need('by_tag')}({', '.join(arguments)})]"

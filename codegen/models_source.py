@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codegen.annotations import Annotator, literal
 from codegen.naming import attribute
-from codegen.plan import Direction
+from codegen.plan import SHARED, Direction
 from codegen.schema import Definition, Nullable, Property, refs
 from codegen.unions import tagged, texts
 
@@ -27,7 +27,7 @@ _BASES: Final = {
 _TYPING: Final = frozenset({"Annotated", "Any", "Final", "Literal", "TypeAlias"})
 _PYDANTIC: Final = frozenset({"Field", "Tag"})
 _BASE_MODEL: Final = frozenset(
-    {*_BASES.values(), "DEPRECATED", "Open", "UNKNOWN", "Unknown", "WireParser", "by_tag", "constant"}
+    {*_BASES.values(), "ABSENT", "DEPRECATED", "Open", "UNKNOWN", "Unknown", "WireParser", "by_tag", "constant"}
 )
 RESERVED: Final = _TYPING | _PYDANTIC | _BASE_MODEL
 """Names that a schema must not have, because generated modules import them."""
@@ -47,9 +47,7 @@ class ModelWriter:
 
     def modules(self) -> dict[str, str]:
         """Return the source of every module of models by its path below `_generated`, not yet formatted."""
-        contents: dict[str, set[str]] = defaultdict(set)
-        for name in self._plan.definitions_of(self._plan.generated):
-            contents[self._plan.modules[name]].add(name)
+        contents = self._plan.contents()
         sources = {
             f"models/{module.replace('.', '/')}.py": self._module(module, names) for module, names in contents.items()
         }
@@ -62,18 +60,9 @@ class ModelWriter:
     def _module(self, module: str, names: set[str]) -> str:
         annotator = Annotator(self._plan.document)
         blocks = [self._definition(self._plan.document.definitions[name], annotator) for name in self._ordered(names)]
-        title = (
-            f"Models of the {module.split('.')[0]} family: {module.split('.')[1]}."
-            if "." in module
-            else ("Models that several families share." if module == "shared" else f"Models of the {module} family.")
-        )
-        return "\n\n\n".join(
-            [
-                f'"""\n{title}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations\n\n'
-                f"{import_lines(annotator.names, self._plan, module)}\n\n{_exported(names)}",
-                *blocks,
-            ]
-        )
+        head = f'"""\n{_title(module)}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations'
+        imports = import_block(sources_of(annotator.names, self._plan, module))
+        return "\n\n\n".join([f"{head}\n\n{imports}\n\n{_exported(names)}", *blocks])
 
     def _ordered(self, names: set[str]) -> list[str]:
         """Return *names* so that each one stands behind those it uses."""
@@ -160,8 +149,8 @@ class ModelWriter:
         return item.name not in self._exceptions.get(definition.name, {}).get("fields", ())
 
 
-def import_lines(names: Iterable[str], plan: Plan, module: str) -> str:
-    """Return the import statements for *names*, as the models module *module* (or one that is none) needs them."""
+def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, set[str]]:
+    """Return where the models module *module*, or one that is none, imports each of *names* from: names by source."""
     groups: dict[str, set[str]] = defaultdict(set)
     for name in names:
         if name in _TYPING:
@@ -172,19 +161,28 @@ def import_lines(names: Iterable[str], plan: Plan, module: str) -> str:
             groups["openai_client.base_model"].add(name)
         elif plan.modules[name] != module:
             groups[f"{ROOT}.models.{plan.modules[name]}"].add(name)
-    order = sorted(groups, key=lambda source: (source not in {"typing"}, source != "pydantic", source))
-    lines = [f"from {source} import {', '.join(sorted(groups[source], key=import_order))}" for source in order]
-    blocks = [
-        [line for line in lines if line.startswith("from typing ")],
-        [line for line in lines if line.startswith("from pydantic ")],
-        [line for line in lines if line.startswith("from openai_client")],
-    ]
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    return groups
+
+
+def import_block(groups: Mapping[str, set[str]]) -> str:
+    """Return the import statements for *groups*, names by source, in the linter's order."""
+    sections: list[list[str]] = [[], [], []]
+    for source in sorted(groups):
+        section = 2 if source.startswith("openai_client") else 1 if source == "pydantic" else 0
+        sections[section].append(f"from {source} import {', '.join(sorted(groups[source], key=import_order))}")
+    return "\n\n".join("\n".join(section) for section in sections if section)
 
 
 def import_order(name: str) -> tuple[int, str]:
     """Sort constants before classes before functions, as the linter does."""
     return (0 if name.isupper() else 1 if name[:1].isupper() else 2, name)
+
+
+def _title(module: str) -> str:
+    if module == SHARED:
+        return "Models that several families share."
+    family, _, subject = module.partition(".")
+    return f"Models of the {family} family: {subject}." if subject else f"Models of the {family} family."
 
 
 def _or_none(annotation: str) -> str:
@@ -215,12 +213,9 @@ def _users(plan: Plan) -> dict[str, list[str]]:
     """Return in words where each definition is used: operations first, then other definitions."""
     found: dict[str, list[str]] = defaultdict(list)
     for endpoint in plan.document.endpoints:
-        sent = [] if endpoint.body is None else [endpoint.body.shape]
-        for shape in sent:
-            for name in refs(shape):
-                found[name].append(f"body of `{endpoint.operation_id}`")
-        for shape, word in ((endpoint.result, "answer"), (endpoint.event, "event")):
-            for name in refs(shape) if shape is not None else ():
+        body = None if endpoint.body is None else endpoint.body.shape
+        for shape, word in ((body, "body"), (endpoint.result, "answer"), (endpoint.event, "event")):
+            for name in () if shape is None else refs(shape):
                 found[name].append(f"{word} of `{endpoint.operation_id}`")
     for definition in plan.document.definitions.values():
         for name in dict.fromkeys(name for shape in definition.shapes() for name in refs(shape)):

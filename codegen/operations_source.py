@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from codegen.annotations import Annotator, literal
-from codegen.models_source import NOTICE, ROOT, import_lines, import_order
+from codegen.families_source import families_source, index_source
+from codegen.models_source import NOTICE, import_block, sources_of
 from codegen.naming import attribute
 from codegen.plan import Direction, class_name, object_of
 from codegen.schema import Limited, Nullable, Ref, Shape
@@ -34,7 +35,8 @@ class OperationWriter:
         """Return the source of every module of operations by its path below `_generated`, not yet formatted."""
         return {
             **{f"operations/{family}.py": self._module(family) for family in self._plan.generated},
-            "families.py": _families(self._plan.generated),
+            "families.py": families_source(self._plan.generated),
+            "index.py": index_source(self._plan.contents()),
         }
 
     def _module(self, family: str) -> str:
@@ -60,25 +62,13 @@ class _Module:
         self._uses_cached_property = False
 
     def head(self, family: str) -> str:
-        helpers = ", ".join(sorted(self._helpers, key=import_order))
-        descriptors = ", ".join(sorted(self._descriptors, key=import_order))
-        cached = "from functools import cached_property\n" if self._uses_cached_property else ""
-        models = import_lines(self._annotator.names, self._plan, "")
-        final, _, rest = models.partition("\n\n") if models.startswith("from typing") else ("", "", models)
-        pydantic, _, rest = rest.partition("\n\n") if rest.startswith("from pydantic") else ("", "", rest)
-        ours = sorted(
-            [
-                *rest.splitlines(),
-                f"from openai_client.binding import {descriptors}",
-                f"from openai_client.operation import {helpers}",
-            ]
-        )
-        standard = cached + final
-        blocks = [block for block in (standard, pydantic, "\n".join(ours)) if block]
-        return (
-            f'"""\nOperations of the {family} family, and the resources they are methods of.\n\n{NOTICE}\n"""\n\n'
-            "from __future__ import annotations\n\n" + "\n\n".join(blocks)
-        )
+        groups = sources_of(self._annotator.names, self._plan)
+        groups["openai_client.binding"] = self._descriptors
+        groups["openai_client.operation"] = self._helpers
+        if self._uses_cached_property:
+            groups["functools"] = {"cached_property"}
+        title = f"Operations of the {family} family, and the resources they are methods of."
+        return f'"""\n{title}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations\n\n{import_block(groups)}'
 
     def parsers(self) -> list[str]:
         if not self._parsers:
@@ -155,10 +145,8 @@ class _Module:
         summary = self._summaries.get(endpoint.operation_id, _sentence(endpoint.operation_id))
         streamed = ", streamed" if is_stream else ""
         deprecated = "\n\n    Deprecated." if endpoint.deprecated else ""
-        return (
-            f'    """\n    {summary[:-1]}{streamed}.\n\n    {endpoint.method} {endpoint.path}, `{endpoint.operation_id}`'
-            f'{deprecated}\n    """'
-        )
+        place = f"{endpoint.method} {endpoint.path}, `{endpoint.operation_id}`"
+        return f'    """\n    {summary[:-1]}{streamed}.\n\n    {place}{deprecated}\n    """'
 
     def _arguments(self, operation: PlannedOperation, kind: str) -> list[str]:
         endpoint = operation.endpoint
@@ -276,45 +264,3 @@ def _sentence(operation_id: str) -> str:
 
 def _deepest(way: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
     return (-len(way), way)
-
-
-def _families(generated: tuple[str, ...]) -> str:
-    entries = "\n".join(
-        f"    {literal(family)}: Family({literal(f'{ROOT}.operations.{family}')}, {literal(class_name((family,)))},"
-        f" {literal('Async' + class_name((family,)))}),"
-        for family in generated
-    )
-    checked = "\n".join(
-        f"    from {ROOT}.operations.{family} import Async{class_name((family,))}, {class_name((family,))}"
-        for family in sorted(generated)
-    )
-    mixins = "\n\n\n".join(_mixin(generated, colour) for colour in ("Sync", "Async"))
-    return (
-        '"""\nThe families of the API and where they live. Nothing is imported before a family is first used.\n\n'
-        f'{NOTICE}\n"""\n\n'
-        "from __future__ import annotations\n\nfrom functools import cached_property\n"
-        "from typing import TYPE_CHECKING, Final, NamedTuple\n\n"
-        "from openai_client.binding import AsyncCaller, SyncCaller\n\n"
-        f"if TYPE_CHECKING:\n    from collections.abc import Mapping\n\n{checked}\n\n\n"
-        'class Family(NamedTuple):\n    """Where the operations of a family live."""\n\n'
-        '    module: str\n    """The module of its operations."""\n'
-        '    sync_class: str\n    """The class whose operations block."""\n'
-        '    async_class: str\n    """The class whose operations are awaited."""\n\n\n'
-        f"FAMILIES: Final[Mapping[str, Family]] = {{\n{entries}\n}}\n"
-        '"""Every generated family by its name in the client."""\n\n\n'
-        f"{mixins}\n"
-    )
-
-
-def _mixin(generated: tuple[str, ...], colour: str) -> str:
-    prefix = "Async" if colour == "Async" else ""
-    how = "awaited" if prefix else "blocking"
-    parts = [
-        f"    @cached_property\n    def {family}(self) -> {prefix}{class_name((family,))}:\n"
-        f'        """The {family} family, {how}."""\n'
-        f"        from {ROOT}.operations.{family} import {prefix}{class_name((family,))}\n\n"
-        f"        return {prefix}{class_name((family,))}(self)"
-        for family in generated
-    ]
-    head = f'class {colour}Families({colour}Caller):\n    """What a client inherits: one attribute a family, imported on first use."""\n\n'
-    return head + "\n\n".join(parts)

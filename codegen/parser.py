@@ -1,9 +1,10 @@
 """
 From JSON Schema to the vocabulary of `codegen.schema`.
 
-Objects inside objects get a name of their own, made of the path that leads to them: `choices` of `CreateChatCompletionResponse` holds
-`CreateChatCompletionResponseChoice`. `allOf` is flattened, null becomes `Nullable`, alternatives that only say which properties must be
-present say nothing about types and are dropped. What is not understood is an error, never a guess.
+Objects inside objects get a name of their own, made of the path that leads to them: `choices` of
+`CreateChatCompletionResponse` holds `CreateChatCompletionResponseChoice`. `allOf` is flattened, null becomes
+`Nullable`, alternatives that only say which properties must be present say nothing about types and are dropped. What is
+not understood is an error, never a guess.
 """
 
 from __future__ import annotations
@@ -293,7 +294,7 @@ def _variant_suffix(schema: Mapping[str, Any]) -> str:
 
 
 def _is_optional(alternatives: list[Mapping[str, Any]]) -> bool:
-    return sum(item.get("type") != "null" for item in alternatives) == 1
+    return len([item for item in alternatives if item.get("type") != "null"]) == 1
 
 
 def _required(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> set[str]:

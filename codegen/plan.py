@@ -1,7 +1,8 @@
 """
-Decides, without writing anything, what is generated: which way each schema travels, where it lives, what each operation is called.
+Decides, without writing anything, what is generated.
 
-Every decision is taken over the whole description, not over the families generated today, so that adding a family moves nothing.
+That is: which way each schema travels, where it lives, what each operation is called. Every decision is taken over the
+whole description, not over the families generated today, so that adding a family moves nothing.
 """
 
 from __future__ import annotations
@@ -67,6 +68,13 @@ class Plan:
         """Return the names of the definitions that the operations of *families* reach."""
         endpoints = [operation.endpoint for family in families for operation in self.families[family]]
         return reach(self.document, [shape for item in endpoints for shape in (*_sent(item), *_received(item))])
+
+    def contents(self) -> dict[str, set[str]]:
+        """Return the definitions that are written, by module."""
+        found: dict[str, set[str]] = {}
+        for name in self.definitions_of(self.generated):
+            found.setdefault(self.modules[name], set()).add(name)
+        return found
 
 
 def make_plan(document: Document, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Plan:
@@ -253,9 +261,10 @@ def _refuse_twins(planned: list[PlannedOperation]) -> None:
             key = (item.resource, item.method) if kind == "method" else ((), item.function)
             other = seen.setdefault(key, item.endpoint.operation_id)
             if other != item.endpoint.operation_id:
+                place = ".".join((*key[0], key[1]))
                 raise PlanError(
-                    f"{other} and {item.endpoint.operation_id} are both {'.'.join((*key[0], key[1]))}; name one of them in"
-                    " overrides.toml, names.operations"
+                    f"{other} and {item.endpoint.operation_id} are both {place}; name one in overrides.toml,"
+                    " names.operations"
                 )
 
 

@@ -1,8 +1,8 @@
 """
 The small vocabulary that schemas and operations are described in between parser and renderer.
 
-A type is one of the `Shape` classes; a definition is a name with an object's fields or with the type it stands for. Nothing here knows
-JSON Schema or Python source.
+A type is one of the `Shape` classes; a definition is a name with an object's fields or with the type it stands for.
+Nothing here knows JSON Schema or Python source.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Any of several shapes; `tag` names the property that tells objects among them apart, where the description says so."""
+    """
+    Any of several shapes; `tag` names the property that tells objects among them apart, where the description says so.
+    """
 
     members: tuple[Shape, ...]
     tag: str | None = None
@@ -92,7 +94,8 @@ class Definition:
     """
     A named schema: an object with properties, or an alias of a shape.
 
-    `owner` is the schema of the description that it was found in (itself, or the one whose property holds it), `place` says where.
+    `owner` is the schema of the description that it was found in (itself, or the one whose property holds it), `place`
+    says where.
     """
 
     name: str

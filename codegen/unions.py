@@ -1,4 +1,6 @@
-"""Finds what tells the variants of a union apart: a property that is a constant, or one of a few strings, in each of them."""
+"""
+Finds what tells the variants of a union apart: a property that is a constant, or one of a few strings, in each of them.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ class Variants:
     """The property that tells the objects apart; None when nothing does."""
     by_tag: dict[str, tuple[str, ...]]
     """Names of objects by value of the tag, in the description's order."""
-    untagged: str | None
-    """The tag of the object that may come without one."""
+    untagged: tuple[str, ...]
+    """Names of the objects that may come without the tag."""
 
 
 def variants(document: Document, union: OneOf) -> Variants:
@@ -42,7 +44,7 @@ def variants(document: Document, union: OneOf) -> Variants:
         by_tag = _by_tag(objects, tag)
         if len(objects) > 1 and len(by_tag) > 1:
             return Variants(objects, others, tag, by_tag, _untagged(objects, tag))
-    return Variants(objects, others, None, {}, None)
+    return Variants(objects, others, None, {}, ())
 
 
 def tagged(document: Document) -> dict[str, set[str]]:
@@ -89,12 +91,12 @@ def _by_tag(objects: tuple[Definition, ...], tag: str) -> dict[str, tuple[str, .
     return found
 
 
-def _untagged(objects: tuple[Definition, ...], tag: str) -> str | None:
-    for definition in objects:
-        item = property_of(definition, tag)
-        if item is not None and (definition.may_lack_tag or not item.required):
-            return texts(item.shape)[0]
-    return None
+def _untagged(objects: tuple[Definition, ...], tag: str) -> tuple[str, ...]:
+    return tuple(
+        definition.name
+        for definition in objects
+        if definition.may_lack_tag or ((item := property_of(definition, tag)) is not None and not item.required)
+    )
 
 
 def property_of(definition: Definition, name: str) -> Property | None:

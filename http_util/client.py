@@ -1,9 +1,9 @@
 """
 Clients: httpx's public classes, built so that nothing happens that the config does not say.
 
-No environment, no redirects, no cookies, no compression asked for, no credentials, TLS verified, every request checked by the
-egress policy, proxies only from the config. A client is for one event loop (or for threads) and may be shared by any number of
-concurrent calls; who built it closes it.
+No environment, no redirects, no cookies, no compression asked for, no credentials, TLS verified, every request
+checked by the egress policy, proxies only from the config. A client is for one event loop (or for threads) and may be
+shared by any number of concurrent calls; who built it closes it.
 
 Spec: HTU-1001, HTU-12, HTU-EXP-1101, HTU-EXP-1105, HTU-PERF-1301, HTU-SEC-1401, SEC-11, SEC-12
 """

@@ -39,33 +39,33 @@ class HttpConfig(BaseModel):
     write_timeout: Seconds = Field(30.0, description="Seconds the upstream may take to accept a piece of the request.")
     first_byte_timeout: Seconds = Field(30.0, description="Seconds from the request to the head of the answer.")
     idle_timeout: Seconds = Field(30.0, description="Seconds without any byte of an answer that has begun.")
-    http2: bool = Field(True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 is used when it is declined.")
+    http2: bool = Field(
+        default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 is used when it is declined."
+    )
     ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
     proxy: str | None = Field(None, description="Proxy, http(s)://host:port; HTTP/1.1 only. None means direct.")
     proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
     no_proxy: tuple[str, ...] = Field((), description="Hosts called directly although a proxy is set.")
     egress: tuple[str, ...] = Field(
         (),
-        description="Hosts that may be called, each host or host:port. Empty means: the host and port of base_url only.",
+        description="Hosts that may be called, each host or host:port. Empty: only host and port of base_url.",
     )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     max_connections: int = Field(100, ge=1, le=65_536, description="Requests in flight at once; more wait for a place.")
     max_idle_connections: int = Field(8, ge=0, le=65_536, description="Connections kept open while unused.")
     keepalive_expiry: Seconds = Field(90.0, description="Seconds after which an unused connection is closed.")
-    tcp_keepalive: Seconds | None = Field(
-        60.0, description="Seconds of silence before TCP probes the peer; None: never."
-    )
+    tcp_keepalive: Seconds | None = Field(60.0, description="Seconds of silence before TCP probes.")
     max_body_bytes: int = Field(64 * _MIB, ge=1, description="Largest request body in bytes.")
     max_response_bytes: int = Field(64 * _MIB, ge=1, description="Largest answer in bytes that is not a stream.")
     max_header_bytes: int = Field(
         32 * 1024,
         ge=1024,
-        description="Largest set of request headers in bytes. Answers: 100 KiB (HTTP/1.1), 64 KiB (HTTP/2), by the engine.",
+        description="Largest request headers in bytes. Of answers the engine takes 100 KiB (HTTP/2: 64 KiB).",
     )
     max_event_bytes: int = Field(_MIB, ge=1024, description="Largest event or line of a stream in bytes.")
     user_agent: str = Field("worker-adapters", pattern=r"^[!-~]{1,128}$", description="Value of the user-agent header.")
     insecure_skip_verify_for_tests_only: bool = Field(
-        False,
+        default=False,
         description="Accept any certificate. For tests against a local server, never for anything else.",
     )
 

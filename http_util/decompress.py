@@ -1,8 +1,8 @@
 """
 Content encodings, undone piece by piece and within bounds: identity, gzip and deflate. Others are refused.
 
-We ask for identity; servers and gateways sometimes compress anyway. A few kilobytes can unfold to gigabytes, so one piece
-never unfolds beyond a bound, and whoever collects the pieces bounds their sum. Pure.
+We ask for identity; servers and gateways sometimes compress anyway. A few kilobytes can unfold to gigabytes, so one
+piece never unfolds beyond a bound, and whoever collects the pieces bounds their sum. Pure.
 
 Spec: HTU-13
 """
@@ -13,7 +13,6 @@ import zlib
 from typing import Final, Self
 
 from adapter_api.outcome import Outcome
-
 from http_util.errors import ProtocolFailure
 
 MAX_UNFOLDED_BYTES: Final = 16 * 1024 * 1024

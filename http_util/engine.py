@@ -1,10 +1,11 @@
 """
 The engine: the one seam between this package and whatever moves the bytes.
 
-Everything above asks `async_transport` or `sync_transport` for an `httpx` transport and knows nothing else. Another engine
-goes in here, and must provide:
+Everything above asks `async_transport` or `sync_transport` for an `httpx` transport and knows nothing else. Another
+engine goes in here, and must provide:
 
-- an `httpx.AsyncHTTPTransport` (and `httpx.HTTPTransport`) subclass that calls ``super().handle_async_request``, so that
+- an `httpx.AsyncHTTPTransport` (and `httpx.HTTPTransport`) subclass that calls ``super().handle_async_request``, so
+that
   tests which patch these classes still catch every request;
 - the four timeouts of ``request.extensions["timeout"]`` (connect, pool, write, read) with httpx's exceptions;
 - no redirect, cookie, environment variable, retry or decompression of its own;
@@ -14,8 +15,8 @@ goes in here, and must provide:
 - at most ``max_connections`` requests in flight; a cancelled waiter leaves its place to the next one;
 - bytes left over behind an answer never reach another request.
 
-The engine today is httpcore 1.0 with the repairs of `http_util.engine_connections`. Through a proxy it speaks HTTP/1.1 only,
-because the repairs do not reach into proxy tunnels.
+The engine today is httpcore 1.0 with the repairs of `http_util.engine_connections`. Through a proxy it speaks
+HTTP/1.1 only, because the repairs do not reach into proxy tunnels.
 
 Spec: HTU-01, HTU-02, HTU-1001, HTU-EXP-1101
 """

@@ -1,9 +1,11 @@
 """
 Repairs to the connections of httpcore 1.0, by subclass, for what its users cannot repair from outside.
 
-1. *HTTP/2: closing an answer early resets its stream.* httpcore forgets the stream locally; the upstream goes on generating
+1. *HTTP/2: closing an answer early resets its stream.* httpcore forgets the stream locally; the upstream goes on
+generating
    for nobody, and after a hundred such closes the connection takes no more requests.
-2. *HTTP/2: a write is never cut in two.* A task cancelled in the middle of a write would spoil the TLS stream for all the
+2. *HTTP/2: a write is never cut in two.* A task cancelled in the middle of a write would spoil the TLS stream for all
+the
    other requests on the same connection.
 3. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
 4. *Pools: the limit of idle connections counts idle connections*, not all of them.

@@ -1,14 +1,20 @@
 """
-The structlog processor that keeps secrets out of our own log lines. It belongs last, just in front of the renderer.
+Where our own log lines go, and the structlog processor that keeps secrets out of them.
 
-The package configures no logging: a program that does puts `RedactSecrets` into its chain.
+The package configures no logging. A program that configures structlog gets the lines through its own chain, into
+which it puts `RedactSecrets` last, just in front of the renderer. Without that, they go to the standard library's
+loggers, redacted, which say nothing below a warning unless they are told to; nothing is ever printed on standard
+output.
 
 Spec: LOG-05, HTU-1004, SEC-07
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
 
 from http_util.redact import MASK, escape_controls, is_sensitive_name, redact_value
 
@@ -16,6 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
     from http_util.secret import Secret
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """
+    Return the logger called *name*; ask anew for each call or task, because a program may configure structlog late.
+
+    Spec: LOG-05
+    """
+    if structlog.is_configured():
+        return cast("structlog.stdlib.BoundLogger", structlog.get_logger(name))
+    return cast(
+        "structlog.stdlib.BoundLogger",
+        structlog.wrap_logger(
+            logging.getLogger(name),
+            processors=[structlog.stdlib.filter_by_level, *_UNCONFIGURED],
+            wrapper_class=structlog.stdlib.BoundLogger,
+        ),
+    )
 
 
 class RedactSecrets:
@@ -37,7 +61,7 @@ class RedactSecrets:
         """
         self._secrets = tuple(secrets)
 
-    def __call__(self, logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Return the event with every value redacted; the event itself is changed."""
         known = [secret.reveal() for secret in self._secrets]
         for name, value in event.items():
@@ -47,3 +71,6 @@ class RedactSecrets:
             shown = redact_value(value, secrets=known)
             event[name] = escape_controls(shown) if isinstance(shown, str) else shown
         return event
+
+
+_UNCONFIGURED = (RedactSecrets(), structlog.processors.KeyValueRenderer(key_order=["event"]))

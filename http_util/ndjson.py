@@ -16,15 +16,16 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 
 
 class NdjsonDecoder:
-    """
+    r"""
     Turn the bytes of one stream into lines, each one JSON text that is not looked at.
 
-    Lines end with LF or CRLF and nothing else; empty lines are dropped. The lines do not depend on where the pieces were cut.
+    Lines end with LF or CRLF and nothing else; empty lines are dropped. The lines do not depend on where the pieces
+    were cut.
 
     >>> decoder = NdjsonDecoder()
     >>> decoder.feed(b'{"a":1}')
     []
-    >>> decoder.feed(b"\\r\\n")
+    >>> decoder.feed(b"\r\n")
     [b'{"a":1}']
 
     Spec: HTU-09
@@ -53,7 +54,8 @@ class NdjsonDecoder:
         Take the next piece and return the lines that it completed, without their ends.
 
         Raises:
-            ProtocolFailure: A line is larger than the bound. Lines in front of it are returned first; the next call raises.
+            ProtocolFailure: A line is larger than the bound. Lines in front of it are returned first; the next call
+            raises.
         """
         if self._failure is not None:
             raise self._failure

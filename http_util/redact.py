@@ -37,6 +37,9 @@ _SCAN_LIMIT: Final = 65_536
 # The end of a cut text may hold the beginning of a secret; shorter beginnings tell an attacker nothing.
 _SHORTEST_FRAGMENT: Final = 6
 
+# Replacing shorter values would only garble the text.
+_SHORTEST_SECRET: Final = 4
+
 _SENSITIVE_HEADERS: Final = frozenset(
     {
         "api-key",
@@ -86,8 +89,9 @@ _TEXT_RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
         ),
         rf"\1{MASK}",
     ),
-    # an authorization value
-    (re.compile(r"\b(bearer|basic|digest|token)(\s{1,4})[A-Za-z0-9._~+/=*\-]{6,}", re.IGNORECASE), rf"\1\2{MASK}"),
+    # an authorization value without its header's name
+    (re.compile(r"\b(bearer)(\s{1,4})[A-Za-z0-9._~+/=*\-]{6,}", re.IGNORECASE), rf"\1\2{MASK}"),
+    (re.compile(r"\b(basic)(\s{1,4})[A-Za-z0-9+/=_\-]{12,}", re.IGNORECASE), rf"\1\2{MASK}"),
     # key shapes of the well-known services
     (
         re.compile(
@@ -112,7 +116,7 @@ def redact_text(text: str, *, secrets: Iterable[str] = ()) -> str:
 
     Spec: HTU-1004, HTU-11
     """
-    for secret in sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True):
+    for secret in sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), quote_plus(secret), secret.replace("/", "\\/")}:
             text = text.replace(form, MASK)
         text = _without_cut_secret(text, secret)
@@ -231,7 +235,9 @@ def redact_value(value: object, *, secrets: Iterable[str] = (), depth: int = 6) 
 
 
 def escape_controls(text: str) -> str:
-    """Return *text* with control, format (bidirectional, zero-width), surrogate and line-separator characters escaped."""
+    """
+    Return *text* with control, format (bidirectional, zero-width), surrogate and line-separator characters escaped.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(char if _is_harmless(char) else _escaped(char) for char in text)
@@ -242,10 +248,13 @@ def _is_harmless(char: str) -> bool:
     return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"}
 
 
+_ASTRAL: Final = 0x10000
+
+
 def _escaped(char: str) -> str:
     """Return the backslash form of one character."""
     return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(char) or (
-        f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+        f"\\u{ord(char):04x}" if ord(char) < _ASTRAL else f"\\U{ord(char):08x}"
     )
 
 

@@ -102,8 +102,10 @@ class GiveUp:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """
-    The rules of retrying, as a value. The pause before retry number n (from 0) is drawn uniformly from
-    ``[0, min(cap, base * multiplier ** n)]`` seconds, unless the upstream named one.
+    The rules of retrying, as a value.
+
+    The pause before retry number n (from 0) is drawn uniformly from ``[0, min(cap, base * multiplier ** n)]`` seconds,
+    unless the upstream named one.
 
     A policy is immutable, keeps nothing about any call, and may be shared by all of them.
 
@@ -217,7 +219,9 @@ class RetryPolicy:
         return Stop.EXHAUSTED if attempt >= self.max_attempts else None
 
     def retries(self, failure: HttpFailure) -> bool:
-        """Tell whether the policy repeats failures of this kind, whatever the upstream, the deadline or the count say."""
+        """
+        Tell whether the policy repeats failures of this kind, whatever the upstream, the deadline or the count say.
+        """
         match failure.outcome:
             case Outcome.NOT_SENT:
                 return failure.reason in RETRIED_NOT_SENT

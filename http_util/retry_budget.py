@@ -1,8 +1,9 @@
 """
 A retry budget: what retries may cost while an upstream is down.
 
-Without one, every caller multiplies the load of an outage by its number of attempts. Each endpoint has a bucket: a retry
-takes one token, time and successes put tokens back. An empty bucket means: fail now. First attempts cost nothing.
+Without one, every caller multiplies the load of an outage by its number of attempts. Each endpoint has a bucket: a
+retry takes one token, time and successes put tokens back. An empty bucket means: fail now. First attempts cost
+nothing.
 
 Pure: the time is an argument. One budget belongs to one event loop; sharing it between threads can let a retry too many
 through, never harm anything else.

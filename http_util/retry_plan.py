@@ -6,8 +6,8 @@ One call's retrying: a policy, a deadline, a budget and hooks, in the shape in w
     AsyncRetrying(sleep=clock.sleep, **plan.keywords())
     Retrying(sleep=clock.sleep, **plan.keywords())
 
-All rules are in `http_util.retry`; here they are only carried into tenacity's callbacks. What is raised in the end is the
-last real failure itself, with the ledger in it. Cancellation and bugs are never retried.
+All rules are in `http_util.retry`; here they are only carried into tenacity's callbacks. What is raised in the end is
+the last real failure itself, with the ledger in it. Cancellation and bugs are never retried.
 
 Spec: HTU-1002, HTU-05, RTY-02, RTY-03, RTY-07
 """
@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import structlog
 import tenacity
 
 from http_util.errors import HttpFailure
+from http_util.log import get_logger
 from http_util.retry import GiveUp, Retry, Stop
 from http_util.telemetry import ABORT, ExhaustedRecord, RetryRecord, notify
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from http_util.deadline import Deadline
     from http_util.retry import RetryPolicy
     from http_util.retry_budget import RetryBudget
-
-_log = structlog.get_logger("http_util")
 
 
 class RetryPlan:
@@ -89,7 +87,7 @@ class RetryPlan:
             "reraise": True,
         }
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
+    def _pause(self, _state: tenacity.RetryCallState) -> float:
         """Return the pause that `_wants_retry` decided on."""
         return self._delay
 
@@ -149,9 +147,9 @@ class RetryPlan:
             "upstream_request_id": failure.upstream_request_id,
         }
         if isinstance(decision, Retry):
-            _log.debug("retrying", delay=round(decision.delay, 6), **facts)
+            get_logger("http_util").debug("retrying", delay=round(decision.delay, 6), **facts)
             return
-        _log.debug("giving_up", stop=decision.reason.value, **facts)
+        get_logger("http_util").debug("giving_up", stop=decision.reason.value, **facts)
         record = ExhaustedRecord(failure=failure, attempts=attempt, stop=decision.reason, policy=self._name)
         notify(self._hooks, "on_exhausted", record)
 

@@ -1,13 +1,13 @@
 """
 Server-sent events: bytes in, events out, whatever way the network cut the bytes.
 
-The decoder follows the WHATWG text (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with CR,
-LF or CRLF and nothing else, one leading byte-order mark is dropped, comments are ignored, several ``data`` lines are
-joined by LF, an event without a blank line behind it is not an event. It differs in two points: it is bounded, and bytes
-that are not UTF-8 are an error instead of a replacement character.
+The decoder follows the WHATWG text (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with
+CR, LF or CRLF and nothing else, one leading byte-order mark is dropped, comments are ignored, several ``data`` lines
+are joined by LF, an event without a blank line behind it is not an event. It differs in two points: it is bounded,
+and bytes that are not UTF-8 are an error instead of a replacement character.
 
-How it is fast: nearly every frame on the token path is one ``data: ...`` line. Such frames are cut out with two searches
-and no loop over lines; everything else takes the slower, complete path.
+How it is fast: nearly every frame on the token path is one ``data: ...`` line. Such frames are cut out with two
+searches and no loop over lines; everything else takes the slower, complete path.
 
 Spec: HTU-08, HTU-10, HTU-1003
 """
@@ -56,7 +56,7 @@ class SseTail(msgspec.Struct, frozen=True):
 
 
 class SseDecoder:
-    """
+    r"""
     Turn the bytes of one stream into events.
 
     Feed it every piece as it comes and call `finish` at the end. The events do not depend on where the pieces were cut.
@@ -65,7 +65,7 @@ class SseDecoder:
     >>> decoder = SseDecoder()
     >>> decoder.feed(b"data: {}")
     []
-    >>> decoder.feed(b"\\n\\n")
+    >>> decoder.feed(b"\n\n")
     [ServerSentEvent(event='message', data=b'{}', id=None)]
 
     Spec: HTU-08, HTU-10

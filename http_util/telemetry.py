@@ -13,18 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
-import structlog
-
-from http_util.retry import Retry
+from http_util.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from adapter_api.outcome import Attempt
     from http_util.errors import HttpFailure
-    from http_util.retry import Stop
+    from http_util.retry import Retry, Stop
 
-_log: Final = structlog.get_logger("http_util")
 
 ABORT: Final = "abort"
 """Answer of an ``on_retry`` hook: no other attempt."""
@@ -103,7 +100,9 @@ def notify(hooks: Iterable[object], method: str, record: object) -> list[Any]:
             answer = call(record)
         # A hook is foreign code: whatever it raises must not touch the call it watches.
         except Exception as error:  # noqa: BLE001
-            _log.warning("hook_failed", hook=type(hook).__qualname__, method=method, error=type(error).__qualname__)
+            get_logger("http_util").warning(
+                "hook_failed", hook=type(hook).__qualname__, method=method, error=type(error).__qualname__
+            )
             continue
         if answer is not None:
             answers.append(answer)

@@ -1,6 +1,8 @@
 """
-Doubles for tests of everything that stands on this package: clocks that do not wait, randomness that does not surprise, and
-an upstream that does what its script says. They are part of the product and as documented as the rest.
+Doubles for tests of everything that stands on this package.
+
+Clocks that do not wait, randomness that does not surprise, and an upstream that does what its script says. They are
+part of the product and as documented as the rest.
 
 Spec: HTU-04, REL-08
 """
@@ -86,7 +88,7 @@ class FakeClock:
             timer.cancel()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> TimerHandle:
-        """Run *callback* when the clock is moved to *when* or beyond; also a moment that has passed waits for the next move."""
+        """Run *callback* when the clock moves to *when* or beyond, also one that has passed: at the next move."""
         timer = _Timer(callback)
         heapq.heappush(self._waiting, (when, next(self._order), timer))
         return timer
@@ -243,13 +245,17 @@ class Pause:
 @dataclass(frozen=True, slots=True)
 class Stall:
     """
-    A step that never ends. An asynchronous reader waits until it is cancelled; a blocking one gets the read timeout that its
-    socket would have raised.
+    A step that never ends.
+
+    An asynchronous reader waits until it is cancelled; a blocking one gets the read timeout that its socket would have
+    raised.
     """
 
 
 Step = bytes | Pause | Stall | Exception
-"""One thing a scripted upstream does: send bytes, let time pass, go silent, or break with an exception of the engine."""
+"""
+One thing a scripted upstream does: send bytes, let time pass, go silent, or break with an exception of the engine.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +313,9 @@ class RecordedRequest:
 
 class ScriptedUpstream(httpx.AsyncBaseTransport, httpx.BaseTransport):
     """
-    An upstream that answers request after request as its script says. Hand it to `build_client` or `build_async_client`.
+    An upstream that answers request after request as its script says.
+
+    Hand it to `build_client` or `build_async_client` as their transport.
 
     >>> from http_util.client import build_client
     >>> from http_util.config import HttpConfig

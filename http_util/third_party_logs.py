@@ -1,9 +1,9 @@
 """
 What the libraries under us write to their own loggers, made safe.
 
-httpx logs every URL with its query at INFO; httpcore logs headers at DEBUG; hpack logs the header block of every request at
-DEBUG, and masks only some of it. Filters on these loggers redact the first two and drop the debug records of the third. No
-level, handler or root logger is touched, so whoever wants these logs still gets them.
+httpx logs every URL with its query at INFO; httpcore logs headers at DEBUG; hpack logs the header block of every
+request at DEBUG, and masks only some of it. Filters on these loggers redact the first two and drop the debug records
+of the third. No level, handler or root logger is touched, so whoever wants these logs still gets them.
 
 Spec: SEC-15, SEC-07
 """

@@ -1,8 +1,8 @@
 """
 TLS settings, made explicitly: version 1.2 or newer, certificates and host names verified, nothing from the environment.
 
-The context is built from the protocol and not by `ssl.create_default_context`, because that one obeys SSLKEYLOGFILE, and
-its default certificates obey SSL_CERT_FILE and SSL_CERT_DIR.
+The context is built from the protocol and not by `ssl.create_default_context`, because that one obeys SSLKEYLOGFILE,
+and its default certificates obey SSL_CERT_FILE and SSL_CERT_DIR.
 
 Spec: SEC-09, SEC-12, HTU-EXP-1105
 """

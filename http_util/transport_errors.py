@@ -148,15 +148,22 @@ def _connect_failure(error: Exception) -> TransportFailure:
             case socket.gaierror():
                 return _dns_failure(cause)
             case ssl.SSLCertVerificationError():
-                return _not_sent(f"the upstream's certificate was not accepted: {cause.verify_message}", "tls_failed")
+                return _not_sent(
+                    f"the upstream's certificate was not accepted: {_word(cause, 'verify_message')}", "tls_failed"
+                )
             case ssl.SSLError() if not isinstance(cause, _HANDSHAKE_CUT):
-                return _not_sent(f"TLS could not be agreed on: {cause.reason or 'handshake failed'}", "tls_failed")
+                return _not_sent(f"TLS could not be agreed on: {_word(cause, 'reason')}", "tls_failed")
             case ssl.SSLError() | anyio.EndOfStream():
                 return _not_sent("the upstream went away during the TLS handshake", "connection_failed")
             case _:
                 continue
     detail = next((c.strerror for c in _chain(error) if isinstance(c, OSError) and c.strerror), None)
     return _not_sent(f"no connection to the upstream{f': {detail}' if detail else ''}", "connection_failed")
+
+
+def _word(error: ssl.SSLError, name: str) -> str:
+    """Return what OpenSSL says about a failed handshake; errors made in Python lack these attributes."""
+    return str(getattr(error, name, "") or "no reason given")
 
 
 def _dns_failure(error: socket.gaierror) -> TransportFailure:

@@ -1,12 +1,13 @@
 """
 The watch over one call: a deadline, a timer for what is being awaited, and a switch for others.
 
-`AsyncWatch.guard` awaits something in the caller's own task. When the deadline passes, the timer runs out or somebody calls
-`break_off`, what is awaited is cancelled and the failure is raised instead; no second task is needed, and a cancellation
-that comes from outside stays one. The timer is armed lazily: a stream of a thousand reads costs one timer, not a thousand.
+`AsyncWatch.guard` awaits something in the caller's own task. When the deadline passes, the timer runs out or somebody
+calls `break_off`, what is awaited is cancelled and the failure is raised instead; no second task is needed, and a
+cancellation that comes from outside stays one. The timer is armed lazily: a stream of a thousand reads costs one timer,
+not a thousand.
 
-`Watch` is the same for blocking code, where the socket's own timeouts do the waiting: it looks at the deadline before and
-after each wait, and so may be late by one of those timeouts.
+`Watch` is the same for blocking code, where the socket's own timeouts do the waiting: it looks at the deadline before
+and after each wait, and so may be late by one of those timeouts.
 
 Spec: ADP-30, ADP-33, HTU-14, SVC-16, ERR-11
 """
@@ -136,19 +137,16 @@ class AsyncWatch:
         self._task = task
         try:
             result = await awaitable
-        except asyncio.CancelledError:
-            if self._answers_for(task, cancelled_before):
-                raise self._failure from None
-            raise
         except BaseException:
-            if self._answers_for(task, cancelled_before):
-                raise self._failure from None
+            # whatever the wait made of our cancellation, ours it was
+            if (failure := self._own_failure(task, cancelled_before)) is not None:
+                raise failure from None
             raise
         finally:
             self._task = None
             self._timer_at = _NEVER
-        if self._answers_for(task, cancelled_before):
-            raise self._failure
+        if (failure := self._own_failure(task, cancelled_before)) is not None:
+            raise failure
         return result
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
@@ -163,12 +161,12 @@ class AsyncWatch:
             self._handle.cancel()
             self._handle = None
 
-    def _answers_for(self, task: asyncio.Task[Any], cancelled_before: int) -> bool:
-        """Whether the wait ended because of this watch, and of nobody else; takes back our own cancellation."""
+    def _own_failure(self, task: asyncio.Task[Any], cancelled_before: int) -> HttpFailure | None:
+        """The failure when the wait ended because of this watch, and of nobody else; takes back our own cancellation."""
         if not self._broken_by_us:
-            return False
+            return None
         self._broken_by_us = False
-        return task.uncancel() <= cancelled_before
+        return self._failure if task.uncancel() <= cancelled_before else None
 
     def _arm(self, due: float) -> None:
         if self._handle is not None:

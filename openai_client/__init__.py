@@ -1,0 +1,347 @@
+"""
+The OpenAI API as typed operations, for blocking code and for event loops, and for every server that speaks it.
+
+Example:
+    >>> from openai_client import Client
+    >>> client = Client(base_url="http://localhost:8000/v1", api_key=None)
+    >>> client.config.retry is None, client.config.timeout
+    (True, 60.0)
+    >>> client.close()
+
+Importing this package loads nothing: every name below loads its own module when it is first used, every family of the
+API when it is first called, and the HTTP library with the first request.
+
+Spec: CLI-01, CLI-02
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from openai_client.auth import (
+        Auth,
+        AuthScheme,
+    )
+    from openai_client.client import (
+        AsyncClient,
+        Client,
+    )
+    from openai_client.config import (
+        ApiVersionConfig,
+        ClientConfig,
+        ClientSettings,
+    )
+    from openai_client.endpoints import (
+        azure,
+    )
+    from openai_client.environment import (
+        OFFICIAL_BASE_URL,
+        OFFICIAL_REALTIME_URL,
+        Environment,
+    )
+    from openai_client.error_mapping import (
+        from_failure,
+        from_stream_error,
+        refine,
+        refiner,
+    )
+    from openai_client.errors import (
+        AlreadyExists,
+        AuthenticationError,
+        BadGateway,
+        ConfigurationError,
+        ConnectionFailed,
+        ContentFiltered,
+        ContentPolicyError,
+        Deleted,
+        DeserializationError,
+        DnsResolutionFailed,
+        ErrorCategory,
+        ErrorSource,
+        ExpiredApiKey,
+        InsufficientPermissions,
+        InternalServerError,
+        InvalidApiKey,
+        InvalidBaseUrl,
+        InvalidConfiguration,
+        InvalidContentType,
+        InvalidFieldValue,
+        InvalidState,
+        MalformedRequest,
+        MissingApiKey,
+        MissingRequiredField,
+        NetworkError,
+        NotFound,
+        OpenAIError,
+        Overloaded,
+        QuotaExceeded,
+        RateLimitError,
+        RefusedByModel,
+        RequestError,
+        ResourceError,
+        ResponseError,
+        SafetyViolation,
+        SerializationError,
+        ServerError,
+        ServiceUnavailable,
+        SslError,
+        StreamInterrupted,
+        Timeout,
+        TokenLimitExceeded,
+        TooManyRequests,
+        TooManyTokens,
+        UnexpectedResponse,
+        ValidationError,
+    )
+    from openai_client.metadata import (
+        Answer,
+        RateLimits,
+        ResponseMetadata,
+    )
+    from openai_client.operation import (
+        CallOptions,
+        Operation,
+        PageOperation,
+        StreamOperation,
+    )
+    from openai_client.pagination import (
+        AsyncPage,
+        Page,
+    )
+    from openai_client.raw import (
+        raw_operation,
+        raw_stream_operation,
+    )
+    from openai_client.refusal import require_answer
+    from openai_client.secret_audit import (
+        SecretAudit,
+        SecretReading,
+    )
+    from openai_client.secret_loading import (
+        LoadedSecret,
+        checked_key,
+        key_from_env,
+        key_from_file,
+        key_from_workspace,
+        load_with_fallbacks,
+        unchecked_key,
+    )
+    from openai_client.streaming import (
+        ChatAccumulator,
+        CompletionAccumulator,
+        ResponseAccumulator,
+    )
+    from openai_client.streams import (
+        AsyncStream,
+        Stream,
+    )
+    from openai_client.transport import (
+        AsyncHttpTransport,
+        AsyncTransport,
+        HttpTransport,
+        Transport,
+    )
+
+_HOME_OF: Final = {
+    "Auth": "auth",
+    "AuthScheme": "auth",
+    "AsyncClient": "client",
+    "Client": "client",
+    "ApiVersionConfig": "config",
+    "ClientConfig": "config",
+    "ClientSettings": "config",
+    "azure": "endpoints",
+    "Environment": "environment",
+    "OFFICIAL_BASE_URL": "environment",
+    "OFFICIAL_REALTIME_URL": "environment",
+    "from_failure": "error_mapping",
+    "from_stream_error": "error_mapping",
+    "refine": "error_mapping",
+    "refiner": "error_mapping",
+    "AlreadyExists": "errors",
+    "AuthenticationError": "errors",
+    "BadGateway": "errors",
+    "ConfigurationError": "errors",
+    "ConnectionFailed": "errors",
+    "ContentFiltered": "errors",
+    "ContentPolicyError": "errors",
+    "Deleted": "errors",
+    "DeserializationError": "errors",
+    "DnsResolutionFailed": "errors",
+    "ErrorCategory": "errors",
+    "ErrorSource": "errors",
+    "ExpiredApiKey": "errors",
+    "InsufficientPermissions": "errors",
+    "InternalServerError": "errors",
+    "InvalidApiKey": "errors",
+    "InvalidBaseUrl": "errors",
+    "InvalidConfiguration": "errors",
+    "InvalidContentType": "errors",
+    "InvalidFieldValue": "errors",
+    "InvalidState": "errors",
+    "MalformedRequest": "errors",
+    "MissingApiKey": "errors",
+    "MissingRequiredField": "errors",
+    "NetworkError": "errors",
+    "NotFound": "errors",
+    "OpenAIError": "errors",
+    "Overloaded": "errors",
+    "QuotaExceeded": "errors",
+    "RateLimitError": "errors",
+    "RefusedByModel": "errors",
+    "RequestError": "errors",
+    "ResourceError": "errors",
+    "ResponseError": "errors",
+    "SafetyViolation": "errors",
+    "SerializationError": "errors",
+    "ServerError": "errors",
+    "ServiceUnavailable": "errors",
+    "SslError": "errors",
+    "StreamInterrupted": "errors",
+    "Timeout": "errors",
+    "TokenLimitExceeded": "errors",
+    "TooManyRequests": "errors",
+    "TooManyTokens": "errors",
+    "UnexpectedResponse": "errors",
+    "ValidationError": "errors",
+    "Answer": "metadata",
+    "RateLimits": "metadata",
+    "ResponseMetadata": "metadata",
+    "CallOptions": "operation",
+    "Operation": "operation",
+    "PageOperation": "operation",
+    "StreamOperation": "operation",
+    "AsyncPage": "pagination",
+    "Page": "pagination",
+    "raw_operation": "raw",
+    "raw_stream_operation": "raw",
+    "require_answer": "refusal",
+    "SecretAudit": "secret_audit",
+    "SecretReading": "secret_audit",
+    "LoadedSecret": "secret_loading",
+    "checked_key": "secret_loading",
+    "key_from_env": "secret_loading",
+    "key_from_file": "secret_loading",
+    "key_from_workspace": "secret_loading",
+    "load_with_fallbacks": "secret_loading",
+    "unchecked_key": "secret_loading",
+    "ChatAccumulator": "streaming",
+    "CompletionAccumulator": "streaming",
+    "ResponseAccumulator": "streaming",
+    "AsyncStream": "streams",
+    "Stream": "streams",
+    "AsyncHttpTransport": "transport",
+    "AsyncTransport": "transport",
+    "HttpTransport": "transport",
+    "Transport": "transport",
+}
+
+__all__ = [
+    "OFFICIAL_BASE_URL",
+    "OFFICIAL_REALTIME_URL",
+    "AlreadyExists",
+    "Answer",
+    "ApiVersionConfig",
+    "AsyncClient",
+    "AsyncHttpTransport",
+    "AsyncPage",
+    "AsyncStream",
+    "AsyncTransport",
+    "Auth",
+    "AuthScheme",
+    "AuthenticationError",
+    "BadGateway",
+    "CallOptions",
+    "ChatAccumulator",
+    "Client",
+    "ClientConfig",
+    "ClientSettings",
+    "CompletionAccumulator",
+    "ConfigurationError",
+    "ConnectionFailed",
+    "ContentFiltered",
+    "ContentPolicyError",
+    "Deleted",
+    "DeserializationError",
+    "DnsResolutionFailed",
+    "Environment",
+    "ErrorCategory",
+    "ErrorSource",
+    "ExpiredApiKey",
+    "HttpTransport",
+    "InsufficientPermissions",
+    "InternalServerError",
+    "InvalidApiKey",
+    "InvalidBaseUrl",
+    "InvalidConfiguration",
+    "InvalidContentType",
+    "InvalidFieldValue",
+    "InvalidState",
+    "LoadedSecret",
+    "MalformedRequest",
+    "MissingApiKey",
+    "MissingRequiredField",
+    "NetworkError",
+    "NotFound",
+    "OpenAIError",
+    "Operation",
+    "Overloaded",
+    "Page",
+    "PageOperation",
+    "QuotaExceeded",
+    "RateLimitError",
+    "RateLimits",
+    "RefusedByModel",
+    "RequestError",
+    "ResourceError",
+    "ResponseAccumulator",
+    "ResponseError",
+    "ResponseMetadata",
+    "SafetyViolation",
+    "SecretAudit",
+    "SecretReading",
+    "SerializationError",
+    "ServerError",
+    "ServiceUnavailable",
+    "SslError",
+    "Stream",
+    "StreamInterrupted",
+    "StreamOperation",
+    "Timeout",
+    "TokenLimitExceeded",
+    "TooManyRequests",
+    "TooManyTokens",
+    "Transport",
+    "UnexpectedResponse",
+    "ValidationError",
+    "azure",
+    "checked_key",
+    "from_failure",
+    "from_stream_error",
+    "key_from_env",
+    "key_from_file",
+    "key_from_workspace",
+    "load_with_fallbacks",
+    "raw_operation",
+    "raw_stream_operation",
+    "refine",
+    "refiner",
+    "require_answer",
+    "unchecked_key",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module that *name* lives in, and keep what was found."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return list(__all__)

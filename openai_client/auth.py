@@ -198,6 +198,6 @@ def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozen
             raise InvalidConfiguration(problem)
         lowered = name.lower()
         if lowered in reserved:
-            raise InvalidConfiguration(f"{lowered}: this header is written from the credentials; give it nowhere else")
+            raise InvalidConfiguration(f"the header {lowered!r} is written from the credentials; give it nowhere else")
         merged[lowered] = value.strip()
     return merged

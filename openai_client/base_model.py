@@ -1,9 +1,9 @@
 """
 The three kinds of model the API is described with, and the open types that keep unknown values.
 
-A schema that is only sent is a `RequestModel`, one that is only received a `ResponseModel`, and one that goes both ways (a tool that a
-response repeats, an output item given back as input) a `TwoWayModel`. No class is built before its first use (`defer_build`), and no
-validation error repeats the input, because inputs hold prompts.
+A schema that is only sent is a `RequestModel`, one that is only received a `ResponseModel`, and one that goes both ways
+(a tool that a response repeats, an output item given back as input) a `TwoWayModel`. No class is built before its first
+use (`defer_build`), and no validation error repeats the input, because inputs hold prompts.
 
 Spec: CLI-09, FWD-01, FWD-02, FWD-03, FWD-11
 """
@@ -23,7 +23,10 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 UNKNOWN: Final = "unknown"
-"""Tag of the variant that takes every value a tagged union does not know. It is never compared with what the upstream sent."""
+"""The tag of the variant that takes what a tagged union does not know; never compared with what came."""
+
+ABSENT: Final = "absent"
+"""The tag of the variants that may come without the field that tells variants apart."""
 
 _COMMON: Final = ConfigDict(
     defer_build=True,
@@ -38,8 +41,8 @@ class RequestModel(BaseModel):
     """
     Something that is only sent: unknown fields are refused, unset fields are not written.
 
-    Vendor fields that the schema does not know travel in `CallOptions.extra_body`. Constant fields (`type`, `role`) are filled in by the
-    constructor, so they need not be given; a mapping validated in place of a model must contain them.
+    Vendor fields that the schema does not know travel in `CallOptions.extra_body`. Constant fields (`type`, `role`) are
+    filled in by the constructor, so they need not be given; a mapping validated in place of a model must contain them.
 
     Spec: FWD-11, TYP-02
     """
@@ -51,7 +54,8 @@ class RequestModel(BaseModel):
         Validate the fields strictly, at every depth.
 
         Raises:
-            pydantic.ValidationError: A field is missing, unknown, out of its range or of the wrong type; the input is not shown.
+            pydantic.ValidationError: A field is missing, unknown, out of its range or of the wrong type; the input is
+            not shown.
         """
         _construct(self, data)
 
@@ -67,8 +71,8 @@ class ResponseModel(BaseModel):
     """
     Something that is only received: unknown fields are kept and written back, unknown enum values stay as they came.
 
-    Fields that an answer can be understood without are optional, whatever the schema says, because compatible servers leave them out.
-    Look at `model_fields_set` to tell "not sent" from null.
+    Fields that an answer can be understood without are optional, whatever the schema says, because compatible servers
+    leave them out. Look at `model_fields_set` to tell "not sent" from null.
 
     Spec: FWD-01, FWD-02, FWD-03
     """
@@ -105,7 +109,8 @@ class TwoWayModel(ResponseModel):
         Validate the fields strictly, at every depth.
 
         Raises:
-            pydantic.ValidationError: A field is missing, unknown, out of its range or of the wrong type; the input is not shown.
+            pydantic.ValidationError: A field is missing, unknown, out of its range or of the wrong type; the input is
+            not shown.
         """
         _construct(self, data)
 
@@ -171,7 +176,9 @@ DEPRECATED: Final = Deprecated()
 
 def deprecated_fields(body: BaseModel) -> list[str]:
     """
-    Return the deprecated fields that *body* has set, in the schema's order; fields of models inside it are not looked at.
+    Return the deprecated fields that *body* has set, in the schema's order.
+
+    Fields of models inside it are not looked at.
 
     Spec: FWD-06
     """
@@ -180,7 +187,7 @@ def deprecated_fields(body: BaseModel) -> list[str]:
 
 
 class KnownValues:
-    """The values of an open enumeration that were known when the client was generated; found in a field's `metadata`."""
+    """The known values of an open enumeration; found in a field's `metadata`."""
 
     __slots__ = ("values",)
 

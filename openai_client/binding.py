@@ -1,8 +1,9 @@
 """
 Descriptors that give an operation its colour, so that a family is written once.
 
-A family's class lists its operations; on a `SyncResource` each of them is a function that blocks and returns the result, on an
-`AsyncResource` one that returns an awaitable. Both keep the operation's parameters and its exact result type.
+A family's class lists its operations; on a `SyncResource` each of them is a function that blocks and returns the
+result, on an `AsyncResource` one that returns an awaitable. Both keep the operation's parameters and its exact result
+type.
 
     class _Models:
         retrieve = endpoint(retrieve)
@@ -18,13 +19,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-    from contextlib import AbstractAsyncContextManager, AbstractContextManager
+    from collections.abc import Callable, Coroutine
 
+    from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
     from openai_client.pagination import AsyncPage, Page
+    from openai_client.streams import AsyncStream, Stream
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class SyncCaller(Protocol):
     def execute(self, operation: Operation[T], options: CallOptions) -> T:
         """Make the call and return its parsed result; raises the client's errors."""
 
-    def open_stream(self, operation: StreamOperation[E], options: CallOptions) -> AbstractContextManager[Iterator[E]]:
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions) -> Stream[E]:
         """Return a context manager; entering makes the call, leaving closes the response."""
 
     def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> Page[T]:
@@ -50,9 +50,7 @@ class AsyncCaller(Protocol):
     async def execute(self, operation: Operation[T], options: CallOptions) -> T:
         """Make the call and return its parsed result; raises the client's errors."""
 
-    def open_stream(
-        self, operation: StreamOperation[E], options: CallOptions
-    ) -> AbstractAsyncContextManager[AsyncIterator[E]]:
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions) -> AsyncStream[E]:
         """Return a context manager; entering makes the call, leaving closes the response."""
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> AsyncPage[T]:
@@ -100,7 +98,7 @@ class Endpoint(Generic[P, T]):
     def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
         """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource._client.execute)
+        return self if resource is None else _bound(self.build, resource, "execute")
 
 
 class StreamEndpoint(Generic[P, E]):
@@ -115,14 +113,12 @@ class StreamEndpoint(Generic[P, E]):
     @overload
     def __get__(self, resource: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, resource: SyncResource, owner: type) -> Callable[P, AbstractContextManager[Iterator[E]]]: ...
+    def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Stream[E]]: ...
     @overload
-    def __get__(
-        self, resource: AsyncResource, owner: type
-    ) -> Callable[P, AbstractAsyncContextManager[AsyncIterator[E]]]: ...
+    def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, AsyncStream[E]]: ...
     def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
         """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource._client.open_stream)
+        return self if resource is None else _bound(self.build, resource, "open_stream")
 
 
 class PageEndpoint(Generic[P, T]):
@@ -142,7 +138,7 @@ class PageEndpoint(Generic[P, T]):
     def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, AsyncPage[T]]]: ...
     def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
         """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource._client.fetch_page)
+        return self if resource is None else _bound(self.build, resource, "fetch_page")
 
 
 def endpoint(build: Callable[P, Operation[T]]) -> Endpoint[P, T]:
@@ -160,7 +156,10 @@ def page_endpoint(build: Callable[P, PageOperation[T]]) -> PageEndpoint[P, T]:
     return PageEndpoint(build)
 
 
-def _bound(build: Callable[..., Any], make: Callable[..., Any]) -> Callable[..., Any]:
+def _bound(build: Callable[..., Any], resource: SyncResource | AsyncResource, verb: str) -> Callable[..., Any]:
+    # a resource and its descriptors are one thing in two classes
+    make = getattr(resource._client, verb)  # noqa: SLF001
+
     @functools.wraps(build)
     def call(*args: Any, **kwargs: Any) -> Any:
         operation = build(*args, **kwargs)

@@ -149,7 +149,8 @@ def refined_reason(said: ErrorBody, default: str) -> str:
     reason = _by_code(said) or default
     text = said.message or ""
     match reason:
-        case "malformed_request" if _CONTEXT_TEXT.search(text):
+        # some servers answer a fault of the request with 500, or in the stream
+        case "malformed_request" | "server_error" if _CONTEXT_TEXT.search(text):
             return "context_length"
         case "rate_limited" if _TOO_LARGE_TEXT.search(text):
             return "token_limit"

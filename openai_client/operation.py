@@ -1,8 +1,9 @@
 """
 Operations: calls of the API that have not been made yet, as frozen values.
 
-A function of a family returns an `Operation`, a `StreamOperation` or a `PageOperation`, and does nothing. A client makes the call; a test
-compares the value. Building one validates what can be validated without a socket: path parameters, the body, `extra_body`.
+A function of a family returns an `Operation`, a `StreamOperation` or a `PageOperation`, and does nothing. A client
+makes the call; a test compares the value. Building one validates what can be validated without a socket: path
+parameters, the body, `extra_body`.
 
 Spec: CLI-03, CLI-09, CLI-11
 """

@@ -71,7 +71,7 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
         url=_url(operation, config),
         headers=headers,
         content=content,
-        timeouts=_timeouts(config, streams=streams),
+        timeouts=_timeouts(operation, config, streams=streams),
         deadline=_deadline(options, config, now, streams=streams),
         retry=options.retry or config.retry,
         replay_safe=is_replay_safe(operation),
@@ -137,14 +137,12 @@ def _url(operation: Call, config: ClientConfig) -> str:
     return f"{url}?{urlencode(pairs, quote_via=quote, safe='')}" if pairs else url
 
 
-def _timeouts(config: ClientConfig, *, streams: bool) -> Timeouts:
+def _timeouts(operation: Call, config: ClientConfig, *, streams: bool) -> Timeouts:
     """Return the timers: the head of a whole answer comes when the answer is ready, that of a stream much sooner."""
     http = config.http
-    first_byte: float | None = None
-    if streams:
-        first_byte = min(http.first_byte_timeout, config.timeout)
-    elif "first_byte_timeout" in http.model_fields_set:
-        first_byte = http.first_byte_timeout
+    first_byte = operation.options.timeout or config.timeout
+    if streams or "first_byte_timeout" in http.model_fields_set:
+        first_byte = min(http.first_byte_timeout, first_byte)
     return Timeouts(
         connect=http.connect_timeout,
         pool=http.pool_timeout,

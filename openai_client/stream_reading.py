@@ -1,9 +1,9 @@
 """
 From server-sent events to chunks, or to one error. Pure: whoever waits hands in what came.
 
-A stream is complete only on evidence: the closing mark, an event after which nothing follows, or, when the body just ends,
-a finish reason for every choice that was begun. Everything else that ends a stream is an error, and so is an error object
-in it.
+A stream is complete only on evidence: the closing mark, an event after which nothing follows, or, when the body just
+ends, a finish reason for every choice that was begun. Everything else that ends a stream is an error, and so is an
+error object in it.
 
 Spec: CLI-10, ERR-07
 """

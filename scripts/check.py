@@ -20,7 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 BIN: Final = Path(sys.executable).parent
 
 CHECKS: Final[dict[str, tuple[str, ...]]] = {
-    "lint": ("ruff", "check", "--quiet", "."),
+    "lint": ("ruff", "check", "--quiet", "--output-format=concise", "."),
     "format": ("ruff", "format", "--check", "--quiet", "."),
     "mypy": ("mypy",),
     "floors": ("lint-imports", "--no-cache"),

@@ -120,7 +120,7 @@ def collect(root: Path) -> Trace:
             if row.id in trace.requirements:
                 trace.problems.append(f"{row.id} is defined in {trace.requirements[row.id].spec} and again in {name}")
             trace.requirements[row.id] = row
-    for path in sorted(Path(root, "tests").glob("**/*.py")):
+    for path in sorted(Path(root, "tests").glob("**/test_*.py")):
         try:
             trace.tests += marker_mentions(path.read_text("utf-8"), path.relative_to(root).as_posix())
         except TypeError as error:
@@ -137,18 +137,18 @@ def collect(root: Path) -> Trace:
 
 def judge(trace: Trace) -> list[str]:
     """Return what is wrong, one line each: unknown ids first, then ids without a test."""
-    unknown = [
-        f"{mention.place} names {mention.id}, which no spec defines"
-        for mention in [*trace.tests, *trace.code]
-        if mention.id not in trace.requirements
-    ]
+    unknown: dict[str, list[str]] = {}
+    for mention in [*trace.tests, *trace.code]:
+        if mention.id not in trace.requirements:
+            unknown.setdefault(mention.id, []).append(mention.place)
+    strangers = [f"no spec defines {id_}, named by {', '.join(dict.fromkeys(unknown[id_]))}" for id_ in sorted(unknown)]
     tested = {mention.id for mention in trace.tests}
     untested = [
         f"{row.id} ({row.spec}) has no test; write one, or say in its row why not yet: planned: <reason>"
         for row in trace.requirements.values()
         if row.id not in tested and not row.planned
     ]
-    return [*trace.problems, *sorted(set(unknown)), *untested]
+    return [*trace.problems, *strangers, *untested]
 
 
 def render(trace: Trace) -> str:

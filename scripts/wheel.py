@@ -40,13 +40,12 @@ assert "site-packages" in adapter_api.__file__, adapter_api.__file__
 """
 
 DISCOVERY: Final = """
-from importlib.metadata import entry_points
-from adapter_api.hookspecs import PROJECT_NAME
-found = {point.name: point for point in entry_points(group=PROJECT_NAME)}
-assert "openai-http" in found, sorted(found)
-plugins = found["openai-http"].load().worker_adapter_plugins()
-names = [plugin.name for plugin in (plugins if isinstance(plugins, list) else [plugins])]
-assert names == ["openai-http"], names
+from adapter_host.plugins import discover
+found = discover(strict=True).plugins
+assert list(found) == ["openai-http"], list(found)
+plugin = found["openai-http"].plugin
+assert plugin.config_schema()["properties"]
+plugin.factory({"base_url": "http://127.0.0.1:9/v1", "model": "m"})
 """
 
 

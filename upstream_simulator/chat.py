@@ -119,7 +119,7 @@ class _ChunkWriter:
         if first_text is not None:
             yield self.chunk(choice.index, {"role": "assistant", "content": first_text}, tokens=1)
         elif form != "none":
-            contents: dict[str, dict[str, object]] = {"null": {"content": None}, "empty": {"content": ""}}
+            contents: dict[str, dict[str, object]] = {"null_content": {"content": None}, "empty": {"content": ""}}
             yield self.chunk(choice.index, {"role": "assistant", **contents.get(form, {})})
 
     def tool_call(self, index: int, position: int, call: ToolCall) -> Iterator[Frame]:

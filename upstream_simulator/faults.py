@@ -128,7 +128,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """What to leave out."""
     finish_reason: str | None = None
     """The reason to give at the end."""
-    first_delta: Literal["empty", "null", "absent", "text", "none"] | None = None
+    first_delta: Literal["empty", "null_content", "absent", "text", "none"] | None = None
     """Form of the first chat chunk."""
     empty_chunks: Count = 0
     """Chunks without content after the first one."""

@@ -18,7 +18,7 @@ class Flavour:
 
     name: str
     first_delta: str = "empty"
-    """First chat chunk: a role with content `empty`, `null`, `absent` or the first `text`; or `none`."""
+    """First chat chunk: a role with content `empty`, `null_content`, `absent`, or `text`; `none` for none."""
     finish_with_text: bool = False
     """The last token and the finish_reason share one chunk."""
     null_finish: bool = True
@@ -91,7 +91,7 @@ FLAVOURS: Final[dict[str, Flavour]] = {
         ),
         Flavour(
             name="llama-server",
-            first_delta="null",
+            first_delta="null_content",
             responses_numbers=False,
             timings=True,
             error_form="int_code",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HOLE: Final = "\x00hole\x00"
 """Stands in a document where the text of each token goes."""
 _HOLE_JSON: Final = json.dumps(HOLE)
+_LONGEST_WORD: Final = 64
 
 
 class Frame(NamedTuple):
@@ -71,7 +72,9 @@ def template(document: Mapping[str, object], *, spaced: bool, name: str | None =
     text = _spaced_text if spaced else _compact_text
 
     def fill(token: str) -> bytes:
-        return before + text(token) + after
+        # Words come again and again; a huge token comes once, and is not kept.
+        encode = text if len(token) <= _LONGEST_WORD else text.__wrapped__
+        return before + encode(token) + after
 
     return fill
 

@@ -5,8 +5,10 @@ HTTP/1.1: h11 reads the requests, the answers are written byte by byte as the st
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -20,18 +22,29 @@ if TYPE_CHECKING:
     from upstream_simulator.steps import Break, Finish, Head, Send
 
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
+_PATIENCE: Final = 5.0
+_TICK: Final = 0.001
 _MAX_BODY: Final = 128 << 20
 _MAX_PIPELINED: Final = 1 << 20
 _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
-def abort_with_reset(transport: asyncio.Transport) -> None:
+def abort_with_reset(transport: asyncio.Transport, patience: float = _PATIENCE) -> None:
     """
     Close a connection so that the peer sees a TCP reset, not an end.
+
+    Args:
+        transport: The connection. What was written to it before is delivered first.
+        patience: Seconds to wait for that; the kernel throws away what it still holds when it resets.
     """
     raw = transport.get_extra_info("socket")
-    if raw is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    if transport.is_closing() or raw is None:
+        return
+    (held,) = struct.unpack("i", fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4)))
+    if held and patience > 0:
+        asyncio.get_running_loop().call_later(_TICK, abort_with_reset, transport, patience - _TICK)
+        return
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 
 
@@ -54,7 +67,6 @@ class Http1Connection(asyncio.Protocol):
         self._framing = "chunked"
         self._keeps_alive = True
         self._is_full = False
-        self._break: Break | None = None
 
     @property
     def is_full(self) -> bool:
@@ -100,10 +112,9 @@ class Http1Connection(asyncio.Protocol):
         Go on with the reply.
         """
         self._is_full = False
-        if self._break is not None:
-            self._break_now(self._break)
-        elif self._player is not None:
-            self._player.resume()
+        if self._player is not None:
+            # Not from within the transport's own write: it does not expect to be closed there.
+            asyncio.get_running_loop().call_soon(self._player.resume)
 
     def data_received(self, data: bytes) -> None:
         """
@@ -159,15 +170,9 @@ class Http1Connection(asyncio.Protocol):
 
     def break_off(self, step: Break) -> None:
         """
-        End the connection, once the socket has taken what was written before.
+        End the connection. The player has waited until the socket took what came before, so a reset overtakes no byte.
         """
         self._player = None
-        if self._is_full:
-            self._break = step
-        else:
-            self._break_now(step)
-
-    def _break_now(self, step: Break) -> None:
         if step.how in {"close", "goaway"}:
             self._close()
         elif self._transport is not None:

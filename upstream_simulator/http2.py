@@ -5,6 +5,7 @@ HTTP/2: h2 keeps the protocol, each stream is a wire of its own.
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import TYPE_CHECKING, Final
 
 import h2.config
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_BODY: Final = 128 << 20
 _MAX_STREAMS: Final = 1000
+_FRAME_HEAD: Final = struct.Struct(">IBI")
+"""Length and type (DATA is 0), flags, stream."""
 # Names that HTTP/2 forbids, because it has its own framing.
 _CONNECTION_HEADERS: Final = frozenset({"connection", "transfer-encoding", "keep-alive", "upgrade"})
 
@@ -54,8 +57,11 @@ class _StreamWire:
         self._connection.flush()
 
     def send(self, step: Send) -> None:
-        self._pending += step.data
-        self.drain()
+        if not self._pending and len(step.data) <= self._connection.room(self.stream_id):
+            self._connection.write_data(self.stream_id, step.data)
+        else:
+            self._pending += step.data
+            self.drain()
 
     def finish(self, step: Finish) -> None:
         self._finish = step
@@ -70,18 +76,14 @@ class _StreamWire:
         """
         Send what the windows allow, and the end of the stream behind the last byte.
         """
-        protocol = self._connection.h2
-        while self._pending:
-            window = protocol.local_flow_control_window(self.stream_id)
-            size = min(len(self._pending), window, protocol.max_outbound_frame_size)
-            if size <= 0:
-                break
-            protocol.send_data(self.stream_id, bytes(self._pending[:size]))
-            del self._pending[:size]
+        connection = self._connection
+        while self._pending and (room := connection.room(self.stream_id)) > 0:
+            connection.write_data(self.stream_id, bytes(self._pending[:room]))
+            del self._pending[:room]
         if self._ends and not self._pending:
-            protocol.end_stream(self.stream_id)
-            self._connection.ended(self, self._finish or Finish())
-        self._connection.flush()
+            connection.h2.end_stream(self.stream_id)
+            connection.flush()
+            connection.ended(self, self._finish or Finish())
 
 
 class Http2Connection(asyncio.Protocol):
@@ -140,7 +142,8 @@ class Http2Connection(asyncio.Protocol):
         Go on with all replies.
         """
         self.is_full = False
-        self._resume()
+        # Not from within the transport's own write: it does not expect to be closed there.
+        asyncio.get_running_loop().call_soon(self._resume)
 
     def data_received(self, data: bytes) -> None:
         """
@@ -163,6 +166,24 @@ class Http2Connection(asyncio.Protocol):
         data = self.h2.data_to_send()
         if data and self._transport is not None:
             self._transport.write(data)
+
+    def room(self, stream_id: int) -> int:
+        """
+        Give how many bytes the next DATA frame of a stream may hold.
+        """
+        return min(self.h2.local_flow_control_window(stream_id), self.h2.max_outbound_frame_size)
+
+    def write_data(self, stream_id: int, data: bytes) -> None:
+        """
+        Write one DATA frame that there is room for.
+
+        Past h2, whose own way costs three times as much and which has nothing to add here: it has no frame waiting, and
+        the windows are its own.
+        """
+        if data and self._transport is not None:
+            self.h2.streams[stream_id].outbound_flow_control_window -= len(data)
+            self.h2.outbound_flow_control_window -= len(data)
+            self._transport.write(_FRAME_HEAD.pack(len(data) << 8, 0, stream_id) + data)
 
     def ended(self, wire: _StreamWire, step: Finish) -> None:
         """
@@ -205,8 +226,9 @@ class Http2Connection(asyncio.Protocol):
         elif isinstance(event, h2.events.WindowUpdated | h2.events.RemoteSettingsChanged):
             self._resume()
         elif isinstance(event, h2.events.ConnectionTerminated):
-            self._is_leaving = True
-            self._close_if_left()
+            # A client that says GOAWAY is closing; h2 lets no stream go on.
+            self._leave("disconnected")
+            self._close()
 
     def _take_body(self, event: h2.events.DataReceived) -> None:
         self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)

@@ -50,6 +50,7 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._open: dict[asyncio.Protocol, asyncio.Transport] = {}
         self._control: set[int] = set()
+        self._controlled = 0
         self._numbers: dict[asyncio.Protocol, int] = {}
         self._accepted = 0
         self._requests = 0
@@ -107,7 +108,7 @@ class Server:
         Forget a connection.
         """
         self._open.pop(connection, None)
-        self._numbers.pop(connection, None)
+        self._control.discard(self._numbers.pop(connection, 0))
 
     def handle(self, wire: Wire, received: Received) -> Player:
         """
@@ -121,6 +122,7 @@ class Server:
             The player of the reply, for the connection to start and to stop.
         """
         if received.path.startswith(CONTROL_PREFIX):
+            self._controlled += received.connection not in self._control
             self._control.add(received.connection)
             return Player(answer_control(self, received), wire, self._loop)
         self._requests += 1
@@ -156,7 +158,7 @@ class Server:
         return Seen(
             exchanges=self.log.since(since),
             open_connections=sum(number not in self._control for number in self._numbers.values()),
-            accepted_connections=self._accepted - len(self._control),
+            accepted_connections=self._accepted - self._controlled,
         )
 
     def reset(self) -> None:

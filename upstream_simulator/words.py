@@ -8,11 +8,11 @@ import hashlib
 import math
 import random
 import re
-from itertools import islice
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _PLAIN: Final[Mapping[str, tuple[str, ...]]] = {
     "opening": ("The", "A", "Every", "Another", "This", "One"),
@@ -36,6 +36,8 @@ _HOSTILE: Final[Mapping[str, tuple[str, ...]]] = {
     "verb": ("e\x85f", "null", "\U0001f680", "<b>", "&amp;"),
     "tail": ("g\u2028 h", "i\u2029 j", "k\x85 l"),
 }
+_BLOCK: Final = 2048
+"""A text longer than this many tokens says the same again, so that an endless one is made in no time."""
 STYLES: Final[dict[str, Mapping[str, tuple[str, ...]]]] = {
     "plain": _PLAIN,
     "unicode": _UNICODE,
@@ -60,10 +62,15 @@ def tokens(prompt: str, *, seed: int, count: int, choice: int = 0, style: str = 
 
     Spec: SIM-02
     """
+    if count <= 0:
+        return ()
     digest = hashlib.sha256(f"{seed}:{choice}:{style}:{prompt}".encode("utf-8", "surrogatepass")).digest()
     # A seeded generator is what makes the text repeatable; nothing secret hangs on it.
-    words = _words(random.Random(digest), STYLES[style])
-    return tuple(islice(words, count))
+    rng, block = random.Random(digest), list[str]()
+    while len(block) < min(count, _BLOCK):
+        block += _sentence(rng, STYLES[style])
+    first, *rest = islice(cycle(block), count)
+    return (first.removeprefix(" "), *rest)
 
 
 def count_tokens(text: str) -> int:
@@ -91,18 +98,11 @@ def vector(text: str, dimensions: int) -> list[float]:
     return [round(value / length, 8) for value in raw]
 
 
-def _words(rng: random.Random, vocabulary: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    glue = ""
-    while True:
-        for word in _sentence(rng, vocabulary):
-            yield word if word == "." else glue + word
-            glue = " "
-
-
-def _sentence(rng: random.Random, vocabulary: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    for part in ("opening", "adjective", "noun", "verb"):
-        yield rng.choice(vocabulary[part])
-    yield "the" if vocabulary is _PLAIN else "·"
-    yield rng.choice(vocabulary["noun"])
-    yield from rng.choice(vocabulary["tail"]).split(" ")
-    yield "."
+def _sentence(rng: random.Random, vocabulary: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """
+    Make the tokens of one sentence, with a space before every word.
+    """
+    start = [rng.choice(vocabulary[part]) for part in ("opening", "adjective", "noun", "verb")]
+    article = "the" if vocabulary is _PLAIN else "·"
+    tail = rng.choice(vocabulary["tail"]).split(" ")
+    return [f" {word}" for word in (*start, article, rng.choice(vocabulary["noun"]), *tail)] + ["."]

@@ -8,7 +8,7 @@ Spec: HTU-13, HTU-14, ADP-33
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from adapter_api.outcome import Outcome
 from http_util.decompress import Decompressor
@@ -45,7 +45,9 @@ class Body:
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
-        self._pieces = response.stream.__iter__()
+        # the client's colour is ours, so its stream's is too
+        stream: Any = response.stream
+        self._pieces = stream.__iter__()
         self._decompressor = Decompressor.for_encoding(response.headers.get("content-encoding", ""))
 
     def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
@@ -63,13 +65,16 @@ class Body:
         if idle_at < at:
             timer, at = "idle_timeout", idle_at
         try:
-            piece = self.watch.guard(next(self._pieces, None), timer=timer, at=at)
+            piece: bytes | None = self.watch.guard(next(self._pieces, None), timer=timer, at=at)
         except TRANSPORT_ERRORS as error:
             phase = Phase.STREAMING if self.delivered else Phase.HEAD_RECEIVED
             raise classify_transport_error(error, phase, http_status=self._status) from safe_cause(error)
         if self._decompressor is None:
             return piece
-        return self._decompressor.finish() if piece is None else self._decompressor.feed(piece)
+        if piece is None:
+            self._decompressor.finish()
+            return None
+        return self._decompressor.feed(piece)
 
     def read_all(self, most: int) -> bytes:
         """

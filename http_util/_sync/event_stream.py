@@ -8,8 +8,10 @@ Spec: HTU-08, HTU-10, HTU-1003, CLI-10
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from adapter_api.outcome import Outcome
+from http_util.errors import HttpFailure
 from http_util.sse import SseDecoder
 
 if TYPE_CHECKING:
@@ -66,18 +68,30 @@ class EventStream:
             at: A monotonic moment by which an event must have come, beside the idle timer between any two bytes.
 
         Raises:
-            HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. Its
-                outcome is PARTIAL once events have been returned.
+            HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. It has
+                the ledger of the call, and its outcome is PARTIAL once events have been returned.
         """
-        while True:
-            piece = self._body.next_piece(timer=timer, at=at)
-            if piece is None:
-                self.tail = self._decoder.finish()
-                return []
-            events = self._decoder.feed(piece)
-            if events:
-                self._body.delivered = True
-                return events
+        try:
+            while True:
+                piece = self._body.next_piece(timer=timer, at=at)
+                if piece is None:
+                    self.tail = self._decoder.finish()
+                    return []
+                events = self._decoder.feed(piece)
+                if events:
+                    self._body.delivered = True
+                    return events
+        except HttpFailure as failure:
+            outcome = Outcome.PARTIAL if self._body.delivered else failure.outcome
+            raise failure.replace(outcome=outcome, **self._facts()) from failure.__cause__
+
+    def _facts(self) -> dict[str, Any]:
+        """What a failure of the stream is told of the answer."""
+        return {
+            "http_status": self.head.status,
+            "upstream_request_id": self.head.upstream_request_id,
+            "attempts": self.head.attempts,
+        }
 
     def __iter__(self) -> Iterator[ServerSentEvent]:
         """Event after event, until the body ends."""

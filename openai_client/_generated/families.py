@@ -43,7 +43,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
 
 
 class SyncFamilies(SyncCaller):
-    """What a client inherits: one attribute a family, imported on first use."""
+    """What a blocking client inherits: one attribute a family, imported on first use."""
 
     @cached_property
     def models(self) -> Models:
@@ -82,7 +82,7 @@ class SyncFamilies(SyncCaller):
 
 
 class AsyncFamilies(AsyncCaller):
-    """What a client inherits: one attribute a family, imported on first use."""
+    """What a client on an event loop inherits: one attribute a family, imported on first use."""
 
     @cached_property
     def models(self) -> AsyncModels:

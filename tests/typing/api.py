@@ -17,6 +17,7 @@ from adapter_api import (
     WorkerHealth,
     WorkerProps,
 )
+from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 
 async def contract(adapter: WorkerAdapter, task: TaskRequest) -> None:
@@ -36,6 +37,31 @@ async def contract(adapter: WorkerAdapter, task: TaskRequest) -> None:
     assert_type(await stream.next_batch(), list[TokenEvent])
     assert_type(await stream.collect(), Completion)
     assert_type(stream.terminal, TokenEvent | None)
+
+
+async def openai_http(task: TaskRequest) -> None:
+    """The adapter is a WorkerAdapter, built from its settings alone."""
+    adapter = OpenAIHttpAdapter(
+        OpenAIHttpConfig(
+            base_url="https://127.0.0.1:8443/v1",
+            api_key="...",
+            model="m",
+            api="chat",
+            dialect="generic",
+            ca_file=None,
+            http2=True,
+            retry="billing_safe",
+            connect_timeout=5.0,
+            first_byte_timeout=30.0,
+            idle_timeout=30.0,
+            content_timeout=120.0,
+            pool_timeout=5.0,
+            max_slots=64,
+        )
+    )
+    await contract(adapter, task)
+    assert_type(await adapter.cancel("t-1"), None)
+    assert_type(await adapter.aclose(), None)
 
 
 def failure(error: WorkerError) -> None:

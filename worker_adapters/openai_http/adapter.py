@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from adapter_api import (
     ADAPTER_API_VERSION,
     CORRELATION_HEADER,
     InvalidTask,
     Outcome,
+    TaskCancelled,
     TaskRequest,
     TokenEvent,
     TokenStream,
@@ -36,6 +35,7 @@ from http_util import (
     Timeouts,
     build_async_client,
 )
+from http_util.log import get_logger
 from openai_client.auth import Auth, AuthScheme
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.request_body import PATHS, check_task, serialize
@@ -112,7 +112,7 @@ class OpenAIHttpAdapter:
         exchange = AsyncExchange(
             self._client,
             clock=self._clock,
-            rng=rng or Random(),  # noqa: S311 - jitter needs no secrecy
+            rng=rng or Random(),
             max_response_bytes=config.http.max_response_bytes,
             max_event_bytes=config.max_event_bytes,
             budget=RetryBudget(),
@@ -146,7 +146,7 @@ class OpenAIHttpAdapter:
         self._running: dict[str, _Running] = {}
         self._is_closed = False
         self._warned_of_version = False
-        structlog.get_logger("worker_adapters.openai_http").info(
+        get_logger("worker_adapters.openai_http").info(
             "adapter_built", human="An OpenAI HTTP adapter is ready to stream", **self.policies
         )
 
@@ -188,7 +188,7 @@ class OpenAIHttpAdapter:
             slots_total=total,
             slots_free=max(0, total - len(self._running)),
             engine=self._config.engine_label,
-            engine_version=self._probe.version,
+            engine_version=self._probe.known_version,
             model=self._config.model,
             workloads=("completion",),
             features=("chat", "tools", "reasoning", "usage"),
@@ -219,13 +219,15 @@ class OpenAIHttpAdapter:
 
         Spec: OC-ADAPT-OAI-6001, ADP-13, ADP-31, ADP-32, OC-CTRL-2034
         """
-        prompt = self._admissible(task)
         correlation_id = current_correlation_id()
+        log = TaskLog(task, engine=self._config.engine_label, correlation_id=correlation_id)
+        try:
+            prompt = self._admissible(task)
+        except WorkerError as error:
+            log.failed(error)
+            raise
         deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
-        running = _Running(
-            watch=AsyncWatch(self._clock),
-            log=TaskLog(task, engine=self._config.engine_label, correlation_id=correlation_id),
-        )
+        running = _Running(watch=AsyncWatch(self._clock), log=log)
         self._running[task.task_id] = running
         context = CallContext(
             trace_id=correlation_id,
@@ -240,11 +242,13 @@ class OpenAIHttpAdapter:
             tokens = await self._service.stream(prompt, context)
             await self._check_version(task, context.reader, tokens, running)
         except WorkerError as error:
-            running.log.attempts(error.attempts)
-            running.log.failed(error)
+            log.attempts(error.attempts)
+            log.failed(error)
             self._release(task.task_id)
             raise
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                log.failed(TaskCancelled())
             self._release(task.task_id)
             raise
         return self._streaming(task, running, tokens)
@@ -264,7 +268,7 @@ class OpenAIHttpAdapter:
         if running.stream is not None:
             await running.stream.cancel()
             return
-        running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.NOT_SENT))
+        running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.UNKNOWN))
         await running.released.wait()
 
     async def aclose(self) -> None:
@@ -282,7 +286,9 @@ class OpenAIHttpAdapter:
             raise InvalidTask("task_id", "a task of this id is in flight")
         prompt = serialize(task, self._config)
         if len(self._running) >= self._config.max_slots:
-            raise WorkerError("slots_exhausted", f"all {self._config.max_slots} slots are taken", outcome=Outcome.NOT_SENT)
+            raise WorkerError(
+                "slots_exhausted", f"all {self._config.max_slots} slots are taken", outcome=Outcome.NOT_SENT
+            )
         return prompt
 
     def _streaming(self, task: TaskRequest, running: _Running, tokens: StreamedTokens) -> TokenStream:
@@ -321,15 +327,19 @@ class OpenAIHttpAdapter:
         self, task: TaskRequest, reader: TokenReader, tokens: StreamedTokens, running: _Running
     ) -> None:
         """Hold the upstream to the version that the settings expect; remember the one that it tells."""
-        if self._probe.version is None or self._config.profile.version is None:
-            self._probe.version = reader.model or self._probe.version
-        expected, found = self._config.engine_version, self._probe.version
+        self._probe.snapshot = reader.model or self._probe.snapshot
+        # a server with a version of its own is held to that one only, and not before it has told it
+        found = self._probe.version if self._config.profile.version is not None else reader.model
+        expected = self._config.engine_version
         if expected is None or found is None or found == expected:
             return
         if task.determinism == "strict":
             await tokens.aclose()
             raise WorkerError(
-                "engine_version", f"expected engine version {expected!r}, found {found!r}", outcome=Outcome.PARTIAL
+                "engine_version",
+                f"expected engine version {expected!r}, found {found!r}",
+                outcome=Outcome.PARTIAL,
+                attempts=tokens.attempts,
             )
         if not self._warned_of_version:
             self._warned_of_version = True

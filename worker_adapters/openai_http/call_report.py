@@ -6,14 +6,13 @@ Spec: SVC-18, SVC-19, SVC-23
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from worker_adapters.openai_http.service_hooks import ServiceRecord
 from worker_adapters.openai_http.worker_errors import SERVICE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from http_util.clock import Clock
     from worker_adapters.openai_http.service_hooks import ServiceHooks, Stage
 
@@ -59,7 +58,9 @@ class CallReport:
             ("bytes_sent", self._bytes_sent),
             ("bytes_received", bytes_received),
         ):
-            self._contained(lambda name=name, value=value: self._hooks.measure(name, value, labels))
+            # a hook is foreign code; there is nowhere to tell of its failure but itself
+            with suppress(Exception):
+                self._hooks.measure(name, value, labels)
 
     def _record(self, stage: Stage, status: int | None, error_class: str | None) -> None:
         record = ServiceRecord(
@@ -70,10 +71,6 @@ class CallReport:
             status=status,
             error_class=error_class,
         )
-        self._contained(lambda: self._hooks.record(record))
-
-    def _contained(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except Exception:  # noqa: BLE001, S110 - a hook is foreign code; there is nowhere to tell of its failure but itself
-            pass
+        # as above
+        with suppress(Exception):
+            self._hooks.record(record)

@@ -15,7 +15,7 @@ from worker_adapters.openai_http.token_reader import DONE, UNREADABLE, TokenRead
 
 if TYPE_CHECKING:
     from adapter_api import TokenEvent
-    from worker_adapters.openai_http.chunks import Chunk, Delta, ToolCall
+    from worker_adapters.openai_http.chunks import Choice, Chunk, Delta, ToolCall
 
 
 class ChatReader(TokenReader):
@@ -28,7 +28,8 @@ class ChatReader(TokenReader):
         Start before the first chunk.
 
         Args:
-            done_is_evidence: Whether `[DONE]` alone proves an end. False for servers that send it also when they give up.
+            done_is_evidence: Whether `[DONE]` alone proves an end. False for servers that send it also when they give
+                up.
         """
         super().__init__()
         self._done = False
@@ -63,12 +64,7 @@ class ChatReader(TokenReader):
             self.system_fingerprint = chunk.system_fingerprint
         for choice in chunk.choices:
             if choice.index == 0:
-                if choice.delta is not None:
-                    self._read_delta(choice.delta, into)
-                if choice.text:
-                    self._token(choice.text, into)
-                if choice.finish_reason:
-                    self._finish(choice.finish_reason, "finish_reason")
+                self._read_choice(choice, into)
         if chunk.usage is not None:
             self._count(chunk.usage)
 
@@ -76,6 +72,14 @@ class ChatReader(TokenReader):
         self._done = True
         if self.evidence is None and self._done_is_evidence and self.started:
             self.evidence = "done"
+
+    def _read_choice(self, choice: Choice, into: list[TokenEvent]) -> None:
+        if choice.delta is not None:
+            self._read_delta(choice.delta, into)
+        if choice.text:
+            self._token(choice.text, into)
+        if choice.finish_reason:
+            self._finish(choice.finish_reason, "finish_reason")
 
     def _read_delta(self, delta: Delta, into: list[TokenEvent]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:

@@ -1,8 +1,9 @@
 """
 Partial decoding: of a chunk, only the fields that the token path needs, straight from bytes into slots.
 
-Every field is optional and unknown ones are passed over, because servers differ (a first chunk without content, usage in a
-chunk of its own, extra keys). What is read agrees with the full models of the client; a property test compares the two.
+Every field is optional and unknown ones are passed over, because servers differ (a first chunk without content, usage
+in a chunk of its own, extra keys). What is read agrees with the full models of the client; a property test compares
+the two.
 
 Spec: ADP-26, ADP-27
 """

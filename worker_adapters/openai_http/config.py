@@ -55,14 +55,18 @@ class OpenAIHttpConfig(BaseModel):
         None, description="Azure API version, sent as the query parameter api-version."
     )
     ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
-    http2: bool = Field(True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
-    proxy: str | None = Field(None, description="Proxy, http(s)://host:port. None: direct, whatever the environment says.")
+    http2: bool = Field(default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
+    proxy: str | None = Field(
+        None, description="Proxy, http(s)://host:port. None: direct, whatever the environment says."
+    )
     egress: tuple[str, ...] = Field(
         (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
     )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     retry: RetryPolicy | None = Field(
-        "billing_safe", description="Retry policy, or its name: billing_safe, available. None: one attempt."
+        # validation turns the name into the policy
+        "billing_safe",  # type: ignore[assignment]
+        description="Retry policy, or its name: billing_safe, available. None: one attempt.",
     )
     connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
     pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
@@ -76,7 +80,7 @@ class OpenAIHttpConfig(BaseModel):
         "/models", description="What health() asks for, below base_url. It must cost nothing."
     )
     ready_without_listing: bool = Field(
-        True, description="Whether an upstream that has no such path (404, 405, 501) counts as ready."
+        default=True, description="Whether an upstream that has no such path (404, 405, 501) counts as ready."
     )
     max_slots: int = Field(64, ge=1, le=65_536, description="Tasks that may run at once; one more is refused.")
     max_event_bytes: int = Field(1024 * 1024, ge=1024, description="Largest event of a stream in bytes.")
@@ -86,7 +90,7 @@ class OpenAIHttpConfig(BaseModel):
         None, description="The version that is expected. Another one fails strict tasks and warns of the others."
     )
     model_digest: Printable | None = Field(None, description="Digest of the model, passed on in started and end.")
-    metrics_events: bool = Field(False, description="Whether a metrics event comes before the end.")
+    metrics_events: bool = Field(default=False, description="Whether a metrics event comes before the end.")
 
     @field_validator("dialect")
     @classmethod

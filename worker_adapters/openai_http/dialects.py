@@ -1,8 +1,8 @@
 """
 Dialect profiles: how the servers that speak the OpenAI API differ, as data.
 
-A profile is chosen by name in the adapter's config; an unknown server gets `generic`, which tolerates all of them. Nothing
-in this package asks which server it talks to; it asks the profile for one fact.
+A profile is chosen by name in the adapter's config; an unknown server gets `generic`, which tolerates all of them.
+Nothing in this package asks which server it talks to; it asks the profile for one fact.
 
 Spec: ADP-10, ADP-11, ADP-40, CF-12, OQ-06, OQ-11, OQ-12
 """

@@ -89,6 +89,7 @@ def usage_of(reader: TokenReader) -> dict[str, Any]:
     Spec: OQ-08
     """
     usage = reader.usage
+    counts: tuple[int | None, int | None, int | None]
     if usage is None:
         source = "estimated" if reader.index else "none"
         counts = (None, reader.index or None, None)

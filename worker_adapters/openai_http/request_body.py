@@ -11,8 +11,8 @@ From a task to the bytes of a request. Pure, and the same bytes for the same tas
 | determinism=strict     | temperature 0, top_p 1            | the same            | the same            |
 | extra_body             | merged, unchanged                 | merged, unchanged   | merged, unchanged   |
 
-Added: `stream` true, `stream_options.include_usage` true where the dialect takes it, `store` false for responses. Nothing
-else. Ids of the call travel in headers, never in the body.
+Added: `stream` true, `stream_options.include_usage` true where the dialect takes it, `store` false for responses.
+Nothing else. Ids of the call travel in headers, never in the body.
 
 Spec: ADP-11, ADP-12, ADP-13, CF-54
 """
@@ -98,7 +98,9 @@ def serialize(task: TaskRequest, config: OpenAIHttpConfig) -> SerializedPrompt:
         raise InvalidTask("extra_body", "expected values that JSON can carry, integers within 64 bits") from error
     if len(content) > config.max_request_bytes:
         most = config.max_request_bytes
-        raise InvalidTask("prompt", f"the request has {len(content)} bytes, at most {most} (max_request_bytes) are sent")
+        raise InvalidTask(
+            "prompt", f"the request has {len(content)} bytes, at most {most} (max_request_bytes) are sent"
+        )
     return SerializedPrompt(api=config.api, model=model, body=content)
 
 

@@ -1,8 +1,8 @@
 """
 The stateless streaming service: one serialized prompt in, one ordered stream of tokens out.
 
-It is handed everything that it uses (exchange, credentials, endpoint, policy, hooks, clock, and per call the watch by which
-the call is cancelled), and keeps nothing from one call to the next.
+It is handed everything that it uses (exchange, credentials, endpoint, policy, hooks, clock, and per call the watch by
+which the call is cancelled), and keeps nothing from one call to the next.
 
 Spec: SVC-01, SVC-02, SVC-03, SVC-12, SVC-13, SVC-14, SVC-15, SVC-21
 """
@@ -91,8 +91,8 @@ class StreamingService:
         Send *prompt*; return its tokens once the first valid chunk is there.
 
         Raises:
-            WorkerError: Anything that fails before that chunk; the upstream is closed then. `service_kind` of its reason
-                is the structured kind of the failure.
+            WorkerError: Anything that fails before that chunk; the upstream is closed then. `SERVICE_KINDS` of its
+                reason is the structured kind of the failure.
             asyncio.CancelledError: The calling task was cancelled; the upstream is closed.
 
         Spec: SVC-03, SVC-05, SVC-16

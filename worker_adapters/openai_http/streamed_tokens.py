@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from adapter_api import Outcome, TokenEvent, WorkerError
@@ -188,7 +189,7 @@ class StreamedTokens:
         elif self._end_by < math.inf:
             self._end_if_proven("truncated", "the stream was closed without evidence of an end")
         else:
-            facts = {"outcome": self._outcome, "attempts": self._stream.head.attempts}
+            facts = {"outcome": self._outcome, "attempts": self._failed_attempts(failure.reason)}
             self._fail(from_failure(failure.replace(**facts), self._secrets))
 
     def _end_if_proven(self, reason: str, message: str) -> None:
@@ -223,19 +224,24 @@ class StreamedTokens:
             streaming=self._reader.started,
             outcome=self._outcome,
             http_status=head.status,
-            attempts=head.attempts,
+            attempts=self._failed_attempts(reason),
             upstream_request_id=head.upstream_request_id,
         )
 
     def _upstream_error(self, payload: object) -> OpenAIError:
-        head = self._stream.head
-        return from_stream_error(
+        error = from_stream_error(
             payload,
             self._secrets,
             outcome=self._outcome,
-            upstream_request_id=head.upstream_request_id,
-            attempts=head.attempts,
+            upstream_request_id=self._stream.head.upstream_request_id,
         )
+        error.attempts = self._failed_attempts(error.reason)
+        return error
+
+    def _failed_attempts(self, reason: str) -> tuple[Attempt, ...]:
+        """The ledger; its last attempt, which had begun well, has failed after all."""
+        *before, last = self._stream.head.attempts
+        return (*before, replace(last, outcome=self._outcome, reason=reason))
 
     def _ending(self, terminal: TokenEvent) -> list[TokenEvent]:
         if terminal.kind == "end" and self._policy.metrics_events:

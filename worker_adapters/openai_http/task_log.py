@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import structlog
-
 from adapter_api import ErrorKind
+from http_util.log import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ class TaskLog:
     def __init__(self, task: TaskRequest, *, engine: str, correlation_id: str) -> None:
         """Bind the ids of *task*."""
         self._engine = engine
-        self._log = structlog.get_logger("worker_adapters.openai_http").bind(
+        self._log = get_logger("worker_adapters.openai_http").bind(
             job_id=task.task_id,
             session_id=task.session_id,
             engine=engine,
@@ -42,7 +41,9 @@ class TaskLog:
             facts = attempt.as_dict()
             facts["attempt"] = facts.pop("number")
             if attempt.outcome is None:
-                self._log.info("attempt", human=f"The {self._engine} upstream took the request", **facts)
+                self._log.info("attempt", human=f"The {self._engine} upstream takes the request", **facts)
+            elif attempt.reason == "cancelled":
+                self._log.info("attempt", human=f"An attempt at {self._engine} is cancelled", **facts)
             else:
                 self._log.warning("attempt", human=f"An attempt at {self._engine} fails: {attempt.reason}", **facts)
 
@@ -85,7 +86,10 @@ class TaskLog:
     def _end(self, payload: Mapping[str, Any], code: ErrorKind | None) -> None:
         facts = {name: value for name, value in payload.items() if name != "attempts"}
         facts["error_message"] = facts.pop("message")
-        level = self._log.warning if code is None or code in _CALLERS_FAULT else self._log.error
+        if code is None:
+            self._log.info("task_cancelled", human=f"A task at {self._engine} is cancelled before it starts", **facts)
+            return
+        level = self._log.warning if code in _CALLERS_FAULT else self._log.error
         level("task_failed", human=f"A task at {self._engine} fails: {payload['reason']}", **facts)
 
 
@@ -93,4 +97,3 @@ def _told(engine: str, data: Mapping[str, Any]) -> str:
     if data["finish_reason"] == "cancelled":
         return f"A task at {engine} is cancelled after {data['tokens_out']} tokens"
     return f"A task at {engine} ends with {data['tokens_out']} tokens in {data['decode_ms']} ms"
-

@@ -1,8 +1,8 @@
 """
 Chunks in, token events out: the pure heart of a stream.
 
-A reader remembers what a stream has told so far (index, usage, finish reason, model) and decides what may be said of its
-end. It has no clock and no socket: times are arguments, and whoever reads the bytes tells it when they ended.
+A reader remembers what a stream has told so far (index, usage, finish reason, model) and decides what may be said of
+its end. It has no clock and no socket: times are arguments, and whoever reads the bytes tells it when they ended.
 
 Spec: ADP-20, ADP-22, ADP-23, ADP-24, OC-ADAPT-OAI-6011, WA-INT-3001
 """

@@ -50,12 +50,20 @@ class UpstreamProbe:
         self._timeouts = timeouts
         self._clock = clock
         self.version: str | None = None
-        """The version as the upstream told it last, by its own path or by the model of an answer."""
+        """The version as the upstream told it last, by the dialect's own path; None where there is none."""
+        self.snapshot: str | None = None
+        """The model that answered last, as the upstream names it."""
+
+    @property
+    def known_version(self) -> str | None:
+        """What stands for the engine's version, without asking: its own word, else the model that answered last."""
+        return self.version or self.snapshot
 
     async def health(self) -> WorkerHealth:
         """
-        Whether the upstream answers, and whether it would take a task as far as it can tell. Never raises for an upstream
-        that is not well.
+        Whether the upstream answers, and whether it would take a task as far as it can tell.
+
+        Never raises for an upstream that is not well.
 
         Spec: ADP-40, ADP-41
         """
@@ -82,14 +90,12 @@ class UpstreamProbe:
             try:
                 told = _field(await self._get(_root(self._config.base_url) + probe.path), probe.field)
             except WorkerError:
-                if self.version is None:
+                if self.known_version is None:
                     raise
                 told = None
             if told is not None:
                 self.version = probe.prefix + told
-        if self.version is None:
-            self.version = await self._listed_model()
-        return self.version
+        return self.known_version or await self._listed_model()
 
     async def _listed_model(self) -> str:
         """The model that the upstream lists: the configured one, or the only one."""
@@ -105,19 +111,20 @@ class UpstreamProbe:
         """The body of a good answer to a question."""
         try:
             authorization = self._auth.authorize()
-            call = HttpCall(
-                method="GET",
-                url=url + self._query(url),
-                headers={"accept": "application/json", "accept-encoding": "identity", **authorization.headers},
-                timeouts=self._timeouts,
-                deadline=Deadline.after(self._config.health_timeout, self._clock),
-                refine=refiner(authorization.secrets),
-            )
+        except OpenAIError as error:
+            raise worker_error(error, streaming=False) from error
+        call = HttpCall(
+            method="GET",
+            url=url + self._query(url),
+            headers={"accept": "application/json", "accept-encoding": "identity", **authorization.headers},
+            timeouts=self._timeouts,
+            deadline=Deadline.after(self._config.health_timeout, self._clock),
+            refine=refiner(authorization.secrets),
+        )
+        try:
             return (await self._exchange.send(call)).body
         except HttpFailure as failure:
             raise worker_error(from_failure(failure, authorization.secrets), streaming=False) from failure
-        except OpenAIError as error:
-            raise worker_error(error, streaming=False) from error
 
     def _query(self, url: str) -> str:
         version = self._config.api_version
@@ -126,9 +133,7 @@ class UpstreamProbe:
     def _unwell(self, error: WorkerError) -> WorkerHealth:
         if error.http_status in _NO_LISTING and self._config.ready_without_listing:
             return WorkerHealth(live=True, ready=True, detail=f"no {self._config.health_path} to ask")
-        return WorkerHealth(
-            live=error.http_status is not None, ready=False, reason=error.reason, detail=error.message
-        )
+        return WorkerHealth(live=error.http_status is not None, ready=False, reason=error.reason, detail=error.message)
 
     def _missing_model(self, body: bytes) -> str | None:
         """What to say when the listing is meaningful and does not have the model; None otherwise."""
@@ -169,4 +174,3 @@ def _field(body: bytes, name: str) -> str | None:
 def _root(base_url: str) -> str:
     parts = urlsplit(base_url)
     return f"{parts.scheme}://{parts.netloc}"
-

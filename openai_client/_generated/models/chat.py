@@ -31,6 +31,7 @@ from openai_client._generated.models.shared import (
     VoiceIdsOrCustomVoice,
 )
 from openai_client.base_model import (
+    ABSENT,
     DEPRECATED,
     UNKNOWN,
     Open,
@@ -190,8 +191,9 @@ ChatCompletionMessageToolCalls: TypeAlias = list[
     Annotated[
         Annotated[ChatCompletionMessageToolCall, Tag("function")]
         | Annotated[ChatCompletionMessageCustomToolCall, Tag("custom")]
+        | Annotated[ChatCompletionMessageToolCall, Tag(ABSENT)]
         | Annotated[Unknown, Tag(UNKNOWN)],
-        by_tag("type", "function", "custom", absent="function"),
+        by_tag("type", "function", "custom", absent=ABSENT),
     ]
 ]
 """Sent and received: part of `ChatCompletionMessageListData`, part of `ChatCompletionRequestAssistantMessage` and 1 more."""

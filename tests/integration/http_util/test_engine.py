@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import httpx
 import pytest
 import trustme
+
 from http_util.client import build_async_client, build_client
 from http_util.config import HttpConfig
+from http_util.transport_errors import Phase, classify_transport_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -48,7 +51,9 @@ class Http2Server:
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while data := await reader.read(65_536):
                 for event in state.receive_data(data):
-                    self.handle(event, state, writer, number)
+                    # one read may bring a request and its reset
+                    with contextlib.suppress(h2.exceptions.StreamClosedError):
+                        self.handle(event, state, writer, number)
                 writer.write(state.data_to_send())
         self.streaming = {key for key in self.streaming if key[0] != number}
         writer.close()
@@ -105,10 +110,11 @@ async def serving(handler: object, ca: trustme.CA, alpn: tuple[str, ...]) -> Asy
         await asyncio.sleep(0.05)
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Wait at most a second for something to become true."""
     async with asyncio.timeout(1):
-        while not condition():
+        # a poll, because the other side of a socket has no event to wait for
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)
 
 
@@ -219,19 +225,24 @@ def test_closing_an_http2_stream_early_resets_it_from_a_thread_too(authority: tu
 
 @contextlib.asynccontextmanager
 async def plain_server(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
-    """Serve HTTP/1.1 in clear; request n of any connection gets answer n, all of it at once."""
+    """
+    Serve HTTP/1.1 in clear; request n of any connection gets answer n, all of it at once.
+
+    Yields the base URL and, for each connection, how many requests it brought, or CLOSED.
+    """
     connections: list[int] = []
     left = list(answers)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = len(connections)
         connections.append(0)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while left:
+            while True:
                 await reader.readuntil(b"\r\n\r\n")
-                connections[-1] += 1
+                connections[number] += 1
                 writer.write(left.pop(0))
                 await writer.drain()
-            await reader.read()
+        connections[number] = CLOSED
         writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
@@ -241,6 +252,8 @@ async def plain_server(*answers: bytes) -> AsyncIterator[tuple[str, list[int]]]:
         server.close()
         await asyncio.sleep(0.02)
 
+
+CLOSED = -1
 
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 POISON = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
@@ -272,22 +285,26 @@ async def test_bytes_behind_an_answer_never_become_the_next_answer_in_a_thread()
 
 async def test_a_connection_is_kept_and_used_again() -> None:
     """Three calls one after another share one connection."""
-    async with plain_server(GOOD, GOOD, GOOD) as (url, connections), build_async_client(HttpConfig(base_url=url)) as client:
+    async with (
+        plain_server(GOOD, GOOD, GOOD) as (url, connections),
+        build_async_client(HttpConfig(base_url=url)) as client,
+    ):
         for _ in range(3):
             await client.get(f"{url}/a")
-    assert connections == [3]
+        assert connections == [3]
 
 
 @pytest.mark.requirement("HTU-01")
 async def test_no_more_unused_connections_are_kept_than_configured() -> None:
-    """Of twelve connections used at once two stay open, as configured, and both are used again."""
+    """Of twelve connections used at once two stay open, as configured, and serve the next two calls."""
     async with plain_server(*[GOOD] * 14) as (url, connections):
         config = HttpConfig(base_url=url, max_idle_connections=2)
         async with build_async_client(config) as client:
             await asyncio.gather(*(client.get(f"{url}/a") for _ in range(12)))
             opened = len(connections)
+            await until(lambda: connections.count(CLOSED) == opened - 2)
             await asyncio.gather(*(client.get(f"{url}/a") for _ in range(2)))
-    assert len(connections) == opened > 2
+            assert len(connections) == opened > 2
 
 
 async def test_a_request_beyond_the_limit_waits_and_a_cancelled_waiter_leaves_its_place() -> None:
@@ -311,14 +328,68 @@ async def test_a_request_beyond_the_limit_waits_and_a_cancelled_waiter_leaves_it
 @pytest.mark.requirement("HTU-14")
 async def test_a_storm_of_cancelled_requests_leaves_a_client_that_still_works() -> None:
     """Eighty requests cancelled at different moments, under contention for places, use nothing up."""
-    async with plain_server(*[GOOD] * 500) as (url, _):
-        async with build_async_client(HttpConfig(base_url=url, max_connections=4)) as client:
-            for offset in range(80):
-                tasks = [asyncio.create_task(client.get(f"{url}/a")) for _ in range(6)]
-                for _ in range(offset % 16):
-                    await asyncio.sleep(0)
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            answers = await asyncio.gather(*(client.get(f"{url}/a") for _ in range(12)))
+    async with (
+        plain_server(*[GOOD] * 500) as (url, _),
+        build_async_client(HttpConfig(base_url=url, max_connections=4)) as client,
+    ):
+        for offset in range(80):
+            tasks = [asyncio.create_task(client.get(f"{url}/a")) for _ in range(6)]
+            for _ in range(offset % 16):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        answers = await asyncio.gather(*(client.get(f"{url}/a") for _ in range(12)))
     assert {answer.text for answer in answers} == {"ok"}
+
+
+async def reason_of_failure(url: str, **settings: object) -> tuple[str, str]:
+    """Return reason and outcome of a call that cannot connect."""
+    async with build_async_client(HttpConfig(base_url=url, **settings)) as client:
+        with pytest.raises(httpx.ConnectError) as caught:
+            await client.get(url)
+    failure = classify_transport_error(caught.value, Phase.SENDING)
+    return failure.reason, failure.outcome.value
+
+
+@pytest.mark.requirement("HTU-1001", "SEC-09", "ERR-09")
+async def test_an_unknown_authority_and_a_wrong_name_are_tls_failures(authority: tuple[trustme.CA, Path]) -> None:
+    """Neither is a connection failure that might heal."""
+    ca, ca_file = authority
+    async with serving(Http2Server(), ca, ("h2",)) as url:
+        assert await reason_of_failure(url) == ("tls_failed", "NOT_SENT")
+        other_name = url.replace("127.0.0.1", "[::ffff:127.0.0.1]")
+        assert await reason_of_failure(other_name, ca_file=ca_file) == ("tls_failed", "NOT_SENT")
+
+
+@pytest.mark.requirement("ERR-09")
+async def test_a_closed_port_and_a_handshake_that_is_cut_are_connection_failures() -> None:
+    """Both may heal, so both may be repeated."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    assert await reason_of_failure(url) == ("connection_failed", "NOT_SENT")
+    server.close()
+    await server.wait_closed()
+    assert await reason_of_failure(url) == ("connection_failed", "NOT_SENT")
+
+
+@pytest.mark.requirement("ERR-09")
+async def test_a_server_that_does_not_speak_tls_is_a_tls_failure() -> None:
+    """The URL says https and the port does not."""
+
+    async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(plain, "127.0.0.1", 0)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    assert await reason_of_failure(url) == ("tls_failed", "NOT_SENT")
+    server.close()
+    await server.wait_closed()

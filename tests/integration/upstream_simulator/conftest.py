@@ -37,10 +37,12 @@ class Heard:
 
     @property
     def status(self) -> int:
+        """The status code."""
         return int(self.head.split(b" ")[1])
 
     @property
     def headers(self) -> dict[str, str]:
+        """Header values by lower-case name."""
         lines = self.head.decode().split("\r\n")[1:]
         return dict(line.split(": ", 1) for line in lines if line)
 
@@ -58,19 +60,23 @@ class Heard:
 
     @property
     def is_complete(self) -> bool:
+        """The chunked body has its end."""
         return self.framed.endswith(b"0\r\n\r\n")
 
     @property
     def events(self) -> list[str]:
+        """The data of every event."""
         lines = self.body.decode().replace("\r\n", "\n").split("\n")
         return [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
 
     @property
     def chunks(self) -> list[dict[str, Any]]:
+        """Every event that is a JSON object."""
         return [json.loads(event) for event in self.events if event.startswith("{")]
 
     @property
     def text(self) -> str:
+        """All content of a chat stream."""
         deltas = [choice["delta"] for chunk in self.chunks for choice in chunk["choices"]]
         return "".join(delta.get("content") or "" for delta in deltas)
 
@@ -158,9 +164,11 @@ class H2Client:
         self.flush()
 
     def flush(self) -> None:
+        """Send what h2 has to say."""
         self.sock.sendall(self.h2.data_to_send())
 
     def ask(self, wish: str | None = None, body: object = None, path: str = "/v1/chat/completions") -> int:
+        """Send a request on a stream of its own, and give its number."""
         stream_id = self.h2.get_next_available_stream_id()
         data = json.dumps(CHAT if body is None else body).encode()
         headers = [(":method", "POST"), (":path", path), (":scheme", "https"), (":authority", "localhost")]

@@ -20,7 +20,7 @@ class One:
     """A distribution with one adapter."""
 
     @hookspecs.hookimpl
-    def worker_adapter_plugins(self):
+    def worker_adapter_plugins(self) -> AdapterPlugin:
         """Its adapter."""
         return declared("one")
 
@@ -29,12 +29,12 @@ class Misspelt:
     """A distribution whose hook takes an argument that the contract does not give."""
 
     @hookspecs.hookimpl
-    def worker_adapter_plugins(self, network) -> None:
+    def worker_adapter_plugins(self, network: str) -> None:
         """Never called."""
 
 
 @pytest.fixture
-def manager():
+def manager() -> pluggy.PluginManager:
     """A plugin manager that knows the hook."""
     manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
     manager.add_hookspecs(hookspecs)
@@ -42,14 +42,14 @@ def manager():
 
 
 @pytest.mark.requirement("ADP-60", "ADP-61")
-def test_what_a_distribution_marks_is_found_by_the_hook(manager) -> None:
+def test_what_a_distribution_marks_is_found_by_the_hook(manager: pluggy.PluginManager) -> None:
     """A marked function is called by the hook's name and gives a declaration, not a connection."""
     manager.register(One())
     assert [plugin.name for plugin in manager.hook.worker_adapter_plugins()] == ["one"]
 
 
 @pytest.mark.requirement("ADP-61")
-def test_an_implementation_that_does_not_fit_the_hook_is_refused(manager) -> None:
+def test_an_implementation_that_does_not_fit_the_hook_is_refused(manager: pluggy.PluginManager) -> None:
     """An argument that the specification does not have is found when the plugin is registered."""
     with pytest.raises(pluggy.PluginValidationError, match="network"):
         manager.register(Misspelt())

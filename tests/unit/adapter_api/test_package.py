@@ -14,7 +14,7 @@ PURE = sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in {"test
 
 @pytest.mark.requirement("ADP-01")
 def test_importing_the_contract_brings_in_no_http_library_and_no_network() -> None:
-    """A fresh interpreter that imports `adapter_api` knows no module that could do I/O, and none that is slow to load."""
+    """A fresh interpreter that imports `adapter_api` knows no module that does I/O, and none that is slow to load."""
     script = "import sys; before = set(sys.modules); import adapter_api; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-I", "-c", _from_here(script)], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
@@ -24,7 +24,7 @@ def test_importing_the_contract_brings_in_no_http_library_and_no_network() -> No
 
 @pytest.mark.requirement("ADP-01")
 @pytest.mark.parametrize("module", PURE)
-def test_no_room_of_the_contract_reaches_for_io_even_on_first_use(module) -> None:
+def test_no_room_of_the_contract_reaches_for_io_even_on_first_use(module: str) -> None:
     """No import statement, also none inside a function, names a module that does I/O; pluggy is for the hooks alone."""
     tree = ast.parse((ROOM / f"{module}.py").read_text("utf-8"))
     named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}

@@ -1,5 +1,6 @@
 import math
 from collections import UserDict
+from collections.abc import Callable
 from types import MappingProxyType
 
 import pytest
@@ -12,7 +13,7 @@ from adapter_api import task_fields as check
 LONGEST = check.MAX_PROMPT_CHARACTERS
 
 
-def refusal(function, value, **bounds):
+def refusal(function: Callable[..., object], value: object, **bounds: float) -> str:
     """What *function* says about *value* of the field `f`."""
     with pytest.raises(InvalidTask) as caught:
         function("f", value, **bounds)
@@ -29,7 +30,7 @@ def nested(levels: int) -> dict:
 
 
 @pytest.mark.parametrize("value", ["a", "a" * 128, "t-1", "a b", "é", "模型"])
-def test_an_identifier_is_printable_and_of_limited_length(value) -> None:
+def test_an_identifier_is_printable_and_of_limited_length(value: object) -> None:
     """One and 128 characters pass, and so does any script."""
     assert check.identifier("f", value) == value
 
@@ -50,13 +51,13 @@ def test_an_identifier_is_printable_and_of_limited_length(value) -> None:
         (None, "got NoneType"),
     ],
 )
-def test_what_is_no_identifier_is_refused_with_the_reason(value, got) -> None:
+def test_what_is_no_identifier_is_refused_with_the_reason(value: object, got: str) -> None:
     """Length, characters and type are told apart, and the value is not shown."""
     assert refusal(check.identifier, value) == f"f: expected a printable string of 1 to 128 characters, {got}"
 
 
 @pytest.mark.parametrize(("length", "fits"), [(1, True), (2, True), (3, False)])
-def test_an_identifier_may_have_its_own_limit(length, fits) -> None:
+def test_an_identifier_may_have_its_own_limit(length: int, fits: bool) -> None:
     """The limit is the last length that passes."""
     if fits:
         assert check.identifier("f", "a" * length, longest=2)
@@ -70,7 +71,7 @@ def test_a_choice_is_one_of_the_names() -> None:
 
 
 @pytest.mark.parametrize(("value", "shown"), [("c", "'c'"), ("A", "'A'"), ("\n", r"'\n'"), (1, "int"), (["a"], "list")])
-def test_what_is_no_choice_is_refused_with_all_the_names(value, shown) -> None:
+def test_what_is_no_choice_is_refused_with_all_the_names(value: object, shown: str) -> None:
     """The refusal lists what would be accepted and shows the wrong name, escaped."""
     with pytest.raises(InvalidTask, match="f: expected one of a, b, got ") as caught:
         check.choice("f", value, ("a", "b"))
@@ -85,19 +86,19 @@ def test_a_choice_that_is_a_whole_text_is_not_shown_in_full() -> None:
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_boolean_passes(value) -> None:
+def test_a_boolean_passes(value: object) -> None:
     """True and False are the only ones."""
     assert check.boolean("f", value) is value
 
 
 @pytest.mark.parametrize(("value", "got"), [(0, "int"), (1, "int"), ("true", "str"), (None, "NoneType")])
-def test_what_only_counts_as_a_boolean_is_refused(value, got) -> None:
+def test_what_only_counts_as_a_boolean_is_refused(value: object, got: str) -> None:
     """No number, text or None stands for one."""
     assert refusal(check.boolean, value) == f"f: expected true or false, got {got}"
 
 
 @pytest.mark.parametrize("value", [1, 2, 2**63 - 1])
-def test_an_integer_within_its_bounds_passes(value) -> None:
+def test_an_integer_within_its_bounds_passes(value: object) -> None:
     """The least value and the largest 64-bit one are in."""
     assert check.integer("f", value, least=1) == value
     assert check.integer("f", -value) == -value
@@ -115,7 +116,7 @@ def test_an_integer_within_its_bounds_passes(value) -> None:
         (None, "an integer, got NoneType"),
     ],
 )
-def test_what_is_no_such_integer_is_refused(value, expected) -> None:
+def test_what_is_no_such_integer_is_refused(value: object, expected: str) -> None:
     """One below, one above, a boolean, a float and a text: each is told what would pass."""
     assert refusal(check.integer, value, least=1) == f"f: expected {expected}"
 
@@ -131,7 +132,7 @@ def test_an_integer_without_a_least_value_is_bounded_by_its_bits() -> None:
 
 
 @pytest.mark.parametrize("value", [-2, -2.0, 0, 0.5, 2])
-def test_a_number_within_its_bounds_passes(value) -> None:
+def test_a_number_within_its_bounds_passes(value: object) -> None:
     """Both ends are in, integers count."""
     assert check.number("f", value, least=-2, most=2) == value
 
@@ -150,13 +151,13 @@ def test_a_number_within_its_bounds_passes(value) -> None:
         ("1", "str"),
     ],
 )
-def test_what_is_no_such_number_is_refused(value, got) -> None:
+def test_what_is_no_such_number_is_refused(value: object, got: str) -> None:
     """Beyond either end, not finite, a boolean, a text: each is refused with the range."""
     assert refusal(check.number, value, least=-2, most=2) == f"f: expected a number from -2 to 2, got {got}"
 
 
 @pytest.mark.parametrize("value", ["a", "line\nline\r\n\ttab", "\u2028\u2029", "🦙", "\x80", "e\u0301"])
-def test_a_text_may_hold_any_character_that_utf8_carries(value) -> None:
+def test_a_text_may_hold_any_character_that_utf8_carries(value: object) -> None:
     """Line ends, tabs, separators and astral characters reach the engine unchanged."""
     assert check.text("f", value) is value
 
@@ -175,14 +176,14 @@ def test_a_text_may_hold_any_character_that_utf8_carries(value) -> None:
         ("\x1f", "U+001F at position 0"),
     ],
 )
-def test_a_text_with_a_control_character_or_a_lone_surrogate_is_refused(value, found) -> None:
+def test_a_text_with_a_control_character_or_a_lone_surrogate_is_refused(value: object, found: str) -> None:
     """The refusal names the character and its place, and nothing around it."""
     expected = "f: expected no control characters but tab and line ends, no surrogates, got "
     assert refusal(check.text, value) == expected + found
 
 
 @pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (LONGEST, True), (LONGEST + 1, False)])
-def test_a_text_has_a_shortest_and_a_longest_length(length, fits) -> None:
+def test_a_text_has_a_shortest_and_a_longest_length(length: int, fits: bool) -> None:
     """One character and the limit itself pass; none and one more are refused with the length."""
     if fits:
         assert len(check.text("f", "a" * length)) == length
@@ -191,13 +192,13 @@ def test_a_text_has_a_shortest_and_a_longest_length(length, fits) -> None:
 
 
 @pytest.mark.parametrize(("value", "got"), [(b"a", "bytes"), (1, "int"), (["a"], "list"), (None, "NoneType")])
-def test_what_is_no_text_is_refused(value, got) -> None:
+def test_what_is_no_text_is_refused(value: object, got: str) -> None:
     """Bytes are no text."""
     assert refusal(check.text, value) == f"f: expected a text, got {got}"
 
 
 @pytest.mark.parametrize("value", [[], ["a"], ("a", "b")])
-def test_texts_are_a_list_or_a_tuple(value) -> None:
+def test_texts_are_a_list_or_a_tuple(value: object) -> None:
     """Either is taken as it is."""
     assert check.texts("f", value) is value
 
@@ -205,7 +206,7 @@ def test_texts_are_a_list_or_a_tuple(value) -> None:
 @pytest.mark.parametrize(
     ("value", "got"), [("ab", "str"), (b"ab", "bytes"), (bytearray(), "bytearray"), ({"a"}, "set"), (1, "int")]
 )
-def test_a_string_is_no_list_of_texts(value, got) -> None:
+def test_a_string_is_no_list_of_texts(value: object, got: str) -> None:
     """A single text given by mistake is not taken apart into letters."""
     assert refusal(check.texts, value) == f"f: expected a list, got {got}"
 
@@ -228,7 +229,7 @@ def test_a_wrong_entry_is_named_by_its_place() -> None:
         ([{"role": "user", "content": [{"text": b"x"}]}], "f[0].content[0].text: expected a JSON value, got bytes"),
     ],
 )
-def test_a_conversation_that_is_wrong_is_refused_at_the_place(value, expected) -> None:
+def test_a_conversation_that_is_wrong_is_refused_at_the_place(value: object, expected: str) -> None:
     """Each message is a mapping with a role, of values that JSON can carry."""
     assert refusal(check.messages, value) == expected
 
@@ -244,7 +245,7 @@ def test_a_message_may_hold_whatever_the_schema_of_the_day_says() -> None:
 
 
 @pytest.mark.parametrize("kind", [dict, UserDict, MappingProxyType])
-def test_any_mapping_is_an_object(kind) -> None:
+def test_any_mapping_is_an_object(kind: Callable[[dict], object]) -> None:
     """Vendor fields may come in any mapping, of any JSON value."""
     value = kind({"a": [1, -1, 1.5, True, None, "x", {"b": ()}]})
     assert check.json_object("f", value) is value
@@ -265,13 +266,13 @@ def test_any_mapping_is_an_object(kind) -> None:
         ({"\x00": 1}, "f key: expected no control characters but tab and line ends, no surrogates, got U+0000 at"),
     ],
 )
-def test_what_json_cannot_carry_is_refused_at_the_place(value, expected) -> None:
+def test_what_json_cannot_carry_is_refused_at_the_place(value: object, expected: str) -> None:
     """Keys, numbers and texts that would break the body are found before there is one."""
     assert refusal(check.json_object, value).startswith(expected)
 
 
 @pytest.mark.parametrize("value", [2**64 - 1, -(2**64 - 1)])
-def test_an_integer_of_64_bits_is_a_json_value(value) -> None:
+def test_an_integer_of_64_bits_is_a_json_value(value: object) -> None:
     """The largest unsigned seed passes."""
     assert check.json_object("f", {"seed": value})
 
@@ -307,7 +308,7 @@ def test_the_path_to_a_nested_value_stays_short() -> None:
     ("name", "shown"),
     [("seed", "seed"), ("a\nb\x1b", "a?b?"), ("\u202e", "?"), ("k" * 99, "k" * 64), (5, "5"), (b"\n", r"b'\n'")],
 )
-def test_a_key_is_shown_printable_and_short(name, shown) -> None:
+def test_a_key_is_shown_printable_and_short(name: object, shown: str) -> None:
     """A key from outside can neither forge a line nor turn the terminal around."""
     assert check.key_name(name) == shown
 
@@ -327,6 +328,6 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["x", "y"]), JSON))
-def test_every_json_object_passes_unchanged(value) -> None:
+def test_every_json_object_passes_unchanged(value: object) -> None:
     """Whatever JSON can say reaches the upstream as it was given."""
     assert check.json_object("f", value) is value

@@ -68,7 +68,7 @@ def test_the_required_fields_are_these() -> None:
 
 @pytest.mark.requirement("ADP-03")
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_task_without_a_required_field_cannot_be_made(name) -> None:
+def test_a_task_without_a_required_field_cannot_be_made(name: str) -> None:
     """Each required field is missed by its name, from keywords and from plain values."""
     rest = {key: value for key, value in REQUIRED.items() if key != name}
     with pytest.raises(TypeError, match=name):
@@ -80,7 +80,7 @@ def test_a_task_without_a_required_field_cannot_be_made(name) -> None:
 
 @pytest.mark.requirement("ADP-03", "ADP-13")
 @pytest.mark.parametrize("name", REQUIRED)
-def test_a_required_field_is_not_none(name) -> None:
+def test_a_required_field_is_not_none(name: str) -> None:
     """None is no value for it."""
     assert refused(**{name: None}).field == name
 
@@ -132,7 +132,7 @@ ACCEPTED = [
 
 @pytest.mark.requirement("ADP-03", "ADP-04")
 @pytest.mark.parametrize(("name", "value"), ACCEPTED, ids=named)
-def test_a_value_within_its_bounds_is_kept_as_it_is(name, value) -> None:
+def test_a_value_within_its_bounds_is_kept_as_it_is(name: str, value: object) -> None:
     """Both ends of every range, and every member of every enumeration, are accepted unchanged."""
     assert getattr(task(**{name: value}), name) is value
 
@@ -182,7 +182,7 @@ REFUSED = [
 
 @pytest.mark.requirement("ADP-03", "ADP-04", "ADP-13")
 @pytest.mark.parametrize(("name", "value"), REFUSED, ids=named)
-def test_a_value_out_of_its_bounds_is_refused_by_the_fields_name(name, value) -> None:
+def test_a_value_out_of_its_bounds_is_refused_by_the_fields_name(name: str, value: object) -> None:
     """One below, one above, every wrong type, a boolean for a number: one error, which names the field first."""
     error = refused(**{name: value})
     assert error.code == "INVALID_PARAMS"
@@ -214,7 +214,7 @@ def test_a_message_of_50_mb_is_refused_with_its_place() -> None:
 
 @pytest.mark.requirement("ADP-03")
 @pytest.mark.parametrize("name", ["n_predict", "Prompt", "api_key"])
-def test_an_unknown_field_is_refused(name) -> None:
+def test_an_unknown_field_is_refused(name: str) -> None:
     """A misspelt field is not dropped in silence, from keywords and from plain values."""
     with pytest.raises(TypeError, match=name):
         task(**{name: 1})
@@ -234,7 +234,7 @@ def test_an_unknown_field_is_refused(name) -> None:
         (REQUIRED | {"placement": {"mode": "no"}}, "placement.mode: expected one of pin, prefer, auto, got 'no'"),
     ],
 )
-def test_plain_values_that_are_no_task_are_refused(values, expected) -> None:
+def test_plain_values_that_are_no_task_are_refused(values: object, expected: object) -> None:
     """What comes off a wire is told apart field by field."""
     with pytest.raises(InvalidTask) as caught:
         TaskRequest.from_mapping(values)
@@ -250,7 +250,7 @@ def test_absent_optionals_are_left_out_of_the_wire_form() -> None:
 
 @pytest.mark.requirement("ADP-03")
 @pytest.mark.parametrize("name", OPTIONAL)
-def test_an_optional_that_is_given_is_written_and_read_back(name) -> None:
+def test_an_optional_that_is_given_is_written_and_read_back(name: str) -> None:
     """Each optional survives JSON, and brings no other with it."""
     given = task(**{name: OPTIONAL[name]})
     plain = json.loads(json.dumps(given.to_dict()))
@@ -260,7 +260,7 @@ def test_an_optional_that_is_given_is_written_and_read_back(name) -> None:
 
 @pytest.mark.requirement("ADP-03")
 @pytest.mark.parametrize(("name", "value"), [("temperature", 0), ("seed", 0), ("expected_tokens", 0), ("top_p", 0.0)])
-def test_zero_is_a_value_and_not_absent(name, value) -> None:
+def test_zero_is_a_value_and_not_absent(name: str, value: object) -> None:
     """What counts as false is written all the same."""
     assert task(**{name: value}).to_dict()[name] == value
 
@@ -298,7 +298,7 @@ def test_a_placement_falls_back_unless_told_otherwise() -> None:
 
 @pytest.mark.requirement("ADP-04")
 @pytest.mark.parametrize("mode", ["pin", "prefer", "auto"])
-def test_a_placement_takes_its_modes_and_pools(mode) -> None:
+def test_a_placement_takes_its_modes_and_pools(mode: str) -> None:
     """Every mode, one pool to pin, lists of pools to prefer and to avoid, a device mask."""
     placement = Placement(
         mode=mode, pin_pool_id="a" * 128, prefer_pools=["b"], avoid_pools=("c",), require_device_mask="GPU0"
@@ -322,7 +322,7 @@ def test_a_placement_takes_its_modes_and_pools(mode) -> None:
         ("allow_fallback", 1, "placement.allow_fallback"),
     ],
 )
-def test_a_placement_that_is_wrong_is_refused_at_the_field(field, value, where) -> None:
+def test_a_placement_that_is_wrong_is_refused_at_the_field(field: str, value: object, where: str) -> None:
     """The error names the field with its path."""
     with pytest.raises(InvalidTask) as caught:
         Placement(**{field: value})
@@ -339,7 +339,7 @@ def test_a_placement_that_is_wrong_is_refused_at_the_field(field, value, where) 
         ({"messages": [{"role": "user", "content": "a"}]}, [{"role": "user", "content": "a"}]),
     ],
 )
-def test_a_completion_has_one_input(given, expected) -> None:
+def test_a_completion_has_one_input(given: dict[str, object] | list[str], expected: object) -> None:
     """A prompt, a single entry of `inputs`, or a conversation."""
     assert prompt_of(task(**given)) == expected
 
@@ -355,7 +355,9 @@ def test_a_completion_has_one_input(given, expected) -> None:
         (["prompt", "inputs", "messages"], "got prompt and inputs and messages"),
     ],
 )
-def test_a_completion_without_an_input_or_with_two_is_refused(given, expected) -> None:
+def test_a_completion_without_an_input_or_with_two_is_refused(
+    given: dict[str, object] | list[str], expected: object
+) -> None:
     """Nothing is dropped in silence: the refusal says which were given."""
     with pytest.raises(InvalidTask, match=f"{expected}$"):
         prompt_of(task(**{name: OPTIONAL[name] for name in given}))
@@ -363,7 +365,7 @@ def test_a_completion_without_an_input_or_with_two_is_refused(given, expected) -
 
 @pytest.mark.requirement("ADP-13", "OQ-04")
 @pytest.mark.parametrize("entries", [[], ["a", "b"]])
-def test_a_completion_takes_exactly_one_entry_of_inputs(entries) -> None:
+def test_a_completion_takes_exactly_one_entry_of_inputs(entries: list[str]) -> None:
     """None and two are refused with their number."""
     with pytest.raises(InvalidTask, match=f"^.*inputs: a completion takes exactly one entry, got {len(entries)}$"):
         prompt_of(task(inputs=entries))
@@ -406,7 +408,7 @@ BAD = st.sampled_from(["\x00", "\x1b", "\ud800", "\udfff", "\x7f"])
 @pytest.mark.requirement("ADP-13")
 @given(head=st.text(max_size=20), bad=BAD, tail=st.text(max_size=20))
 @pytest.mark.parametrize("where", ["prompt", "inputs", "messages", "nested", "stop", "extra_body"])
-def test_no_error_shows_what_a_prompt_says(where, head, bad, tail) -> None:
+def test_no_error_shows_what_a_prompt_says(where: str, head: str, bad: str, tail: str) -> None:
     """Whatever is wrong with a text, wherever it stands, none of it is in the error."""
     words = f"{MARK}{head}{bad}{tail}{MARK}"
     fields = {
@@ -427,6 +429,6 @@ def test_no_error_shows_what_a_prompt_says(where, head, bad, tail) -> None:
 @pytest.mark.parametrize(
     "name", ["ctx", "max_tokens", "deadline_ms", "seed", "n", "temperature", "inputs", "placement"]
 )
-def test_a_text_in_the_wrong_field_is_not_shown_either(name, words) -> None:
+def test_a_text_in_the_wrong_field_is_not_shown_either(name: str, words: str) -> None:
     """A prompt that slips into a field of another type is refused by its type alone."""
     assert MARK not in refused(**{name: words}).message

@@ -1,5 +1,6 @@
 import copy
 import pickle
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -24,14 +25,14 @@ def test_a_token_carries_its_text_and_its_index() -> None:
 
 @pytest.mark.requirement("ADP-05")
 @pytest.mark.parametrize("channel", get_args(Channel))
-def test_a_token_may_belong_to_another_channel(channel) -> None:
+def test_a_token_may_belong_to_another_channel(channel: Channel) -> None:
     """Reasoning, refusals and tool calls are told by `channel`."""
     assert TokenEvent("token", {"t": "x", "i": 0, "channel": channel}).channel == channel
 
 
 @pytest.mark.requirement("ADAPT-3001")
 @pytest.mark.parametrize("kind", ["started", "metrics", "end", "error"])
-def test_an_event_that_is_no_token_has_neither_text_nor_index(kind) -> None:
+def test_an_event_that_is_no_token_has_neither_text_nor_index(kind: Kind) -> None:
     """Asking any event for its text is safe."""
     event = TokenEvent(kind, {"tokens_out": 4})
     assert (event.text, event.index, event.channel) == ("", -1, "text")
@@ -41,14 +42,14 @@ def test_an_event_that_is_no_token_has_neither_text_nor_index(kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"), [("started", False), ("token", False), ("metrics", False), ("end", True), ("error", True)]
 )
-def test_end_and_error_are_terminal(kind, expected) -> None:
+def test_end_and_error_are_terminal(kind: Kind, expected: bool) -> None:
     """Nothing follows an `end` or an `error`."""
     assert TokenEvent(kind, {}).is_terminal is expected
 
 
 @pytest.mark.requirement("ADAPT-3001")
 @pytest.mark.parametrize("name", ["kind", "data", "extra"])
-def test_an_event_cannot_be_changed(name) -> None:
+def test_an_event_cannot_be_changed(name: str) -> None:
     """Fields are neither replaced, added nor deleted, and there is no dictionary to do it by."""
     event = token("Hi", 0)
     with pytest.raises(AttributeError, match=f"immutable; '{name}' cannot be set"):
@@ -80,7 +81,7 @@ def test_the_repr_of_an_event_shows_no_content() -> None:
 
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda event: pickle.loads(pickle.dumps(event))])
-def test_an_event_pickles_and_copies(again) -> None:
+def test_an_event_pickles_and_copies(again: Callable[[TokenEvent], TokenEvent]) -> None:
     """An event crosses a process border by value."""
     event = TokenEvent("end", {"usage": {"total_tokens": 3}})
     assert again(event) == event

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -52,9 +53,18 @@ def test_every_cell_of_the_table_is_tested() -> None:
     assert set(TRANSITIONS) == set(OrderState)
 
 
+def test_the_documents_show_the_table_as_it_is() -> None:
+    """docs/contract.md draws the same cells."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "contract.md").read_text("utf-8")
+    for state in OrderState:
+        cells = ("" if (after := TRANSITIONS[state].get(kind)) is None else after.value for kind in KINDS)
+        row = " | ".join([f"| {state.value}", *cells]) + " |"
+        assert " ".join(row.split()) in text
+
+
 @pytest.mark.requirement("ADP-20", "OC-CTRL-2029")
 @pytest.mark.parametrize(("state", "kind"), CELLS)
-def test_each_event_leads_where_the_table_says_or_is_refused(state, kind) -> None:
+def test_each_event_leads_where_the_table_says_or_is_refused(state: OrderState, kind: Kind) -> None:
     """A legal event moves the guard on; an illegal one raises, names kind and state, and moves nothing."""
     guard = guard_in(state)
     after = CELLS[state, kind]
@@ -80,7 +90,7 @@ def test_indices_start_at_zero_and_rise_by_one_across_batches() -> None:
 
 @pytest.mark.requirement("WA-INT-3001")
 @pytest.mark.parametrize("index", [0, 2, -1, None, "1"])
-def test_an_index_that_is_not_the_next_is_refused(index) -> None:
+def test_an_index_that_is_not_the_next_is_refused(index: object) -> None:
     """A repeated, skipped, missing or wrongly typed index is a violation that names both numbers."""
     guard = OrderGuard("plugin-7")
     guard.check([TokenEvent("started", {}), token("a", 0)])
@@ -113,7 +123,7 @@ def test_a_batch_that_breaks_the_order_leaves_the_guard_where_it_was() -> None:
 
 @pytest.mark.requirement("OC-CTRL-2029")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_guard_that_was_ended_from_outside_lets_nothing_pass(kind) -> None:
+def test_a_guard_that_was_ended_from_outside_lets_nothing_pass(kind: Kind) -> None:
     """After an `error` that the stream itself made, nothing follows; the count of tokens is kept."""
     guard = OrderGuard.ended("x", tokens=5)
     assert (guard.state, guard.tokens) == (OrderState.ENDED, 5)
@@ -128,8 +138,8 @@ def test_the_repr_of_a_guard_tells_where_it_stands() -> None:
 
 @pytest.mark.requirement("ADP-20", "WA-INT-3001", "OC-CTRL-2029")
 @given(kinds=st.lists(st.sampled_from(KINDS), max_size=8), cut=st.integers(0, 8))
-def test_exactly_the_grammar_passes(kinds, cut) -> None:
-    """A sequence passes if and only if it is a prefix of `started (token | metrics)* (end | error)`, however it is cut."""
+def test_exactly_the_grammar_passes(kinds: list[Kind], cut: int) -> None:
+    """A sequence passes if and only if it begins `started (token | metrics)* (end | error)`, however it is cut."""
     count = iter(range(len(kinds)))
     events = [token("a", next(count)) if kind == "token" else TokenEvent(kind, {}) for kind in kinds]
     inner = kinds[1:-1] if kinds and kinds[-1] in ("end", "error") else kinds[1:]

@@ -1,11 +1,11 @@
 import asyncio
 import gc
 import weakref
+from typing import Never
 
 import pytest
 
 from adapter_api import InvalidTask, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError, token
-from typing import Never
 
 STARTED = TokenEvent("started", {"engine_version": "e-1"})
 END = TokenEvent("end", {"tokens_out": 2, "decode_ms": 5, "finish_reason": "stop"})
@@ -20,7 +20,7 @@ class Source:
     With `obedient=False` it goes on playing after a cancel, as an adapter does that has data in hand.
     """
 
-    def __init__(self, *steps, obedient=True) -> None:
+    def __init__(self, *steps: object, obedient: bool = True) -> None:
         self.steps = list(steps)
         self.obedient = obedient
         self.reads = self.cancels = self.closes = 0
@@ -29,7 +29,7 @@ class Source:
         self.started = False
         self.interrupted: BaseException | None = None
 
-    async def next_events(self):
+    async def next_events(self) -> list[TokenEvent]:
         """The next step."""
         self.reads += 1
         if self.stopped.is_set() and self.obedient:
@@ -48,7 +48,7 @@ class Source:
         self.started = True
         return step
 
-    def end_of_a_cancelled_task(self):
+    def end_of_a_cancelled_task(self) -> list[TokenEvent]:
         """The end, after `started` where that is still to come."""
         return [CANCELLED] if self.started else [STARTED, CANCELLED]
 
@@ -63,18 +63,18 @@ class Source:
         self.stopped.set()
 
 
-def stream_of(*steps, **options):
+def stream_of(*steps: object, **options: bool) -> tuple[TokenStream, Source]:
     """A stream and the source that it owns."""
     source = Source(*steps, **options)
     return TokenStream(source, task_id="t-1", origin="plugin-7"), source
 
 
-async def rest_of(stream):
+async def rest_of(stream: TokenStream) -> list[TokenEvent]:
     """All that is left."""
     return [event async for event in stream]
 
 
-def assert_one_error(events, reason) -> None:
+def assert_one_error(events: list[TokenEvent], reason: str) -> None:
     """The last event is an `error` of that *reason*, and there is no other."""
     assert [event.kind for event in events].count("error") == 1
     assert events[-1].kind == "error"
@@ -83,7 +83,7 @@ def assert_one_error(events, reason) -> None:
 
 @pytest.mark.requirement("ADP-02", "ADP-20")
 @pytest.mark.parametrize("cut", range(1, 4))
-async def test_events_come_out_one_by_one_in_order_however_they_are_batched(cut) -> None:
+async def test_events_come_out_one_by_one_in_order_however_they_are_batched(cut: int) -> None:
     """Started, tokens, end: the same events for every batching, and iteration stops right after the end."""
     stream, _ = stream_of(WHOLE[:cut], WHOLE[cut:])
     assert await rest_of(stream) == WHOLE
@@ -143,7 +143,9 @@ async def test_whole_batches_can_be_read() -> None:
         ([[]], "the stream stopped without end or error"),
     ],
 )
-async def test_a_source_that_breaks_the_order_ends_in_one_error_that_names_it(steps, names) -> None:
+async def test_a_source_that_breaks_the_order_ends_in_one_error_that_names_it(
+    steps: list[list[TokenEvent]], names: str
+) -> None:
     """The adapter is named, its source closed, nothing follows."""
     stream, source = stream_of(*steps)
     events = await rest_of(stream)
@@ -170,7 +172,7 @@ async def test_a_worker_error_inside_a_stream_becomes_its_error_event() -> None:
 
 @pytest.mark.requirement("OC-CTRL-2028", "OC-CTRL-2029")
 @pytest.mark.parametrize("bug", [ValueError("sk-secret"), KeyError("sk-secret"), TimeoutError("sk-secret"), EOFError()])
-async def test_whatever_a_source_raises_becomes_one_error_without_its_words(bug) -> None:
+async def test_whatever_a_source_raises_becomes_one_error_without_its_words(bug: Exception) -> None:
     """A bug in an adapter is reported as internal, names the adapter, and shows nothing of what it says."""
     stream, source = stream_of([STARTED], bug)
     events = await rest_of(stream)
@@ -181,7 +183,7 @@ async def test_whatever_a_source_raises_becomes_one_error_without_its_words(bug)
 
 
 @pytest.mark.parametrize("rubbish", [None, 5, "ab", [None], [("token", {})], [TokenEvent("token", None)]])
-async def test_a_source_that_gives_no_events_at_all_ends_in_one_error(rubbish) -> None:
+async def test_a_source_that_gives_no_events_at_all_ends_in_one_error(rubbish: object) -> None:
     """What is no list of events is a bug of the adapter, not of its consumer."""
     stream, source = stream_of([STARTED], rubbish)
     events = await rest_of(stream)
@@ -205,9 +207,29 @@ async def test_a_source_that_fails_to_close_after_a_failure_still_ends_in_one_er
     assert await rest_of(stream) == []
 
 
+@pytest.mark.requirement("ADP-31")
+async def test_a_broken_source_is_not_read_again_when_its_reader_is_cancelled_meanwhile() -> None:
+    """The consumer may be cancelled while the source closes; the stream is over all the same."""
+    stream, source = stream_of([STARTED], ValueError())
+    closing = asyncio.Event()
+
+    async def hang() -> None:
+        closing.set()
+        await asyncio.Event().wait()
+
+    source.aclose = hang
+    reader = asyncio.create_task(rest_of(stream))
+    await closing.wait()
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    assert await rest_of(stream) == []
+    assert source.reads == 2
+
+
 @pytest.mark.requirement("ADP-30", "WA-INT-3002")
 @pytest.mark.parametrize("read", range(4))
-async def test_after_a_cancel_no_token_is_delivered(read) -> None:
+async def test_after_a_cancel_no_token_is_delivered(read: int) -> None:
     """At every point of a batch that is already there: no token, then `end` with finish_reason cancelled."""
     stream, source = stream_of(WHOLE)
     for _ in range(read):
@@ -412,7 +434,7 @@ async def test_a_read_that_is_thrown_away_leaves_the_stream_usable() -> None:
 
 
 @pytest.mark.parametrize("read", ["__anext__", "next_batch"])
-async def test_a_second_consumer_is_refused(read) -> None:
+async def test_a_second_consumer_is_refused(read: int) -> None:
     """A stream has one reader at a time; the other is told so and takes no event away."""
     stream, source = stream_of([STARTED])
     reader = asyncio.create_task(rest_of(stream))
@@ -487,7 +509,7 @@ async def test_a_cancelled_answer_says_so() -> None:
 
 
 @pytest.mark.parametrize("read", range(5))
-async def test_a_stream_without_an_error_raises_none(read) -> None:
+async def test_a_stream_without_an_error_raises_none(read: int) -> None:
     """`raise_for_error` is silent before the end, and after a good one."""
     stream, _ = stream_of(WHOLE)
     for _ in range(min(read, 4)):

@@ -27,6 +27,6 @@ def test_the_version_is_major_and_minor() -> None:
         ("v1.0", False),
     ],
 )
-def test_only_the_same_major_is_compatible(version, expected) -> None:
+def test_only_the_same_major_is_compatible(version: str, expected: bool) -> None:
     """Any minor of our major may be loaded, nothing else."""
     assert is_compatible(version) is expected

@@ -3,7 +3,7 @@ import inspect
 
 import pytest
 
-from adapter_api import WorkerAdapter, WorkerHealth, WorkerProps
+from adapter_api import TaskRequest, WorkerAdapter, WorkerHealth, WorkerProps
 
 VERBS = ("health", "props", "submit", "cancel", "engine_version", "aclose")
 
@@ -17,10 +17,10 @@ class Whole:
     async def props(self) -> None:
         """Verb."""
 
-    async def submit(self, task) -> None:
+    async def submit(self, task: TaskRequest) -> None:
         """Verb."""
 
-    async def cancel(self, task_id) -> None:
+    async def cancel(self, task_id: str) -> None:
         """Verb."""
 
     async def engine_version(self) -> None:
@@ -32,7 +32,7 @@ class Whole:
 
 @pytest.mark.requirement("ADP-02", "ADAPT-3000", "OC-ADAPT-OAI-6000")
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_of_the_contract_is_a_coroutine(verb) -> None:
+def test_every_verb_of_the_contract_is_a_coroutine(verb: str) -> None:
     """All verbs, and the close, are awaited."""
     assert inspect.iscoroutinefunction(getattr(WorkerAdapter, verb))
 
@@ -51,7 +51,7 @@ def test_an_adapter_needs_the_shape_and_no_base_class() -> None:
 
 @pytest.mark.requirement("ADAPT-3000")
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_class_that_lacks_a_verb_is_no_adapter(verb) -> None:
+def test_a_class_that_lacks_a_verb_is_no_adapter(verb: str) -> None:
     """Each verb is needed."""
     others = {name: getattr(Whole, name) for name in VERBS if name != verb}
     assert not isinstance(type("Lacking", (), others)(), WorkerAdapter)

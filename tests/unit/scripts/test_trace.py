@@ -83,7 +83,7 @@ def test_an_id_without_a_test_fails_the_check(tree: Path, capsys: pytest.Capture
 def test_an_unknown_id_fails_the_check(tree: Path, capsys: pytest.CaptureFixture[str], name: str, text: str) -> None:
     """A test, a feature tag or a Spec line that names an id no spec defines is a mistake."""
     write(tree, name, text)
-    assert "names ADP-99, which no spec defines" in verdict(tree, capsys)
+    assert f"no spec defines ADP-99, named by {name}" in verdict(tree, capsys)
 
 
 def test_an_id_defined_twice_fails_the_check(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -69,7 +69,7 @@ from openai_client._generated.models.responses.workspace import (
     LocalShellToolCall,
     LocalShellToolCallOutput,
 )
-from openai_client.base_model import UNKNOWN, Open, ResponseModel, TwoWayModel, Unknown, by_tag
+from openai_client.base_model import ABSENT, UNKNOWN, Open, ResponseModel, TwoWayModel, Unknown, by_tag
 
 __all__ = [
     "CompactionBody",
@@ -188,6 +188,7 @@ Item: TypeAlias = Annotated[
     | Annotated[MCPToolCall, Tag("mcp_call")]
     | Annotated[CustomToolCallOutput, Tag("custom_tool_call_output")]
     | Annotated[CustomToolCall, Tag("custom_tool_call")]
+    | Annotated[InputMessage, Tag(ABSENT)]
     | Annotated[Unknown, Tag(UNKNOWN)],
     by_tag(
         "type",
@@ -217,7 +218,7 @@ Item: TypeAlias = Annotated[
         "mcp_call",
         "custom_tool_call_output",
         "custom_tool_call",
-        absent="message",
+        absent=ABSENT,
     ),
 ]
 """Sent and received: part of `InputItem`."""
@@ -262,6 +263,7 @@ InputItem: TypeAlias = Annotated[
     | Annotated[ItemReferenceParam, Tag("item_reference")]
     | Annotated[ProgramItemParam, Tag("program")]
     | Annotated[ProgramOutputItemParam, Tag("program_output")]
+    | Annotated[EasyInputMessage | InputMessage | ItemReferenceParam, Tag(ABSENT)]
     | Annotated[Unknown, Tag(UNKNOWN)],
     by_tag(
         "type",
@@ -295,7 +297,7 @@ InputItem: TypeAlias = Annotated[
         "item_reference",
         "program",
         "program_output",
-        absent="message",
+        absent=ABSENT,
     ),
 ]
 """Sent and received: part of `CompactResponseMethodPublicBody`, part of `CreateConversationBody` and 4 more."""

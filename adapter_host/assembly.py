@@ -1,0 +1,126 @@
+"""
+From a configuration and the installed plugins to a host with its adapters in place.
+
+Spec: HST-03, HST-10, ADP-62
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from adapter_api import WorkerAdapter
+from adapter_host.config import ConfigError, Problem, problems_of
+from adapter_host.plugins import discover
+from http_util.redact import safe_message
+from http_util.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from adapter_api import AdapterPlugin
+    from adapter_host.config import HostConfig, PoolSettings
+    from adapter_host.host import AdapterHost
+    from adapter_host.plugins import Catalogue
+
+    H = TypeVar("H", bound=AdapterHost)
+
+T = TypeVar("T")
+
+
+def assemble(
+    make_host: Callable[..., H], config: HostConfig, catalogue: Catalogue | None, collaborators: Mapping[str, Any]
+) -> H:
+    """
+    Build every adapter that *config* names and bind it. See `AdapterHost.from_config`.
+
+    Raises:
+        ConfigError: Everything that is wrong, all pools together.
+        PluginError: The configuration is strict, and an installed plugin cannot be used.
+    """
+    if catalogue is None:
+        catalogue = discover(strict=config.host.strict, timeout=config.host.plugin_timeout)
+    built = for_each_replica(config, catalogue, _built)
+    policies = config.host
+    host = make_host(
+        grace=policies.grace,
+        allow_pin=policies.allow_pin,
+        breaker=policies.breaker.policy() if policies.breaker else None,
+        health_good_for=policies.health_good_for,
+        health_timeout=policies.health_timeout,
+        secrets=secrets_of(config),
+        **collaborators,
+    )
+    for (pool_id, replica_id), adapter in built.items():
+        host.bind(pool_id, replica_id, adapter, name=config.pools[pool_id].adapter)
+    return host
+
+
+def for_each_replica(
+    config: HostConfig, catalogue: Catalogue, ask: Callable[[AdapterPlugin, Mapping[str, Any]], T]
+) -> dict[tuple[str, str], T]:
+    """
+    What *ask* gives for the plugin and the settings of every replica.
+
+    Raises:
+        ConfigError: An adapter is not installed, or *ask* refuses. All that is wrong is told at once.
+    """
+    secrets = tuple(secrets_of(config))
+    answers: dict[tuple[str, str], T] = {}
+    missing: list[Problem] = []
+    refused: list[Problem] = []
+    for pool_id, pool in config.pools.items():
+        installed = catalogue.plugins.get(pool.adapter)
+        if installed is None:
+            missing.append(_not_installed(pool_id, pool, catalogue))
+            continue
+        for replica_id, settings in pool.replica_settings().items():
+            prefix = ["pools", pool_id, *(["replicas", replica_id] if pool.replicas else []), "settings"]
+            try:
+                answers[pool_id, replica_id] = ask(installed.plugin, settings)
+            except ValidationError as exc:
+                refused.extend(problems_of(exc, "", prefix, secrets))
+            except ValueError as exc:
+                text = safe_message(str(exc), [secret.reveal() for secret in secrets])
+                refused.append(Problem("", ".".join(prefix), text))
+            # A plugin's factory is foreign code; only the class of what it raises is told.
+            except Exception as exc:  # noqa: BLE001
+                what = f"the adapter {pool.adapter} failed with {type(exc).__name__}; this is a fault of the adapter"
+                refused.append(Problem("", ".".join(prefix), what))
+    if missing or refused:
+        raise ConfigError([*missing, *refused], is_unknown_adapter=not refused)
+    return answers
+
+
+def secrets_of(config: HostConfig) -> Iterator[Secret]:
+    """Every secret among the settings of *config*."""
+    for pool in config.pools.values():
+        yield from _secrets_in(pool.settings.values())
+        for replica in pool.replicas.values():
+            yield from _secrets_in(replica.settings.values())
+
+
+def _secrets_in(values: Iterable[Any]) -> Iterator[Secret]:
+    for value in values:
+        if isinstance(value, Secret):
+            yield value
+        elif isinstance(value, dict):
+            yield from _secrets_in(value.values())
+
+
+def _built(plugin: AdapterPlugin, settings: Mapping[str, Any]) -> WorkerAdapter:
+    adapter = plugin.factory(settings)
+    if not isinstance(adapter, WorkerAdapter):
+        # Reported as the settings' fault, like everything else that a factory does wrong.
+        raise ValueError(f"the factory gave {type(adapter).__name__}, expected a WorkerAdapter")  # noqa: TRY004
+    return adapter
+
+
+def _not_installed(pool_id: str, pool: PoolSettings, catalogue: Catalogue) -> Problem:
+    installed = ", ".join(catalogue.plugins) or "none"
+    what = f"no adapter is installed as {pool.adapter!a}; installed: {installed}"
+    quarantined = catalogue.quarantined_as(pool.adapter)
+    if quarantined is not None:
+        what = f"{pool.adapter} of {quarantined.origin} cannot be used: {quarantined.reason}"
+    return Problem("", f"pools.{pool_id}.adapter", what)

@@ -1,0 +1,199 @@
+"""
+`adapter-host list`, `check` and `config`: what is installed, what is ready, what is in force.
+
+Spec: HST-17
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from adapter_api import WorkerError
+from adapter_host.assembly import for_each_replica
+from adapter_host.commands.exit_codes import FAILED, OK, UNKNOWN, CommandError, named, say
+from adapter_host.commands.logs import configure_logs
+from adapter_host.config import ConfigError
+from adapter_host.config_file import LoadedConfig, find_config, load_config
+from adapter_host.host import AdapterHost
+from adapter_host.plugins import discover
+from adapter_host.waiting import within
+from http_util.clock import SystemClock
+from http_util.redact import escape_controls, redact_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from adapter_host.plugins import Catalogue
+    from adapter_host.registry import Replica
+
+VERSION_TIMEOUT = 5.0
+"""Seconds that a replica has to tell its engine's version."""
+
+
+def show_plugins(*, as_json: bool, strict: bool) -> int:
+    """Print the installed adapters, good and bad; with *strict*, bad ones are a failure."""
+    catalogue = discover()
+    if as_json:
+        _print_json(_catalogue_as_json(catalogue))
+    else:
+        good = [
+            (name, one.plugin.version, one.plugin.contract_version, str(one.origin), "usable")
+            for name, one in catalogue.plugins.items()
+        ]
+        bad = [(one.name, "-", "-", str(one.origin), f"QUARANTINED: {one.reason}") for one in catalogue.quarantined]
+        _print_table(("adapter", "version", "contract", "distribution", "state"), [*good, *bad])
+    return FAILED if strict and catalogue.quarantined else OK
+
+
+def _catalogue_as_json(catalogue: Catalogue) -> dict[str, Any]:
+    plugins = [
+        {
+            "name": name,
+            "version": one.plugin.version,
+            "contract_version": one.plugin.contract_version,
+            "distribution": one.origin.distribution,
+            "distribution_version": one.origin.version,
+            "entry_point": one.origin.entry_point,
+        }
+        for name, one in catalogue.plugins.items()
+    ]
+    quarantined = [
+        {
+            "name": one.name,
+            "distribution": one.origin.distribution,
+            "distribution_version": one.origin.version,
+            "entry_point": one.origin.entry_point,
+            "reason": one.reason,
+        }
+        for one in catalogue.quarantined
+    ]
+    return {"plugins": plugins, "quarantined": quarantined}
+
+
+def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
+    """Ask every configured pool how it is; 0 when all are ready, 1 otherwise."""
+    loaded = _configuration(path)
+    if pool is not None and pool not in loaded.config.pools:
+        known = ", ".join(loaded.config.pools) or "none"
+        raise CommandError(f"--pool: {loaded.path} has no pool {pool!a}; it has: {known}", UNKNOWN)
+    rows = asyncio.run(_ask(loaded, pool))
+    if as_json:
+        _print_json({"replicas": rows})
+    else:
+        _print_table(
+            ("pool", "replica", "adapter", "live", "ready", "slots free", "engine version", "detail"),
+            [tuple("-" if value is None else str(value) for value in row.values()) for row in rows],
+        )
+    pools = {row["pool_id"] for row in rows}
+    ready = {row["pool_id"] for row in rows if row["ready"]}
+    return OK if pools and pools == ready else FAILED
+
+
+async def _ask(loaded: LoadedConfig, pool: str | None) -> list[dict[str, Any]]:
+    logger = configure_logs(verbose=False, secrets=loaded.secrets)
+    try:
+        host = AdapterHost.from_config(loaded.config, logger=logger)
+    except ConfigError as exc:
+        raise named(exc, loaded.path) from None
+    async with host:
+        wanted = [pool] if pool is not None else list(host.pool_ids)
+        await asyncio.gather(*(host.health(pool_id) for pool_id in wanted))
+        replicas = [replica for pool_id in wanted for replica in host.replicas(pool_id)]
+        return list(await asyncio.gather(*(_row(replica) for replica in replicas)))
+
+
+async def _row(replica: Replica) -> dict[str, Any]:
+    """What one replica says of itself, after its health was asked."""
+    health, props = replica.health, replica.props
+    detail = "" if health is None or health.ready else health.detail or health.reason or "not ready"
+    version = props.engine_version if props else None
+    if health is not None and health.live:
+        try:
+            version = await within(SystemClock(), VERSION_TIMEOUT, replica.adapter.engine_version())
+        except WorkerError as error:
+            detail = detail or f"engine version: {error.message}"
+        # Foreign code: a check reports, whatever an adapter raises.
+        except Exception as exc:  # noqa: BLE001
+            detail = detail or f"engine version: {type(exc).__name__}"
+    slots = None
+    if props is not None and props.slots_total is not None:
+        slots = f"{props.slots_free} of {props.slots_total}"
+    return {
+        "pool_id": replica.pool_id,
+        "replica_id": replica.replica_id,
+        "adapter": replica.adapter_name,
+        "live": health is not None and health.live,
+        "ready": health is not None and health.ready,
+        "slots_free": slots,
+        "engine_version": version,
+        "detail": detail,
+    }
+
+
+def show_config(path: Path | None, *, as_json: bool) -> int:
+    """Check the configuration offline and print what is in force, secrets masked."""
+    loaded = _configuration(path)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    host = loaded.config.host
+    catalogue = discover(strict=host.strict, timeout=host.plugin_timeout)
+    try:
+        policies = for_each_replica(loaded.config, catalogue, lambda plugin, settings: plugin.policies(settings))
+    except ConfigError as exc:
+        raise named(exc, loaded.path) from None
+    secrets = [secret.reveal() for secret in loaded.secrets]
+    pools: dict[str, Any] = {}
+    for (pool_id, replica_id), in_force in policies.items():
+        shown = redact_value(json.loads(json.dumps(in_force, default=str)), secrets=secrets)
+        entry = pools.setdefault(pool_id, {"adapter": loaded.config.pools[pool_id].adapter, "replicas": {}})
+        entry["replicas"][replica_id] = shown
+    report = {"file": str(loaded.path), "host": host.model_dump(mode="json"), "pools": pools}
+    if as_json:
+        _print_json(report)
+    else:
+        _print_lines(report)
+    return OK
+
+
+def _configuration(path: Path | None) -> LoadedConfig:
+    found = find_config(path)
+    if found is None:
+        raise CommandError(
+            "no configuration: name one with --config or ADAPTER_HOST_CONFIG, or put adapter-host.toml here"
+        )
+    return load_config(found)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True) + "\n")
+
+
+def _print_lines(report: Mapping[str, Any], path: str = "") -> None:
+    """Print nested values as `path.to.key = value`, one a line."""
+    for name, value in report.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(value, dict) and value:
+            _print_lines(value, here)
+        else:
+            sys.stdout.write(f"{escape_controls(here)} = {escape_controls(json.dumps(value, ensure_ascii=False))}\n")
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows: drawn on a terminal, separated by tabs elsewhere."""
+    safe = [[escape_controls(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in (header, *safe):
+            sys.stdout.write("\t".join(row) + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header)
+    for row in safe:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

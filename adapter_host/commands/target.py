@@ -1,0 +1,133 @@
+"""
+What a run is made against: a pool of the configuration, an upstream named on the command line, or the embedded one.
+
+Spec: HST-14, HST-15
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from adapter_host.commands.exit_codes import UNKNOWN, CommandError, say
+from adapter_host.config import HostConfig
+from adapter_host.config_file import find_config, load_config
+from http_util.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+DEFAULT_ADAPTER: Final = "openai-http"
+COMMAND_LINE_POOL: Final = "command-line"
+"""Id of the pool that the command line describes."""
+EMBEDDED_POOL: Final = "embedded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the command line says about the upstream."""
+
+    config: Path | None = None
+    pool: str | None = None
+    adapter: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    dialect: str | None = None
+    model: str | None = None
+    settings: Sequence[str] = ()
+    """`key=value`, the value as TOML writes it."""
+
+    @property
+    def describes_an_upstream(self) -> bool:
+        """Whether the upstream is described here and not in a file."""
+        return any((self.adapter, self.base_url, self.api_key_env, self.dialect, self.settings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a task goes."""
+
+    config: HostConfig
+    pool_id: str
+    model: str
+    path: Path | None = None
+    """The configuration file, if there is one."""
+    secrets: tuple[Secret, ...] = field(default=())
+
+
+def find_target(wish: Wish) -> Target | None:
+    """
+    The target that the command line or a configuration names; None when neither does.
+
+    Raises:
+        CommandError: The wish contradicts itself, or names a pool that is not configured.
+        ConfigError: The configuration is wrong.
+    """
+    if wish.describes_an_upstream:
+        return _described(wish)
+    path = find_config(wish.config)
+    if path is None:
+        if wish.pool is not None:
+            raise CommandError("--pool: there is no configuration; name one with --config", UNKNOWN)
+        return None
+    loaded = load_config(path)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    pools = loaded.config.pools
+    pool_id = wish.pool or (next(iter(pools)) if len(pools) == 1 else None)
+    known = ", ".join(pools) or "none"
+    if pool_id is None:
+        raise CommandError(f"--pool: name one of the pools of {path}: {known}")
+    if pool_id not in pools:
+        raise CommandError(f"--pool: {path} has no pool {pool_id!a}; it has: {known}", UNKNOWN)
+    model = wish.model or _model_in(pools[pool_id].settings)
+    return Target(config=loaded.config, pool_id=pool_id, model=model, path=path, secrets=loaded.secrets)
+
+
+def embedded_target(base_url: str, model: str | None) -> Target:
+    """The target for the embedded upstream at *base_url*."""
+    pool = {"adapter": DEFAULT_ADAPTER, "settings": {"base_url": base_url}}
+    config = HostConfig.from_mapping({"pools": {EMBEDDED_POOL: pool}})
+    return Target(config=config, pool_id=EMBEDDED_POOL, model=model or "simulated-small")
+
+
+def _described(wish: Wish) -> Target:
+    for option, value in (("--config", wish.config), ("--pool", wish.pool)):
+        if value is not None:
+            raise CommandError(f"{option} cannot stand beside --adapter, --base-url, --api-key-env, --dialect or --set")
+    settings: dict[str, Any] = dict(_setting(text) for text in wish.settings)
+    given = {"base_url": wish.base_url, "dialect": wish.dialect}
+    settings |= {name: value for name, value in given.items() if value is not None}
+    if wish.api_key_env is not None:
+        settings["api_key"] = _secret_from(wish.api_key_env)
+    pool = {"adapter": wish.adapter or DEFAULT_ADAPTER, "settings": settings}
+    config = HostConfig.from_mapping({"pools": {COMMAND_LINE_POOL: pool}}, where="command line")
+    return Target(config=config, pool_id=COMMAND_LINE_POOL, model=wish.model or _model_in(settings))
+
+
+def _secret_from(variable: str) -> Secret:
+    value = os.environ.get(variable)
+    if value is None:
+        raise CommandError(f"--api-key-env: the environment variable {variable!a} is not set")
+    try:
+        return Secret(value)
+    except ValueError as exc:
+        raise CommandError(f"--api-key-env: {exc}") from None
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise CommandError(f"--set: expected key=value, got {ascii(name)[:80]}")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value
+
+
+def _model_in(settings: dict[str, Any]) -> str:
+    model = settings.get("model")
+    return model if isinstance(model, str) and model else "default"

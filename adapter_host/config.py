@@ -1,0 +1,185 @@
+"""
+What a configuration file says, as values: pools, their adapters and settings, the host's own policies.
+
+    [host]                              # all optional
+    strict = false                      # refuse to start when an installed plugin cannot be used
+    grace = 5.0                         # seconds
+    [host.breaker]                      # or: breaker = false
+    failure_threshold = 5
+
+    [pools.chat]
+    adapter = "openai-http"             # as `adapter-host list` calls it
+    [pools.chat.settings]               # what the adapter takes
+    base_url = "https://127.0.0.1:8443/v1"
+    api_key = { env = "CHAT_API_KEY" }  # or { file = "chat.key" }
+    [pools.chat.replicas.a.settings]    # optional: added to the pool's settings, one table for each replica
+    base_url = "https://127.0.0.1:8444/v1"
+
+Pure: reading files and the environment is `adapter_host.config_file`.
+
+Spec: HST-10, HST-11
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from adapter_host.breaker import BreakerPolicy
+from adapter_host.plugins import LOAD_TIMEOUT
+from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR
+from http_util.redact import safe_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from http_util.secret import Secret
+
+DEFAULT_REPLICA: Final = "0"
+"""Id of a pool's only replica when the configuration names none."""
+
+_HOUR: Final = 3600.0
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Seconds = Annotated[float, Field(ge=0, le=_HOUR, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a configuration, or worth a warning. Never holds a secret."""
+
+    where: str
+    """The file."""
+    key: str
+    """Path of the key, as `pools.chat.adapter`; empty for the file as a whole."""
+    what: str
+    """What is wrong and what would be accepted."""
+
+    def __str__(self) -> str:
+        """One line."""
+        return ": ".join(part for part in (self.where, self.key, self.what) if part)
+
+
+class ConfigError(ValueError):
+    """
+    A configuration cannot be used. The text lists everything that is wrong, one a line, and no secret.
+
+    Spec: HST-10
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, is_unknown_adapter: bool = False) -> None:
+        """
+        Report *problems*.
+
+        Args:
+            problems: One or more.
+            is_unknown_adapter: Whether the only fault is that adapters are not installed.
+        """
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        """Everything that is wrong."""
+        self.is_unknown_adapter: bool = is_unknown_adapter
+        """Whether the only fault is that adapters are not installed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, strict=True)
+
+
+class BreakerSettings(_Section):
+    """`[host.breaker]`: when the breaker of a pool opens and how it closes."""
+
+    failure_threshold: int = Field(default=5, ge=1, description="Failures within the window that open it.")
+    success_threshold: int = Field(default=3, ge=1, description="Good trials in a row that close it.")
+    failure_window: float = Field(default=60.0, gt=0, le=_HOUR, description="Seconds for which a failure counts.")
+    recovery_timeout: float = Field(default=30.0, ge=0, le=_HOUR, description="Seconds from opening to a trial.")
+
+    def policy(self) -> BreakerPolicy:
+        """The same as the host takes it."""
+        return BreakerPolicy(**self.model_dump())
+
+
+class HostSettings(_Section):
+    """`[host]`: policies of the host itself."""
+
+    strict: bool = Field(default=False, description="Refuse to start when an installed plugin cannot be used.")
+    grace: _Seconds = Field(default=5.0, description="Seconds that running tasks get when the host closes.")
+    allow_pin: bool = Field(default=True, description="Whether a task may name its pool itself.")
+    health_good_for: _Seconds = Field(default=GOOD_FOR, description="Seconds for which a readiness is believed.")
+    health_timeout: _Seconds = Field(default=CHECK_TIMEOUT, description="Seconds that a replica has to answer.")
+    plugin_timeout: _Seconds = Field(default=LOAD_TIMEOUT, description="Seconds that a plugin has to load.")
+    breaker: BreakerSettings | Literal[False] = Field(
+        default=BreakerSettings(), description="The breaker of each pool; false for none."
+    )
+
+
+class ReplicaSettings(_Section):
+    """`[pools.<id>.replicas.<id>]`: what is different for one replica."""
+
+    settings: dict[str, Any] = Field(default_factory=dict, description="Added to the pool's settings, and before them.")
+
+
+class PoolSettings(_Section):
+    """`[pools.<id>]`: an adapter and what it takes."""
+
+    adapter: _Id = Field(description="Name of an installed adapter, as `adapter-host list` shows it.")
+    settings: dict[str, Any] = Field(default_factory=dict, description="What the adapter takes; it checks them itself.")
+    replicas: dict[_Id, ReplicaSettings] = Field(default_factory=dict, description="One table for each replica.")
+
+    def replica_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of each replica by its id; one replica, `0`, when none is named."""
+        if not self.replicas:
+            return {DEFAULT_REPLICA: dict(self.settings)}
+        return {name: {**self.settings, **replica.settings} for name, replica in self.replicas.items()}
+
+
+class HostConfig(_Section):
+    """
+    A whole configuration.
+
+    Example:
+        >>> config = HostConfig.from_mapping({"pools": {"chat": {"adapter": "echo"}}})
+        >>> config.pools["chat"].replica_settings()
+        {'0': {}}
+    """
+
+    host: HostSettings = HostSettings()
+    pools: dict[_Id, PoolSettings] = Field(default_factory=dict, description="Pools by id.")
+
+    @classmethod
+    def from_mapping(
+        cls, content: Mapping[str, Any], *, where: str = "configuration", secrets: Iterable[Secret] = ()
+    ) -> HostConfig:
+        """
+        The configuration that plain values describe.
+
+        Args:
+            content: As a TOML file gives it, references to secrets resolved.
+            where: Names the source in errors.
+            secrets: Removed from errors, should one turn up there.
+
+        Raises:
+            ConfigError: Everything that is wrong, with the path of each key.
+        """
+        try:
+            return cls.model_validate(dict(content))
+        except ValidationError as exc:
+            raise ConfigError(problems_of(exc, where, (), secrets)) from None
+
+
+def problems_of(
+    exc: ValidationError, where: str, prefix: Sequence[str], secrets: Iterable[Secret] = ()
+) -> list[Problem]:
+    """What a validation error says, key by key, without the values."""
+    known = [secret.reveal() for secret in secrets]
+    problems = []
+    for error in exc.errors(include_url=False, include_context=False, include_input=False):
+        key = ".".join([*prefix, *(str(part) for part in error["loc"])])
+        what = error["msg"]
+        if error["type"] == "extra_forbidden":
+            what = "unknown key; see the documentation for those that there are"
+        elif error["type"] == "missing":
+            what = "is required"
+        problems.append(Problem(where, safe_message(key, known), safe_message(what, known)))
+    return problems

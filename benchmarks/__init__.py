@@ -1,0 +1,1 @@
+"""Measurements to read, not tests: `python -m benchmarks.<name>`."""

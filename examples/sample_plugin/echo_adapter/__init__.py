@@ -1,0 +1,1 @@
+"""A worker adapter that says what it was told."""

@@ -1,0 +1,468 @@
+"""
+The two clients: one call is one attempt, nothing is automatic, nothing is remembered.
+
+They differ in who waits. What a request looks like is decided in `request_writing`, what an answer means in
+`answer_reading` and `stream_reading`, which error a failure is in `error_mapping`.
+
+Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19, R-RETRY, R-STATE
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from http_util.errors import HttpFailure
+from openai_client._generated.families import AsyncFamilies, SyncFamilies
+from openai_client.answer_reading import read_answer
+from openai_client.config import ClientConfig
+from openai_client.error_mapping import from_failure
+from openai_client.errors import InvalidConfiguration
+from openai_client.metadata import Answer, ResponseMetadata
+from openai_client.pagination import AsyncPage, Page
+from openai_client.raw import raw_operation, raw_stream_operation
+from openai_client.request_writing import write_call
+from openai_client.streams import AsyncStream, Stream
+from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from random import Random
+    from types import TracebackType
+    from typing import Unpack
+
+    from pydantic import BaseModel
+
+    from http_util.call import HttpReply
+    from http_util.clock import Clock, SyncClock
+    from http_util.retry_budget import RetryBudget
+    from http_util.secret import Secret
+    from openai_client.base_model import Unknown
+    from openai_client.config import ClientSettings
+    from openai_client.operation import Call, CallOptions, Operation, PageOperation, QueryValue, StreamOperation
+    from openai_client.request_writing import PreparedCall
+    from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+_PLACE: Final = frozenset({"base_url", "http"})
+
+
+class Client(SyncFamilies):
+    """
+    The client for blocking code. Safe for threads; needs no event loop.
+
+    Example:
+        >>> with Client(base_url="http://localhost:8000/v1", api_key=None) as client:
+        ...     client
+        Client('http://localhost:8000/v1')
+
+    Spec: CLI-03
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        transport: Transport | None = None,
+        clock: SyncClock | None = None,
+        rng: Random | None = None,
+        budget: RetryBudget | None = None,
+        hooks: Sequence[object] = (),
+        **settings: Unpack[ClientSettings],
+    ) -> None:
+        """
+        Make a client. No socket is opened before the first call.
+
+        Args:
+            config: The settings.
+            transport: Used instead of one made here, and left open when the client is closed.
+            clock: Source of times and pauses; by default the system's.
+            rng: Source of the retries' jitter.
+            budget: What retries may cost.
+            hooks: Told about attempts, retries and giving up, see `http_util.telemetry.Hooks`.
+            settings: Settings, or replacements of some in *config*: see `ClientConfig`.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        self.config: ClientConfig = _merged(config, settings)
+        """The settings in force."""
+        self._clock: SyncClock = clock or _system_sync_clock()
+        self._owns_transport = transport is None
+        self._transport: Transport = transport or HttpTransport(
+            self.config.http, clock=self._clock, rng=rng, budget=budget, hooks=hooks
+        )
+        self._is_closed = False
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        env: Mapping[str, str] | None = None,
+        secret_file: Path | None = None,
+        **settings: Unpack[ClientSettings],
+    ) -> Self:
+        """
+        Return a client with the settings that the process's environment describes (see `Environment.from_env`).
+
+        Spec: CLI-05
+        """
+        return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
+
+    def __repr__(self) -> str:
+        """Return where the client calls."""
+        return f"{type(self).__name__}({self.config.base_url!r})"
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def close(self) -> None:
+        """
+        Close the connections, unless the transport belongs to somebody else. Safe to call twice.
+
+        Spec: CLI-15
+        """
+        self._is_closed = True
+        if self._owns_transport:
+            self._transport.close()
+
+    def with_options(self, **settings: Unpack[ClientSettings]) -> Self:
+        """
+        Return a client with some settings replaced, over the same connections. Closing it leaves them open.
+
+        Raises:
+            InvalidConfiguration: A setting is wrong, or says where to call: that takes a client of its own.
+        """
+        return type(self)(_moved(self.config, settings), transport=self._transport, clock=self._clock)
+
+    def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
+        """
+        Make a call and return its result.
+
+        Args:
+            operation: The call.
+            options: Used instead of the operation's own.
+
+        Raises:
+            OpenAIError: The call failed; the leaf says how.
+        """
+        return self.with_metadata(operation, options).result
+
+    def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
+        """
+        Make a call and return its result together with the head of the answer. Arguments and errors as `execute`.
+
+        Spec: CLI-16
+        """
+        prepared = self._prepared(_with(operation, options))
+        reply = self._reply(prepared)
+        return Answer(
+            result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
+        )
+
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> Stream[E]:
+        """
+        Return a streamed call as a context manager and iterator. Entering makes the call, leaving closes the answer.
+
+        Args:
+            operation: The call.
+            options: Used instead of the operation's own.
+
+        Spec: CLI-10
+        """
+        streamed = _with(operation, options)
+        return Stream(streamed, lambda: self._source(self._prepared(streamed)), self._clock)
+
+    def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> Page[T]:
+        """
+        Fetch one page of a list. Arguments and errors as `execute`.
+
+        Spec: CLI-18
+        """
+        wanted = _with(operation, options)
+        prepared = self._prepared(wanted)
+        reply = self._reply(prepared)
+        document = read_answer(wanted.parse, reply, prepared.secrets)
+        return Page(self, wanted, document, ResponseMetadata.of(reply.head))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Answer[bytes]:
+        """
+        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
+
+        Spec: CLI-19
+        """
+        return self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+
+    def request_stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Stream[Unknown]:
+        """
+        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
+
+        Spec: CLI-19
+        """
+        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+
+    def _prepared(self, operation: Call) -> PreparedCall:
+        if self._is_closed:
+            raise closed_error()
+        return write_call(operation, self.config, self._clock.monotonic())
+
+    def _reply(self, prepared: PreparedCall) -> HttpReply:
+        try:
+            return self._transport.send(prepared.http)
+        except HttpFailure as failure:
+            raise from_failure(failure, prepared.secrets) from failure
+
+    def _source(self, prepared: PreparedCall) -> tuple[EventSource, tuple[Secret, ...]]:
+        try:
+            return self._transport.open(prepared.http), prepared.secrets
+        except HttpFailure as failure:
+            raise from_failure(failure, prepared.secrets) from failure
+
+
+class AsyncClient(AsyncFamilies):
+    """
+    The client for one event loop. Any number of tasks may use it at once.
+
+    Spec: CLI-03
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig | None = None,
+        *,
+        transport: AsyncTransport | None = None,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+        budget: RetryBudget | None = None,
+        hooks: Sequence[object] = (),
+        **settings: Unpack[ClientSettings],
+    ) -> None:
+        """
+        Make a client. No socket is opened before the first call.
+
+        Args:
+            config: The settings.
+            transport: Used instead of one made here, and left open when the client is closed.
+            clock: Source of times and pauses; by default the system's.
+            rng: Source of the retries' jitter.
+            budget: What retries may cost.
+            hooks: Told about attempts, retries and giving up, see `http_util.telemetry.Hooks`.
+            settings: Settings, or replacements of some in *config*: see `ClientConfig`.
+
+        Raises:
+            ConfigurationError: A setting is wrong.
+        """
+        self.config: ClientConfig = _merged(config, settings)
+        """The settings in force."""
+        self._clock: Clock = clock or _system_clock()
+        self._owns_transport = transport is None
+        self._transport: AsyncTransport = transport or AsyncHttpTransport(
+            self.config.http, clock=self._clock, rng=rng, budget=budget, hooks=hooks
+        )
+        self._is_closed = False
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        env: Mapping[str, str] | None = None,
+        secret_file: Path | None = None,
+        **settings: Unpack[ClientSettings],
+    ) -> Self:
+        """
+        Return a client with the settings that the process's environment describes (see `Environment.from_env`).
+
+        Spec: CLI-05
+        """
+        return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
+
+    def __repr__(self) -> str:
+        """Return where the client calls."""
+        return f"{type(self).__name__}({self.config.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """
+        Close the connections, unless the transport belongs to somebody else. Safe to call twice.
+
+        Spec: CLI-15
+        """
+        self._is_closed = True
+        if self._owns_transport:
+            await self._transport.aclose()
+
+    def with_options(self, **settings: Unpack[ClientSettings]) -> Self:
+        """
+        Return a client with some settings replaced, over the same connections. Closing it leaves them open.
+
+        Raises:
+            InvalidConfiguration: A setting is wrong, or says where to call: that takes a client of its own.
+        """
+        return type(self)(_moved(self.config, settings), transport=self._transport, clock=self._clock)
+
+    async def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
+        """
+        Make a call and return its result.
+
+        Args:
+            operation: The call.
+            options: Used instead of the operation's own.
+
+        Raises:
+            OpenAIError: The call failed; the leaf says how.
+        """
+        return (await self.with_metadata(operation, options)).result
+
+    async def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
+        """
+        Make a call and return its result together with the head of the answer. Arguments and errors as `execute`.
+
+        Spec: CLI-16
+        """
+        prepared = self._prepared(_with(operation, options))
+        reply = await self._reply(prepared)
+        return Answer(
+            result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
+        )
+
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> AsyncStream[E]:
+        """
+        Return a streamed call as a context manager and iterator. Entering makes the call, leaving closes the answer.
+
+        Args:
+            operation: The call.
+            options: Used instead of the operation's own.
+
+        Spec: CLI-10
+        """
+        streamed = _with(operation, options)
+        return AsyncStream(streamed, lambda: self._source(self._prepared(streamed)), self._clock)
+
+    async def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> AsyncPage[T]:
+        """
+        Fetch one page of a list. Arguments and errors as `execute`.
+
+        Spec: CLI-18
+        """
+        wanted = _with(operation, options)
+        prepared = self._prepared(wanted)
+        reply = await self._reply(prepared)
+        document = read_answer(wanted.parse, reply, prepared.secrets)
+        return AsyncPage(self, wanted, document, ResponseMetadata.of(reply.head))
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Answer[bytes]:
+        """
+        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
+
+        Spec: CLI-19
+        """
+        return await self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+
+    def request_stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> AsyncStream[Unknown]:
+        """
+        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
+
+        Spec: CLI-19
+        """
+        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+
+    def _prepared(self, operation: Call) -> PreparedCall:
+        if self._is_closed:
+            raise closed_error()
+        return write_call(operation, self.config, self._clock.monotonic())
+
+    async def _reply(self, prepared: PreparedCall) -> HttpReply:
+        try:
+            return await self._transport.send(prepared.http)
+        except HttpFailure as failure:
+            raise from_failure(failure, prepared.secrets) from failure
+
+    async def _source(self, prepared: PreparedCall) -> tuple[AsyncEventSource, tuple[Secret, ...]]:
+        try:
+            return await self._transport.open(prepared.http), prepared.secrets
+        except HttpFailure as failure:
+            raise from_failure(failure, prepared.secrets) from failure
+
+
+C = TypeVar("C", bound="Call")
+
+
+def _with(operation: C, options: CallOptions | None) -> C:
+    """Return the operation with the options that are to be used."""
+    return operation if options is None or options is operation.options else operation.with_options(options)
+
+
+def _merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:
+    """Return the settings of a new client."""
+    if config is None:
+        return ClientConfig(**settings)
+    return config.with_settings(**settings) if settings else config
+
+
+def _moved(config: ClientConfig, settings: ClientSettings) -> ClientConfig:
+    """Return the settings of a client that shares its connections with another one."""
+    if taken := sorted(_PLACE & settings.keys()):
+        raise InvalidConfiguration(f"{', '.join(taken)}: belongs to the connections; make a client of its own for it")
+    return config.with_settings(**settings)
+
+
+def _system_sync_clock() -> SyncClock:
+    from http_util.clock import SystemSyncClock
+
+    return SystemSyncClock()
+
+
+def _system_clock() -> Clock:
+    from http_util.clock import SystemClock
+
+    return SystemClock()

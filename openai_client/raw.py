@@ -1,0 +1,126 @@
+"""
+The escape hatch: any call below the base URL as an operation, through the same auth, errors and records as all others.
+
+Spec: CLI-19
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from openai_client.base_model import Unknown
+from openai_client.errors import InvalidFieldValue, SerializationError
+from openai_client.operation import CLIENT_DEFAULTS, Operation, StreamEnd, StreamOperation, as_bytes
+from openai_client.operation import query as written_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openai_client.operation import CallOptions, QueryValue
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+"""The methods that may be used."""
+
+_IDEMPOTENT: Final = METHODS - {"POST", "PATCH"}
+_PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
+
+# The events after which a stream of the Responses API, the only one without a closing mark, sends nothing.
+_LAST_EVENTS: Final = frozenset({"response.completed", "response.failed", "response.incomplete"})
+
+
+def raw_operation(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, QueryValue] | None = None,
+    body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+    content_type: str = "application/json",
+    options: CallOptions = CLIENT_DEFAULTS,
+) -> Operation[bytes]:
+    """
+    Describe any call answered by one document, which is returned as it came.
+
+    Args:
+        method: An HTTP method, in any case.
+        path: Below the base URL: begins with `/`, percent-encoded, without a query.
+        query: Query parameters.
+        body: Written as JSON, unless it is bytes.
+        content_type: Of a body given as bytes.
+        options: What this call does differently from its client.
+
+    Raises:
+        InvalidFieldValue: *method* or *path* cannot be used.
+        SerializationError: *body* cannot be written as JSON.
+
+    Spec: CLI-19
+    """
+    verb = _checked(method, path)
+    return Operation(
+        operation_id=f"raw {verb}",
+        method=verb,
+        path=path,
+        query=written_query(**(query or {})),
+        body=_body(body),
+        content_type=content_type,
+        idempotent=verb in _IDEMPOTENT,
+        parse=as_bytes,
+        options=options,
+    )
+
+
+def raw_stream_operation(
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, QueryValue] | None = None,
+    body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+    options: CallOptions = CLIENT_DEFAULTS,
+) -> StreamOperation[Unknown]:
+    """
+    Describe any call answered by server-sent events with JSON in them.
+
+    The body is sent as it is, so it must ask for a stream itself. Arguments and errors are those of `raw_operation`.
+
+    Spec: CLI-19
+    """
+    verb = _checked(method, path)
+    return StreamOperation(
+        operation_id=f"raw {verb}",
+        method=verb,
+        path=path,
+        query=written_query(**(query or {})),
+        body=_body(body),
+        idempotent=verb in _IDEMPOTENT,
+        parse_event=Unknown.from_wire,
+        end=StreamEnd(event_types=_LAST_EVENTS),
+        options=options,
+    )
+
+
+def _checked(method: str, path: str) -> str:
+    """Return the method in upper case after both were checked."""
+    verb = method.upper()
+    if verb not in METHODS:
+        raise InvalidFieldValue(f"method: must be one of {', '.join(sorted(METHODS))}, not {method[:32]!r}")
+    if not _PATH.fullmatch(path) or any(part in {".", ".."} for part in path.split("/")):
+        raise InvalidFieldValue(
+            "path: must begin with '/', be percent-encoded and have no query, fragment or '..'; "
+            f"got {path.partition('?')[0][:200]!r}"
+        )
+    return verb
+
+
+def _body(body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None) -> BaseModel | bytes | None:
+    """Return the body as an operation takes it."""
+    if body is None or isinstance(body, bytes | BaseModel):
+        return body
+    try:
+        return to_json(body)
+    # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
+    except (TypeError, ValueError) as error:
+        problem = f"body: cannot be written as JSON ({type(error).__name__})"
+    raise SerializationError(problem)

@@ -1,0 +1,73 @@
+"""
+What chat and legacy completions have in common when they stream: choices that grow, and facts about the whole answer.
+
+Pure; the two endpoints only say where the text of a choice is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from openai_client.streaming.merging import merge_piece, said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class ChoiceAccumulator:
+    """Collects chunks of choices. Deltas that come after a choice was finished are dropped: they are no part of it."""
+
+    def __init__(self, take_piece: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        """
+        Start with nothing.
+
+        Args:
+            take_piece: Turns one choice of a chunk into the piece of the whole choice that it stands for.
+        """
+        self._take_piece = take_piece
+        self._answer: dict[str, Any] = {}
+        self._choices: dict[int, dict[str, Any]] = {}
+
+    def add(self, chunk: Any) -> None:
+        """Add one chunk."""
+        fields = said(chunk)
+        choices = fields.pop("choices", None) or []
+        for name, value in fields.items():
+            # facts are repeated, and an empty one never takes back what was said before
+            if value not in (None, "") or name not in self._answer:
+                self._answer[name] = value
+        for choice in choices:
+            self._add_choice(choice)
+
+    def _add_choice(self, choice: Mapping[str, Any]) -> None:
+        index = choice.get("index") or 0
+        whole = self._choices.setdefault(index, {"index": index})
+        if whole.get("finish_reason"):
+            return
+        piece = self._take_piece(choice)
+        reason = piece.pop("finish_reason", None)
+        merge_piece(whole, piece)
+        whole["finish_reason"] = reason
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a choice and every one has a finish reason."""
+        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
+
+    def text(self, index: int, *where: str) -> str:
+        """Return the text of choice *index* at the path *where*, empty when there is none."""
+        value: Any = self._choices.get(index, {})
+        for name in where:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value if isinstance(value, str) else ""
+
+    def answer(self, kind: str, blank: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Return the answer so far as the endpoint would have given it.
+
+        Args:
+            kind: The `object` of an unstreamed answer.
+            blank: What a choice has at least.
+        """
+        choices = [{**blank, **choice} for _, choice in sorted(self._choices.items())]
+        return {**self._answer, "object": kind, "choices": choices}

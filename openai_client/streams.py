@@ -1,0 +1,232 @@
+"""
+Open streams of typed chunks, in both colours: the thin part that waits.
+
+What the events mean is decided in `stream_reading`.
+
+Spec: CLI-10, CLI-16
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+
+from http_util.errors import HttpFailure
+from openai_client.error_mapping import from_failure
+from openai_client.errors import InvalidState
+from openai_client.metadata import ResponseMetadata
+from openai_client.stream_reading import StreamReader
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from http_util.clock import Clock, SyncClock
+    from http_util.secret import Secret
+    from openai_client.operation import StreamOperation
+    from openai_client.transport import AsyncEventSource, EventSource
+
+E = TypeVar("E")
+
+LINGER: Final = 0.25
+"""Seconds for which an upstream may go on after a complete stream before its connection is closed instead of kept."""
+
+
+class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
+    """
+    A streamed answer for blocking code. Entering makes the call, iterating yields chunks as they come, leaving closes.
+
+    For one thread. Iteration ends when the stream says that it is complete, and raises when it ends otherwise.
+    """
+
+    def __init__(
+        self,
+        operation: StreamOperation[E],
+        connect: Callable[[], tuple[EventSource, tuple[Secret, ...]]],
+        clock: SyncClock,
+    ) -> None:
+        """
+        Prepare the call; nothing is sent yet.
+
+        Args:
+            operation: The call.
+            connect: Makes it and returns the open answer together with the credentials used.
+            clock: Tells the time.
+        """
+        self._operation = operation
+        self._connect = connect
+        self._clock = clock
+        self._secrets: tuple[Secret, ...] = ()
+        self._source: EventSource | None = None
+        self._reader: StreamReader[E] | None = None
+        self._body_ended = False
+
+    def __enter__(self) -> Self:
+        """
+        Make the call and wait for the head of its answer.
+
+        Raises:
+            OpenAIError: The call failed.
+        """
+        if self._source is not None:
+            raise InvalidState("a stream can be entered once; make the call again for another one")
+        self._source, self._secrets = self._connect()
+        self._reader = StreamReader(self._operation, self._source.head, self._secrets)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    @property
+    def metadata(self) -> ResponseMetadata:
+        """The head of the answer; there once the stream was entered."""
+        return ResponseMetadata.of(_entered(self._source).head)
+
+    def __iter__(self) -> Self:
+        """Return the stream itself."""
+        return self
+
+    def __next__(self) -> E:
+        """
+        Wait for the next chunk.
+
+        Raises:
+            StopIteration: The stream is complete.
+            OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
+        """
+        reader, source = _entered(self._reader), _entered(self._source)
+        while (chunk := reader.take()) is None:
+            if reader.is_complete:
+                self._read_to_end(source)
+                raise StopIteration
+            try:
+                events = source.next_events()
+            except HttpFailure as failure:
+                raise from_failure(failure, self._secrets) from failure
+            if events:
+                reader.feed(events)
+            else:
+                self._body_ended = True
+                reader.end(source.tail)
+        return chunk
+
+    def close(self) -> None:
+        """Close the answer, whatever of it is unread. Safe to call twice."""
+        if self._source is not None:
+            self._source.close()
+
+    def _read_to_end(self, source: EventSource) -> None:
+        """Take the end of a complete answer off the connection, so that it can be used again."""
+        if not self._body_ended:
+            self._body_ended = True
+            # the answer is complete: whatever its connection does now is nobody's failure
+            with suppress(HttpFailure):
+                source.next_events(timer="idle_timeout", at=self._clock.monotonic() + LINGER)
+
+
+class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
+    """
+    A streamed answer on an event loop. Entering makes the call, iterating yields chunks as they come, leaving closes.
+
+    For one task. Iteration ends when the stream says that it is complete, and raises when it ends otherwise.
+    """
+
+    def __init__(
+        self,
+        operation: StreamOperation[E],
+        connect: Callable[[], Awaitable[tuple[AsyncEventSource, tuple[Secret, ...]]]],
+        clock: Clock,
+    ) -> None:
+        """
+        Prepare the call; nothing is sent yet.
+
+        Args:
+            operation: The call.
+            connect: Makes it and returns the open answer together with the credentials used.
+            clock: Tells the time.
+        """
+        self._operation = operation
+        self._connect = connect
+        self._clock = clock
+        self._secrets: tuple[Secret, ...] = ()
+        self._source: AsyncEventSource | None = None
+        self._reader: StreamReader[E] | None = None
+        self._body_ended = False
+
+    async def __aenter__(self) -> Self:
+        """
+        Make the call and wait for the head of its answer.
+
+        Raises:
+            OpenAIError: The call failed.
+        """
+        if self._source is not None:
+            raise InvalidState("a stream can be entered once; make the call again for another one")
+        self._source, self._secrets = await self._connect()
+        self._reader = StreamReader(self._operation, self._source.head, self._secrets)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+    @property
+    def metadata(self) -> ResponseMetadata:
+        """The head of the answer; there once the stream was entered."""
+        return ResponseMetadata.of(_entered(self._source).head)
+
+    def __aiter__(self) -> Self:
+        """Return the stream itself."""
+        return self
+
+    async def __anext__(self) -> E:
+        """
+        Wait for the next chunk.
+
+        Raises:
+            StopAsyncIteration: The stream is complete.
+            OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
+        """
+        reader, source = _entered(self._reader), _entered(self._source)
+        while (chunk := reader.take()) is None:
+            if reader.is_complete:
+                await self._read_to_end(source)
+                raise StopAsyncIteration
+            try:
+                events = await source.next_events()
+            except HttpFailure as failure:
+                raise from_failure(failure, self._secrets) from failure
+            if events:
+                reader.feed(events)
+            else:
+                self._body_ended = True
+                reader.end(source.tail)
+        return chunk
+
+    async def aclose(self) -> None:
+        """Close the answer, whatever of it is unread. Safe to call twice."""
+        if self._source is not None:
+            await self._source.aclose()
+
+    async def _read_to_end(self, source: AsyncEventSource) -> None:
+        """Take the end of a complete answer off the connection, so that it can be used again."""
+        if not self._body_ended:
+            self._body_ended = True
+            # the answer is complete: whatever its connection does now is nobody's failure
+            with suppress(HttpFailure):
+                await source.next_events(timer="idle_timeout", at=self._clock.monotonic() + LINGER)
+
+
+T = TypeVar("T")
+
+
+def _entered(part: T | None) -> T:
+    """Return what entering has made, or say that it must come first."""
+    if part is None:
+        raise InvalidState("the stream is not open: use it in a with block")
+    return part

@@ -1,0 +1,291 @@
+"""
+What a client sends through: a small protocol in both colours, and the one that speaks HTTP.
+
+A transport knows no operation and no key; it may be shared by clients of different tenants. Who makes it closes it.
+
+Spec: FWD-09, CLI-04, CLI-12, CLI-15
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+
+from openai_client.errors import InvalidState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import httpx
+
+    from http_util._async.exchange import AsyncExchange
+    from http_util._sync.exchange import Exchange
+    from http_util.call import HttpCall, HttpReply, ReplyHead
+    from http_util.clock import Clock, SyncClock
+    from http_util.config import HttpConfig
+    from http_util.retry_budget import RetryBudget
+    from http_util.sse import ServerSentEvent, SseTail
+
+
+class EventSource(Protocol):
+    """An open answer as server-sent events, for blocking code."""
+
+    @property
+    def head(self) -> ReplyHead:
+        """The head of the answer."""
+
+    @property
+    def tail(self) -> SseTail | None:
+        """What was left when the body ended; None before."""
+
+    def next_events(self, *, timer: str = "", at: float = math.inf) -> list[ServerSentEvent]:
+        """Return the next events, none at the end of the body; raises `HttpFailure`."""
+
+    def close(self) -> None:
+        """Give the connection back or close it. Safe to call twice."""
+
+
+class AsyncEventSource(Protocol):
+    """An open answer as server-sent events, for an event loop."""
+
+    @property
+    def head(self) -> ReplyHead:
+        """The head of the answer."""
+
+    @property
+    def tail(self) -> SseTail | None:
+        """What was left when the body ended; None before."""
+
+    async def next_events(self, *, timer: str = "", at: float = math.inf) -> list[ServerSentEvent]:
+        """Return the next events, none at the end of the body; raises `HttpFailure`."""
+
+    async def aclose(self) -> None:
+        """Give the connection back or close it. Safe to call twice."""
+
+
+class Transport(Protocol):
+    """
+    Sends calls and blocks until they are answered.
+
+    Spec: FWD-09
+    """
+
+    def send(self, call: HttpCall) -> HttpReply:
+        """Make the call and return the whole answer; raises `HttpFailure`, also for an error status."""
+
+    def open(self, call: HttpCall) -> EventSource:
+        """Make the call and return its answer as open events; raises `HttpFailure`, also for an error status."""
+
+    def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+
+
+class AsyncTransport(Protocol):
+    """
+    Sends calls on an event loop.
+
+    Spec: FWD-09
+    """
+
+    async def send(self, call: HttpCall) -> HttpReply:
+        """Make the call and return the whole answer; raises `HttpFailure`, also for an error status."""
+
+    async def open(self, call: HttpCall) -> AsyncEventSource:
+        """Make the call and return its answer as open events; raises `HttpFailure`, also for an error status."""
+
+    async def aclose(self) -> None:
+        """Close all connections. Safe to call twice."""
+
+
+class HttpTransport:
+    """
+    The transport that speaks HTTP, for threads. The HTTP library is loaded, and its client built, on the first call.
+
+    Spec: CLI-03, CLI-15
+    """
+
+    def __init__(
+        self,
+        http: HttpConfig,
+        *,
+        clock: SyncClock,
+        http_client: httpx.Client | None = None,
+        rng: Random | None = None,
+        budget: RetryBudget | None = None,
+        hooks: Sequence[object] = (),
+    ) -> None:
+        """
+        Prepare a transport.
+
+        Args:
+            http: Timers, TLS, proxy, pool and limits.
+            clock: Source of all times and pauses.
+            http_client: Used instead of one built here, and left open when the transport is closed.
+            rng: Source of the retries' jitter.
+            budget: What retries may cost; None: nothing bounds them but their policy.
+            hooks: See `http_util.telemetry.Hooks`.
+        """
+        self._http = http
+        self._clock = clock
+        self._client = http_client
+        self._owns_client = http_client is None
+        self._rng = rng or Random()
+        self._budget = budget
+        self._hooks = tuple(hooks)
+        self._exchange: Exchange | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        """Return where it calls, and whether it still does."""
+        return f"HttpTransport({self._http.base_url!r}, closed={self._is_closed})"
+
+    def send(self, call: HttpCall) -> HttpReply:
+        """
+        Make the call and return the whole answer.
+
+        Raises:
+            HttpFailure: It failed.
+            InvalidState: The transport is closed.
+        """
+        return self._ready().send(call)
+
+    def open(self, call: HttpCall) -> EventSource:
+        """
+        Make the call and return its answer as open events, which the caller closes.
+
+        Raises:
+            HttpFailure: It failed, or the answer is no event stream.
+            InvalidState: The transport is closed.
+        """
+        return self._ready().open(call)
+
+    def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        with self._lock:
+            client, self._is_closed = self._client, True
+        if client is not None and self._owns_client:
+            client.close()
+
+    def _ready(self) -> Exchange:
+        """Return the exchange, made on first use."""
+        with self._lock:
+            if self._is_closed:
+                raise closed_error()
+            if self._exchange is None:
+                from http_util._sync.exchange import Exchange
+                from http_util.client import build_client
+
+                if self._client is None:
+                    self._client = build_client(self._http)
+                self._exchange = Exchange(
+                    self._client,
+                    clock=self._clock,
+                    rng=self._rng,
+                    max_response_bytes=self._http.max_response_bytes,
+                    max_event_bytes=self._http.max_event_bytes,
+                    budget=self._budget,
+                    hooks=self._hooks,
+                )
+            return self._exchange
+
+
+class AsyncHttpTransport:
+    """
+    The transport that speaks HTTP, for one event loop. The HTTP library is loaded, its client built, on the first call.
+
+    Spec: CLI-03, CLI-15
+    """
+
+    def __init__(
+        self,
+        http: HttpConfig,
+        *,
+        clock: Clock,
+        http_client: httpx.AsyncClient | None = None,
+        rng: Random | None = None,
+        budget: RetryBudget | None = None,
+        hooks: Sequence[object] = (),
+    ) -> None:
+        """
+        Prepare a transport.
+
+        Args:
+            http: Timers, TLS, proxy, pool and limits.
+            clock: Source of all times and pauses.
+            http_client: Used instead of one built here, and left open when the transport is closed.
+            rng: Source of the retries' jitter.
+            budget: What retries may cost; None: nothing bounds them but their policy.
+            hooks: See `http_util.telemetry.Hooks`.
+        """
+        self._http = http
+        self._clock = clock
+        self._client = http_client
+        self._owns_client = http_client is None
+        self._rng = rng or Random()
+        self._budget = budget
+        self._hooks = tuple(hooks)
+        self._exchange: AsyncExchange | None = None
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        """Return where it calls, and whether it still does."""
+        return f"AsyncHttpTransport({self._http.base_url!r}, closed={self._is_closed})"
+
+    async def send(self, call: HttpCall) -> HttpReply:
+        """
+        Make the call and return the whole answer.
+
+        Raises:
+            HttpFailure: It failed.
+            InvalidState: The transport is closed.
+        """
+        return await self._ready().send(call)
+
+    async def open(self, call: HttpCall) -> AsyncEventSource:
+        """
+        Make the call and return its answer as open events, which the caller closes.
+
+        Raises:
+            HttpFailure: It failed, or the answer is no event stream.
+            InvalidState: The transport is closed.
+        """
+        return await self._ready().open(call)
+
+    async def aclose(self) -> None:
+        """Close all connections. Safe to call twice."""
+        client, self._is_closed = self._client, True
+        if client is not None and self._owns_client:
+            await client.aclose()
+
+    def _ready(self) -> AsyncExchange:
+        """Return the exchange, made on first use."""
+        if self._is_closed:
+            raise closed_error()
+        if self._exchange is None:
+            from http_util._async.exchange import AsyncExchange
+            from http_util.client import build_async_client
+
+            if self._client is None:
+                self._client = build_async_client(self._http)
+            self._exchange = AsyncExchange(
+                self._client,
+                clock=self._clock,
+                rng=self._rng,
+                max_response_bytes=self._http.max_response_bytes,
+                max_event_bytes=self._http.max_event_bytes,
+                budget=self._budget,
+                hooks=self._hooks,
+            )
+        return self._exchange
+
+
+def closed_error() -> InvalidState:
+    """
+    Return the error for a call on something that was closed.
+
+    Spec: CLI-15
+    """
+    return InvalidState("the client is closed; make another one", reason="closed")

@@ -1,0 +1,70 @@
+"""The operations of the client as type checkers see them, in both colours: never run, only read."""
+
+from __future__ import annotations
+
+from typing import Any, assert_type
+
+from openai_client import AsyncClient, AsyncPage, AsyncStream, Client, Page, Stream
+from openai_client._generated.operations.chat import create_chat_completion, stream_chat_completion
+from openai_client.operation import Operation, StreamOperation
+from openai_client.types import (
+    ChatCompletionRequestUserMessage,
+    CreateChatCompletionRequest,
+    CreateChatCompletionResponse,
+    CreateChatCompletionStreamResponse,
+    CreateEmbeddingRequest,
+    CreateEmbeddingResponse,
+    CreateResponse,
+    ListModelsResponse,
+    Model,
+    Response,
+    ResponseCompletedEvent,
+    Unknown,
+)
+
+BODY = CreateChatCompletionRequest(model="m", messages=[ChatCompletionRequestUserMessage(content="Hello")])
+
+
+def values() -> None:
+    """Operations are values with exact results."""
+    assert_type(create_chat_completion(BODY), Operation[CreateChatCompletionResponse])
+    assert_type(stream_chat_completion(BODY), StreamOperation[CreateChatCompletionStreamResponse])
+
+
+def blocking(client: Client) -> None:
+    """On a blocking client a method returns its result."""
+    assert_type(client.models.list(), ListModelsResponse)
+    assert_type(client.models.retrieve("m"), Model)
+    assert_type(client.chat.completions.create(BODY), CreateChatCompletionResponse)
+    assert_type(client.chat.completions.stream(BODY), Stream[CreateChatCompletionStreamResponse])
+    assert_type(client.chat.completions.list(limit=2), Page[CreateChatCompletionResponse])
+    assert_type(client.embeddings.create(CreateEmbeddingRequest(model="m", input="x")), CreateEmbeddingResponse)
+    assert_type(client.responses.create(CreateResponse(model="m", input="x")), Response)
+    client.responses.delete("r")
+    with client.responses.stream(CreateResponse(model="m", input="x")) as events:
+        for event in events:
+            if isinstance(event, ResponseCompletedEvent):
+                assert_type(event.response, Response)
+            elif isinstance(event, Unknown):
+                assert_type(event.anything, Any)
+
+
+async def awaited(client: AsyncClient) -> None:
+    """On a client of an event loop a method returns what is awaited."""
+    assert_type(await client.models.retrieve("m"), Model)
+    assert_type(await client.chat.completions.create(BODY), CreateChatCompletionResponse)
+    assert_type(client.chat.completions.stream(BODY), AsyncStream[CreateChatCompletionStreamResponse])
+    assert_type(await client.chat.completions.list(order="asc"), AsyncPage[CreateChatCompletionResponse])
+    assert_type(await client.responses.create(CreateResponse(model="m", input="x")), Response)
+
+
+def refused(client: Client) -> None:
+    """What a type checker must refuse; an ignore that nothing needs is itself an error."""
+    # a path parameter is a string
+    client.models.retrieve(1)  # type: ignore[arg-type]
+    # a body is its own model
+    client.chat.completions.create(CreateEmbeddingRequest(model="m", input="x"))  # type: ignore[arg-type]
+    # a field is known
+    CreateEmbeddingRequest(model="m", input="x", colour="blue")  # type: ignore[call-arg]
+    # an enumeration that is only sent is closed
+    client.chat.completions.list(order="up")  # type: ignore[arg-type]

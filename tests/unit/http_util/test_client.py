@@ -1,0 +1,139 @@
+"""Clients: nothing happens that the settings do not say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from http_util.client import AsyncEgressGuard, EgressGuard, build_async_client, build_client
+from http_util.config import HttpConfig
+from http_util.errors import PolicyFailure
+from http_util.testing import Answer, ScriptedUpstream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_httpx import HTTPXMock
+
+URL = "https://api.example.com/v1"
+CONFIG = HttpConfig(base_url=URL)
+
+
+async def get(upstream: ScriptedUpstream, path: str = "/models", config: HttpConfig = CONFIG) -> httpx.Response:
+    """Make one call through an asynchronous client."""
+    async with build_async_client(config, transport=upstream) as client:
+        return await client.get(f"{URL}{path}")
+
+
+@pytest.mark.requirement("HTU-12")
+async def test_redirects_are_not_followed() -> None:
+    """The answer with the redirect is the answer."""
+    answer = await get(ScriptedUpstream(Answer(status=302, headers={"location": "https://evil.example/"})))
+    assert answer.status_code == 302
+
+
+@pytest.mark.requirement("HTU-PERF-1301")
+async def test_cookies_are_neither_kept_nor_sent() -> None:
+    """Two calls through one client share nothing but connections."""
+    upstream = ScriptedUpstream(Answer(headers={"set-cookie": "session=1"}), Answer())
+    async with build_async_client(CONFIG, transport=upstream) as client:
+        await client.get(URL)
+        client.cookies.set("a", "b")
+        await client.get(URL)
+    assert "cookie" not in upstream.requests[1].headers
+
+
+@pytest.mark.requirement("HTU-13", "HTU-PERF-1301")
+async def test_identity_encoding_is_asked_for_and_no_credentials_are_in_the_client() -> None:
+    """Headers of a bare call."""
+    upstream = ScriptedUpstream(Answer())
+    await get(upstream)
+    assert upstream.requests[0].headers == {
+        "host": "api.example.com",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "connection": "keep-alive",
+        "user-agent": "worker-adapters",
+    }
+
+
+@pytest.mark.requirement("HTU-1001", "HTU-14")
+async def test_timeouts_are_those_of_the_settings_and_a_call_may_have_its_own() -> None:
+    """connect, pool, write and read."""
+    async with build_async_client(CONFIG, transport=ScriptedUpstream()) as client:
+        assert client.timeout == httpx.Timeout(connect=5.0, pool=5.0, write=30.0, read=30.0)
+        assert client.build_request("GET", URL, timeout=1.0).extensions["timeout"]["read"] == 1.0
+
+
+@pytest.mark.requirement("HTU-EXP-1101", "HTU-SEC-1401", "SEC-12")
+@pytest.mark.parametrize("build", [build_async_client, build_client])
+def test_proxies_of_the_environment_are_ignored(
+    build: Callable[[HttpConfig], httpx.AsyncClient | httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mount appears though every proxy variable is set."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://evil.example:3128")
+    client = build(CONFIG)
+    assert client._mounts == {}
+    assert not client.trust_env
+
+
+@pytest.mark.requirement("SEC-11")
+async def test_a_request_to_another_host_is_refused_before_it_reaches_the_transport() -> None:
+    """Absolute URLs, other ports and plain HTTP are caught in both colours."""
+    upstream = ScriptedUpstream()
+    async with build_async_client(CONFIG, transport=upstream) as client:
+        for url in ("https://evil.example/v1", "https://api.example.com:8443/v1", "http://api.example.com/v1"):
+            with pytest.raises(PolicyFailure, match="egress policy"):
+                await client.get(url)
+    with build_client(CONFIG, transport=upstream) as client, pytest.raises(PolicyFailure, match="egress policy"):
+        client.get("https://evil.example/v1")
+    assert upstream.requests == []
+
+
+@pytest.mark.requirement("SEC-11", "HTU-SEC-1401")
+@pytest.mark.parametrize("build", [build_async_client, build_client])
+def test_the_guard_stands_in_front_of_the_proxy_and_of_what_goes_around_it(
+    build: Callable[[HttpConfig], httpx.AsyncClient | httpx.Client],
+) -> None:
+    """The proxy's transport and the direct one for no_proxy hosts are both behind a guard."""
+    config = HttpConfig(
+        base_url=URL,
+        proxy="http://proxy.example:3128",
+        proxy_auth="user:hunter2",
+        no_proxy=["direct.example", "::1"],
+        egress=["api.example.com", "direct.example"],
+    )
+    client = build(config)
+    through = client._transport_for_url(httpx.URL(URL))
+    around = client._transport_for_url(httpx.URL("https://direct.example/"))
+    assert isinstance(through, AsyncEgressGuard | EgressGuard)
+    assert isinstance(around, AsyncEgressGuard | EgressGuard)
+    assert "Proxy" in type(through._transport._pool).__name__
+    assert "Proxy" not in type(around._transport._pool).__name__
+    assert client._transport_for_url(httpx.URL("https://[::1]/")) is around
+
+
+async def test_the_owner_closes_the_transport() -> None:
+    """Closing the client closes what it stands on, in both colours."""
+    upstreams = ScriptedUpstream(), ScriptedUpstream()
+    async with build_async_client(CONFIG, transport=upstreams[0]):
+        pass
+    with build_client(CONFIG, transport=upstreams[1]):
+        pass
+    assert [upstream.is_closed for upstream in upstreams] == [True, True]
+
+
+async def test_requests_of_the_real_engine_are_caught_by_the_usual_mock(httpx_mock: HTTPXMock) -> None:
+    """Whoever tests with pytest-httpx sees every request, in both colours, and permits are given back."""
+    for _ in range(3):
+        httpx_mock.add_response(url=f"{URL}/models", text="mocked")
+    config = HttpConfig(base_url=URL, max_connections=1, pool_timeout=0.01)
+    async with build_async_client(config) as client:
+        assert (await client.get(f"{URL}/models")).text == "mocked"
+        async with client.stream("GET", f"{URL}/models") as answer:
+            assert await answer.aread() == b"mocked"
+    with build_client(config) as client:
+        assert client.get(f"{URL}/models").text == "mocked"

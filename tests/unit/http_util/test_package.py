@@ -1,0 +1,45 @@
+"""The public face of the package."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import http_util
+
+
+def test_every_public_name_is_there_and_the_list_is_sorted() -> None:
+    """`__all__`, the lazy table and the type checkers' imports name the same things."""
+    for name in http_util.__all__:
+        assert getattr(http_util, name) is not None
+    assert sorted(http_util.__all__) == dir(http_util)
+    assert set(http_util.__all__) == set(http_util._HOME)
+    tree = ast.parse(Path(http_util.__file__).read_text())
+    guarded = next(node for node in tree.body if isinstance(node, ast.If))
+    assert {alias.name for node in guarded.body for alias in node.names} == set(http_util.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """Like any module's."""
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = http_util.nothing
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import http_util", {"httpx", "pydantic", "tenacity", "structlog", "h2"}),
+        ("from http_util import HttpFailure, RetryPolicy, redact_text", {"httpx", "pydantic", "tenacity", "structlog"}),
+        ("from http_util import SseDecoder", {"httpx", "pydantic", "tenacity"}),
+        ("from http_util import HttpConfig", {"httpx", "tenacity", "h2"}),
+    ],
+)
+def test_a_name_loads_only_what_it_needs(code: str, absent: set[str]) -> None:
+    """By module names, because milliseconds flicker."""
+    probe = f"import sys; {code}; print(*sorted(name for name in {absent!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []

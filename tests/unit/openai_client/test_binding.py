@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from openai_client.binding import AsyncResource, SyncResource, endpoint, page_endpoint, stream_endpoint
+from openai_client.operation import (
+    CLIENT_DEFAULTS,
+    CallOptions,
+    Operation,
+    PageOperation,
+    StreamOperation,
+    as_text,
+    path,
+)
+
+
+def retrieve(name: str, *, options: CallOptions = CLIENT_DEFAULTS) -> Operation[str]:
+    """Return one thing."""
+    return Operation(operation_id="one", method="GET", path=path("/{name}", name=name), parse=as_text, options=options)
+
+
+def follow(name: str) -> StreamOperation[str]:
+    """Stream one thing."""
+    return StreamOperation(operation_id="flow", method="POST", path=path("/{name}", name=name), parse_event=as_text)
+
+
+def listing() -> PageOperation[str]:
+    """List things."""
+    return PageOperation(operation_id="all", method="GET", path="/", parse=lambda data: [data])
+
+
+class _Things:
+    retrieve = endpoint(retrieve)
+    follow = stream_endpoint(follow)
+    list = page_endpoint(listing)
+
+
+class Things(_Things, SyncResource):
+    """Things, blocking."""
+
+
+class AsyncThings(_Things, AsyncResource):
+    """Things, awaited."""
+
+
+class Recorder:
+    """A client that answers with what it was asked to do."""
+
+    def execute(self, *asked: Any) -> Any:
+        """Return what was asked."""
+        return ("execute", *asked)
+
+    def open_stream(self, *asked: Any) -> Any:
+        """Return what was asked."""
+        return ("open_stream", *asked)
+
+    def fetch_page(self, *asked: Any) -> Any:
+        """Return what was asked."""
+        return ("fetch_page", *asked)
+
+    def __repr__(self) -> str:
+        return "Recorder()"
+
+
+class AsyncRecorder(Recorder):
+    """The same for an event loop."""
+
+    async def execute(self, *asked: Any) -> Any:
+        """Return what was asked."""
+        return ("execute", *asked)
+
+
+@pytest.mark.requirement("CLI-03")
+@pytest.mark.parametrize("resource", [Things(Recorder()), AsyncThings(Recorder())])
+def test_each_descriptor_asks_its_client_for_its_own_kind_of_call(resource: Any) -> None:
+    """Documents are executed, streams opened, pages fetched, each with the operation's options."""
+    options = CallOptions(timeout=1.0)
+    assert resource.retrieve("a", options=options) == ("execute", retrieve("a", options=options), options)
+    assert resource.follow("a") == ("open_stream", follow("a"), CLIENT_DEFAULTS)
+    kind, operation, _ = resource.list()
+    assert (kind, operation.operation_id) == ("fetch_page", "all")
+
+
+@pytest.mark.requirement("CLI-03")
+async def test_on_an_event_loop_the_result_is_awaited() -> None:
+    """A wrong argument still fails at the call, before anything is awaited."""
+    things = AsyncThings(AsyncRecorder())
+    assert (await things.retrieve("a"))[0] == "execute"
+    with pytest.raises(ValueError, match="path parameter name"):
+        things.retrieve("")
+
+
+def test_a_bound_method_keeps_name_signature_and_docstring() -> None:
+    """Help and completion show the operation's own."""
+    bound = Things(Recorder()).retrieve
+    assert (bound.__name__, bound.__doc__) == ("retrieve", "Return one thing.")
+    assert list(inspect.signature(bound).parameters) == ["name", "options"]
+
+
+def test_on_the_class_the_descriptor_gives_the_function_that_makes_the_value() -> None:
+    """A test or a batch can have the operation without a client."""
+    assert Things.retrieve.build is retrieve
+    assert Things.follow.build("a") == follow("a")
+    assert Things.list.__doc__ == "List things."
+
+
+def test_a_resource_shows_its_client() -> None:
+    """And nothing else."""
+    assert repr(Things(Recorder())) == "Things(Recorder())"
+    assert repr(AsyncThings(Recorder())) == "AsyncThings(Recorder())"

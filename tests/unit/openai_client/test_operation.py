@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+from typing import Any, Literal
+
+import pytest
+
+from openai_client.base_model import RequestModel, ResponseModel, constant
+from openai_client.operation import (
+    CLIENT_DEFAULTS,
+    CallOptions,
+    Operation,
+    PageOperation,
+    StreamEnd,
+    as_bytes,
+    as_nothing,
+    as_text,
+    path,
+    query,
+    unstreamed,
+)
+
+
+class Body(RequestModel):
+    """A request body that can be streamed."""
+
+    type: Literal["body"] = constant("body")
+    text: str
+    stream: bool | None = None
+    weight: float | None = None
+
+
+class Item(ResponseModel):
+    """One listed thing."""
+
+    id: str | None = None
+
+
+class Items(ResponseModel):
+    """One page of things."""
+
+    data: list[Item]
+    has_more: bool | None = None
+    last_id: str | None = None
+    next_page: str | None = None
+
+
+def post(body: Any = None, **fields: Any) -> Operation[Item]:
+    """An operation that posts a body."""
+    return Operation(operation_id="op", method="POST", path="/x", parse=Item.from_wire, body=body, **fields)
+
+
+def listing(query: tuple[tuple[str, str], ...] = (), cursor: str = "after") -> PageOperation[Item]:
+    """An operation that lists items."""
+    return PageOperation(operation_id="ops", method="GET", path="/x", parse=Items.from_wire, query=query, cursor=cursor)
+
+
+def test_an_operation_is_a_frozen_value_that_can_be_compared() -> None:
+    """Two calls that say the same are the same; nothing can be changed afterwards."""
+    assert post(Body(text="a")) == post(Body(text="a"))
+    assert post(Body(text="a")) != post(Body(text="b"))
+    with pytest.raises(FrozenInstanceError):
+        post().method = "GET"
+
+
+@pytest.mark.requirement("CLI-09")
+def test_the_body_is_the_same_bytes_each_time() -> None:
+    """Fields in the schema's order, then what the operation decides, then what the caller adds."""
+    options = CallOptions(extra_body={"top_k": 5, "a": [1]})
+    operation = post(Body(text="ä", weight=1.5), fixed={"stream": True}, options=options)
+    expected = '{"type":"body","text":"ä","weight":1.5,"stream":true,"top_k":5,"a":[1]}'.encode()
+    assert operation.body_bytes() == operation.body_bytes() == expected
+
+
+def test_a_call_without_a_body_sends_none_unless_something_is_added() -> None:
+    """An empty body is not a body."""
+    assert post().body_bytes() is None
+    assert post(options=CallOptions(extra_body={"a": 1})).body_bytes() == b'{"a":1}'
+    assert post(b"raw").body_bytes() == b"raw"
+
+
+def test_a_form_has_no_json_body() -> None:
+    """Files are written by the multipart room."""
+    with pytest.raises(TypeError, match="multipart/form-data"):
+        post(Body(text="a"), content_type="multipart/form-data").body_bytes()
+
+
+@pytest.mark.requirement("FWD-11")
+@pytest.mark.parametrize("name", ["text", "type", "stream"])
+def test_extra_body_never_overwrites_what_is_already_decided(name: str) -> None:
+    """A field the body has set, a constant, and a field of the operation are refused, by name."""
+    with pytest.raises(ValueError, match=f"extra_body must not repeat .*{name}"):
+        post(Body(text="a"), fixed={"stream": True}, options=CallOptions(extra_body={name: "other"}))
+
+
+@pytest.mark.requirement("FWD-11")
+def test_extra_body_may_give_a_schema_field_that_was_left_unset() -> None:
+    """It is then the vendor's matter whether the value is good."""
+    operation = post(Body(text="a"), options=CallOptions(extra_body={"weight": "heavy"}))
+    assert json.loads(operation.body_bytes() or b"") == {"type": "body", "text": "a", "weight": "heavy"}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"body": b"raw"}, {"method": "GET"}, {"content_type": "multipart/form-data", "body": Body(text="a")}]
+)
+def test_extra_body_needs_a_json_body(fields: dict[str, Any]) -> None:
+    """There is nothing to merge it into."""
+    fields = {"method": "POST", **fields}
+    with pytest.raises(ValueError, match="extra_body needs a JSON body"):
+        Operation(operation_id="op", path="/x", parse=as_bytes, options=CallOptions(extra_body={"a": 1}), **fields)
+
+
+def test_a_streamed_operation_refuses_a_body_that_says_otherwise() -> None:
+    """stream=false in the body and stream=true in the operation cannot both be meant."""
+    with pytest.raises(ValueError, match=r"body.stream is False"):
+        post(Body(text="a", stream=False), fixed={"stream": True})
+    assert b'"stream":true' in (post(Body(text="a", stream=True), fixed={"stream": True}).body_bytes() or b"")
+
+
+def test_an_operation_with_one_answer_refuses_a_body_that_streams() -> None:
+    """The streamed operation is another one."""
+    body = Body(text="a", stream=False)
+    assert unstreamed(body) is body
+    with pytest.raises(ValueError, match=r"body.stream must be unset or false"):
+        unstreamed(Body(text="a", stream=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("gpt-4o", "/models/gpt-4o"),
+        ("org/model:tag", "/models/org%2Fmodel%3Atag"),
+        ("../admin", "/models/..%2Fadmin"),
+        ("a?b#c", "/models/a%3Fb%23c"),
+        ("a b\r\nX: y", "/models/a%20b%0D%0AX%3A%20y"),
+        ("%2e%2e", "/models/%252e%252e"),
+        ("...", "/models/..."),
+        ("é", "/models/%C3%A9"),
+    ],
+)
+def test_no_path_parameter_can_change_the_path(value: str, expected: str) -> None:
+    """Whatever means something in a URL is percent-encoded."""
+    assert path("/models/{model}", model=value) == expected
+
+
+@pytest.mark.parametrize("value", ["", ".", "..", None, 7, "\ud800"])
+def test_a_path_parameter_that_cannot_be_a_segment_is_refused_by_name(value: Any) -> None:
+    """Empty and dots would address something else; a lone surrogate is no text."""
+    with pytest.raises(ValueError, match="path parameter model must be"):
+        path("/models/{model}", model=value)
+
+
+def test_query_parameters_are_written_as_the_api_reads_them() -> None:
+    """None is left out, the order given is kept."""
+    assert query(
+        limit=2, order="asc", after=None, flag=True, off=False, include=["a", "b"], metadata={"k": "v"}, from_="x"
+    ) == (
+        ("limit", "2"),
+        ("order", "asc"),
+        ("flag", "true"),
+        ("off", "false"),
+        ("include[]", "a"),
+        ("include[]", "b"),
+        ("metadata[k]", "v"),
+        ("from", "x"),
+    )
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_page_leads_to_the_next_one_by_its_last_item() -> None:
+    """The cursor is `last_id`, else the id of the last item; an older cursor is replaced."""
+    operation = listing((("limit", "2"), ("after", "old")))
+    following = operation.following(Items(data=[Item(id="b")], has_more=True, last_id="c"))
+    assert following is not None
+    assert following.query == (("limit", "2"), ("after", "c"))
+    following = operation.following(Items(data=[Item(id="b")], has_more=True))
+    assert following is not None
+    assert following.query == (("limit", "2"), ("after", "b"))
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_page_that_pages_by_token_uses_the_token() -> None:
+    """Usage lists hand out `next_page`."""
+    following = listing(cursor="page").following(Items(data=[Item(id="b")], has_more=True, next_page="t"))
+    assert following is not None
+    assert following.query == (("page", "t"),)
+    assert listing(cursor="page").following(Items(data=[Item(id="b")], has_more=True)) is None
+
+
+@pytest.mark.requirement("CLI-18")
+@pytest.mark.parametrize(
+    "page",
+    [
+        Items(data=[Item(id="b")], has_more=False),
+        Items(data=[Item(id="b")]),
+        Items(data=[], has_more=True),
+        Items(data=[Item()], has_more=True),
+    ],
+)
+def test_a_page_without_more_or_without_a_cursor_is_the_last(page: Items) -> None:
+    """Nothing loops on a server that forgets to say so."""
+    assert listing().following(page) is None
+
+
+@pytest.mark.requirement("CLI-10")
+def test_a_stream_ends_by_its_mark_or_by_an_event_type() -> None:
+    """Both rules are data of the operation."""
+    end = StreamEnd(event_types=frozenset({"done"}))
+    assert end.is_sentinel(b" [DONE] ")
+    assert not end.is_sentinel(b'{"text":"[DONE]"}')
+    assert not StreamEnd(sentinel=None).is_sentinel(b"[DONE]")
+    assert end.is_last(Item.from_wire(b'{"type":"done"}'))
+    assert not end.is_last(Item.from_wire(b'{"type":"delta"}'))
+    assert not end.is_last(Item())
+
+
+@pytest.mark.requirement("CLI-11")
+def test_options_belong_to_one_call() -> None:
+    """They travel with the operation and change nothing else in it."""
+    options = CallOptions(timeout=3.0, idempotency_key="k")
+    changed = post().with_options(options)
+    assert changed.options is options
+    assert post().options is CLIENT_DEFAULTS
+    assert changed.with_options(CLIENT_DEFAULTS) == post()
+
+
+@pytest.mark.requirement("CLI-11")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": -1.0}, "timeout"),
+        ({"timeout": float("nan")}, "timeout"),
+        ({"idempotency_key": ""}, "idempotency_key"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
+    """A timeout is above 0, a key is not empty."""
+    with pytest.raises(ValueError, match=message):
+        CallOptions(**options)
+
+
+def test_answers_that_are_not_json_have_parsers_too() -> None:
+    """Bytes stay, text is decoded without failing, nothing is nothing."""
+    assert as_bytes(b"\xff") == b"\xff"
+    assert as_text(b"a\xff") == "a\ufffd"
+    assert as_nothing(b"anything") is None

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upstream_simulator.body_faults import apply_body_faults, join_tokens
+from upstream_simulator.faults import read_faults
+from upstream_simulator.steps import Break, Send, Step, Wait
+
+BODY: list[Step] = [Send("data: é\n\n".encode(), 1), Wait(1.0, is_pace=True), Send(b"data: two\n\n", 1)]
+WHOLE = b"".join(step.data for step in BODY if isinstance(step, Send))
+
+
+def sent(steps: list[Step]) -> bytes:
+    """Join the bytes of all steps."""
+    return b"".join(step.data for step in steps if isinstance(step, Send))
+
+
+@pytest.mark.requirement("SIM-06")
+@given(st.integers(0, len(WHOLE)))
+def test_a_cut_at_every_byte_sends_exactly_the_bytes_before_it(size: int) -> None:
+    """A prefix of the body, then the break, and nothing else; inside a chunk the rest stays announced."""
+    steps = list(apply_body_faults(BODY, read_faults({"cut": size, "cut_by": "close"})))
+    assert sent(steps) == WHOLE[:size]
+    assert [step for step in steps if isinstance(step, Break)] == [Break("close")]
+    assert isinstance(steps[-1], Break)
+    withheld = [step.withheld for step in steps if isinstance(step, Send) and step.withheld]
+    assert bool(withheld) is (size < len(WHOLE))
+
+
+@pytest.mark.requirement("SIM-06")
+@given(st.integers(1, 30))
+def test_drips_are_no_larger_than_asked_and_lose_nothing(size: int) -> None:
+    """The bytes are the same, the tokens too; a pause follows each drip."""
+    steps = list(apply_body_faults(BODY, read_faults({"drip": size, "drip_ms": 5})))
+    sends = [step for step in steps if isinstance(step, Send)]
+    assert sent(steps) == WHOLE
+    assert max(len(step.data) for step in sends) <= size
+    assert sum(step.tokens for step in sends) == 2
+    assert sum(step == Wait(0.005) for step in steps) == len(sends)
+
+
+@pytest.mark.requirement("SIM-06")
+def test_a_character_is_never_in_one_write() -> None:
+    """Each multi-byte character is cut after its first byte."""
+    steps = list(apply_body_faults(BODY, read_faults("split_utf8")))
+    first = steps[0]
+    assert isinstance(first, Send)
+    assert first.data.endswith(b"\xc3")
+    assert sent(steps) == WHOLE
+
+
+@pytest.mark.requirement("SIM-06")
+def test_a_cut_after_tokens_counts_tokens_not_events() -> None:
+    """Events without tokens pass freely."""
+    steps = list(apply_body_faults([Send(b"role"), *BODY], read_faults("cut_after_tokens=1")))
+    assert sent(steps) == b"role" + WHOLE[: len("data: é\n\n".encode())]
+    assert list(apply_body_faults(BODY, read_faults("cut_after_tokens=0"))) == [Break("reset")]
+
+
+@pytest.mark.requirement("SIM-03")
+def test_tokens_are_gathered_into_longer_writes() -> None:
+    """Two tokens a write make one write of two; what is left over goes last, the pause stays."""
+    assert list(join_tokens(BODY, 2)) == [Wait(1.0, is_pace=True), Send(WHOLE, 2)]
+    assert list(join_tokens([Send(b"a", 1), Send(b"b")], 2)) == [Send(b"ab", 1)]
