@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from typing import Final
-from uuid import uuid4
 
 CORRELATION_HEADER: Final = "X-Correlation-Id"
 
@@ -21,4 +20,10 @@ correlation_id: Final[ContextVar[str | None]] = ContextVar("correlation_id", def
 
 def current_correlation_id() -> str:
     """The id of the current context, or a new UUIDv4 when there is none."""
-    return correlation_id.get() or str(uuid4())
+    given = correlation_id.get()
+    if given:
+        return given
+    # A host sets the id, so most programs never need the module.
+    from uuid import uuid4
+
+    return str(uuid4())

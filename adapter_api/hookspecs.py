@@ -30,6 +30,7 @@ hookspec = pluggy.HookspecMarker(PROJECT_NAME)
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 
 
+# A specification has no body: pluggy reads its name and its arguments.
 @hookspec
 def worker_adapter_plugins() -> AdapterPlugin | Sequence[AdapterPlugin]:  # type: ignore[empty-body]
     """

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from adapter_api.conformance import CHECKS, ConformanceFailure, check_worker_adapter
 from adapter_api.correlation import current_correlation_id
@@ -154,6 +155,7 @@ class ScriptedAdapter:
         self._slots = slots
         self._model = model
         self._sources: dict[str, _ScriptedSource] = {}
+        self._streams: WeakValueDictionary[str, TokenStream] = WeakValueDictionary()
         self.ready = ready
         """What `health` reports from now on."""
         self.health_error: BaseException | None = None
@@ -213,7 +215,7 @@ class ScriptedAdapter:
         steps = self._steps(task) if callable(self._steps) else self._steps
         source = _ScriptedSource(self, task.task_id, answer("Hello", " world") if steps is None else steps)
         self._sources[task.task_id] = source
-        source.stream = stream = TokenStream(source, task_id=task.task_id, origin=self._name)
+        stream = self._streams[task.task_id] = TokenStream(source, task_id=task.task_id, origin=self._name)
         try:
             await source.start()
         except BaseException:
@@ -224,10 +226,11 @@ class ScriptedAdapter:
     async def cancel(self, task_id: str) -> None:
         """Stop the task, if it is in flight."""
         self.cancelled.append(task_id)
-        source = self._sources.get(task_id)
+        # Also a stream that the script has finished may hold tokens that nobody has read yet.
+        stream, source = self._streams.get(task_id), self._sources.get(task_id)
+        if stream is not None:
+            stream.stop_delivery()
         if source is not None:
-            if source.stream is not None:
-                source.stream.stop_delivery()
             await source.cancel()
 
     async def engine_version(self) -> str:
@@ -274,7 +277,6 @@ class _ScriptedSource:
         self._stop = asyncio.Event()
         self._tokens = 0
         self._is_over = False
-        self.stream: TokenStream | None = None
 
     async def start(self) -> None:
         self._first = await self._play()

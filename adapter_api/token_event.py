@@ -65,6 +65,7 @@ class TokenEvent:
         """Equal by value."""
         return isinstance(other, TokenEvent) and other.kind == self.kind and other.data == self.data
 
+    # Python's own way to say unhashable; the type of `object.__hash__` has no room for it.
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:

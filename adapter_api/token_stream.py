@@ -76,7 +76,18 @@ class TokenStream:
     Spec: ADP-02
     """
 
-    __slots__ = ("_closed", "_guard", "_origin", "_reading", "_ready", "_source", "_stopping", "_terminal", "task_id")
+    __slots__ = (
+        "__weakref__",  # who cancels by id finds a stream that still holds tokens, and does not keep it alive
+        "_closed",
+        "_guard",
+        "_origin",
+        "_reading",
+        "_ready",
+        "_source",
+        "_stopping",
+        "_terminal",
+        "task_id",
+    )
 
     def __init__(self, source: TokenSource, *, task_id: str, origin: str) -> None:
         """

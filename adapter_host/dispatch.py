@@ -199,14 +199,16 @@ class Dispatch:
         if not self.is_cancelled:
             self.is_cancelled = True
             self.story.cancelling()
-        self._stop_delivery()
+        # From here on start() gives out no stream; one that is out gives out no token.
+        if self.stream is not None:
+            self.stream.stop_delivery()
+        starting = self.starting
         await self._stop_adapter()
-        if self.starting is not None and self.starting is not asyncio.current_task():
+        if starting is not None and starting is not asyncio.current_task():
             await self.owner.clock.sleep(0)
             # Still there after its turn: the adapter's cancel did not end its submit, or none was under way yet.
-            self.starting.cancel()
-            await asyncio.wait([self.starting])
-        self._stop_delivery()
+            starting.cancel()
+            await asyncio.wait([starting])
         self.stop("cancelled")
 
     async def drop(self) -> None:
@@ -225,10 +227,6 @@ class Dispatch:
         if not self.is_over:
             self.story.failed(error, self.tokens, self.owner.metrics, cause=cause)
             self._settle(error)
-
-    def _stop_delivery(self) -> None:
-        if self.stream is not None:
-            self.stream.stop_delivery()
 
     async def _stop_adapter(self) -> None:
         """Tell the adapter to stop the task; close its stream when it cannot be told."""
@@ -302,7 +300,9 @@ class Dispatch:
         """What a stream gives that stopped by itself."""
         if self.is_cancelled:
             facts = {"tokens_out": self.tokens, "decode_ms": 0, "decode_time_ms": 0, "finish_reason": "cancelled"}
-            return [TokenEvent("end", {**facts, "evidence": "cancelled"})]
+            end = TokenEvent("end", {**facts, "evidence": "cancelled"})
+            has_started = self._inner is not None and self._inner.has_started
+            return [end] if has_started else [TokenEvent("started", {"engine_version": "unknown"}), end]
         name = self._inner.origin if self._inner else "the adapter"
         violation = OrderViolation(f"{name}: the stream stopped without end or error")
         self.fail(WorkerError("order_violation", str(violation), streaming=True))
@@ -318,6 +318,8 @@ class Dispatch:
 
     def _settle(self, error: WorkerError | None, *, ended_well: bool = False) -> None:
         self.is_over = True
+        # Nobody needs them any more, and they would keep each other alive until the garbage collector comes.
+        self.starting = self.stream = None
         if self.replica is not None:
             self.replica.release()
         breaker = self.pool.breaker

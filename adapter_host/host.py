@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
+from weakref import WeakValueDictionary
 
 from adapter_api import (
     InvalidTask,
@@ -114,6 +115,8 @@ class AdapterHost:
         )
         self._retirement = Retirement(self, self._registry)
         self._tasks: dict[tuple[str, str], Dispatch] = {}
+        # A stream may be over upstream and still hold tokens for its reader: a cancel has to find it then, too.
+        self._delivering: WeakValueDictionary[tuple[str, str], TokenStream] = WeakValueDictionary()
         self._idle = asyncio.Event()
         self._idle.set()
         self._turn = 0
@@ -302,9 +305,9 @@ class AdapterHost:
             caller = asyncio.current_task()
             if dispatch.is_cancelled and not (caller and caller.cancelling()):
                 raise TaskCancelled from None
-            if dispatch.stream is not None:
-                # The caller is cancelled in the moment in which its stream was ready: nobody will read it.
-                await dispatch.stream.aclose()
+            # The caller is cancelled: before the start had its first turn, on the way, or just when the stream was
+            # ready and nobody will read it.
+            await dispatch.drop()
             raise
 
     async def cancel(self, pool_id: str, task_id: str) -> None:
@@ -319,10 +322,12 @@ class AdapterHost:
         Spec: AH-1004, HST-02
         """
         dispatch = self._tasks.get((pool_id, task_id))
-        if dispatch is None:
-            self._registry.pool(pool_id)
-        else:
+        if dispatch is not None:
             await dispatch.cancel()
+        elif (stream := self._delivering.get((pool_id, task_id))) is not None:
+            stream.stop_delivery()
+        else:
+            self._registry.pool(pool_id)
 
     async def cancel_all(self, *, via: object = None, replica: Replica | None = None) -> None:
         """Stop every task; or only those that came *via* one view of the host, or those on one *replica*."""
@@ -465,6 +470,8 @@ class AdapterHost:
             if self._place(dispatch, asked=set()):
                 await self._ask_and_place(dispatch, deadline)
             stream = await dispatch.start(self._with_time_left(dispatch))
+            for key in dispatch.keys:
+                self._delivering[key] = stream
         except WorkerError as error:
             if error.reason == "cancelled":
                 dispatch.stop("cancelled")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 from codegen.annotations import literal
@@ -11,6 +12,7 @@ from codegen.plan import class_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_NAMES_WIDTH: Final = 108
 _MODULE: Final = '''"""
 The families of the API and where they live. Nothing is imported before a family is first used.
 
@@ -74,9 +76,11 @@ if TYPE_CHECKING:
 
 {imports}
 
-MODELS: Final[Mapping[str, tuple[str, ...]]] = {{
+_NAMES: Final = {{
 {entries}
 }}
+
+MODELS: Final[Mapping[str, tuple[str, ...]]] = {{module: tuple(names.split()) for module, names in _NAMES.items()}}
 """Names of models by their module below `openai_client._generated.models`."""
 '''
 
@@ -117,7 +121,11 @@ def index_source(models: Mapping[str, Iterable[str]]) -> str:
         notice=NOTICE,
         imports="\n".join(f"    from {ROOT}.models.{module} import *" for module in sorted(models)),
         entries="\n".join(
-            f"    {literal(module)}: ({', '.join(literal(name) for name in sorted(models[module]))},),"
-            for module in sorted(models)
+            f"    {literal(module)}: (\n{_lines(sorted(models[module]))}\n    )," for module in sorted(models)
         ),
     )
+
+
+def _lines(names: list[str]) -> str:
+    lines = textwrap.wrap(" ".join(names), _NAMES_WIDTH, break_long_words=False)
+    return "\n".join(f"        {literal(line + ' ')}" for line in lines)

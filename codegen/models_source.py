@@ -167,7 +167,7 @@ def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, 
 def import_block(groups: Mapping[str, set[str]]) -> str:
     """Return the import statements for *groups*, names by source, in the linter's order."""
     sections: list[list[str]] = [[], [], []]
-    for source in sorted(groups):
+    for source in sorted(source for source in groups if groups[source]):
         section = 2 if source.startswith("openai_client") else 1 if source == "pydantic" else 0
         sections[section].append(f"from {source} import {', '.join(sorted(groups[source], key=import_order))}")
     return "\n\n".join("\n".join(section) for section in sections if section)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from codegen.annotations import Annotator, literal
 from codegen.families_source import families_source, index_source
-from codegen.models_source import NOTICE, import_block, sources_of
+from codegen.models_source import NOTICE, ROOT, import_block, sources_of
 from codegen.naming import attribute
 from codegen.plan import Direction, class_name, object_of
-from codegen.schema import Limited, Nullable, Ref, Shape
+from codegen.schema import Limited, Nullable, Ref, Scalar, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from codegen.plan import Plan, PlannedOperation
     from codegen.schema import Endpoint, Parameter
 
+Way: TypeAlias = tuple[str, ...]
+"""The way to a resource: `("chat", "completions")` for `client.chat.completions`."""
+
 _IDEMPOTENT: Final = frozenset({"GET", "PUT", "DELETE"})
+_MAX_OPERATIONS: Final = 24
+"""A module holds at most this many operations, about 40 lines each, so that none grows beyond a thousand lines."""
 _DESCRIPTORS: Final = {"Operation": "endpoint", "StreamOperation": "stream_endpoint", "PageOperation": "page_endpoint"}
 
 
@@ -33,18 +38,25 @@ class OperationWriter:
 
     def modules(self) -> dict[str, str]:
         """Return the source of every module of operations by its path below `_generated`, not yet formatted."""
-        return {
-            **{f"operations/{family}.py": self._module(family) for family in self._plan.generated},
+        sources = {
             "families.py": families_source(self._plan.generated),
             "index.py": index_source(self._plan.contents()),
         }
+        for family in self._plan.generated:
+            self._write((family,), self._plan.families[family], sources)
+        return sources
 
-    def _module(self, family: str) -> str:
+    def _write(self, way: Way, operations: tuple[PlannedOperation, ...], sources: dict[str, str]) -> None:
+        """Add the module of the resource at *way*; a resource with too many operations is a folder by resource."""
         module = _Module(self._plan, self._summaries, self._ends)
-        operations = self._plan.families[family]
-        functions = [text for operation in operations for text in module.functions(operation)]
-        resources = module.resources(family)
-        return "\n\n\n".join([module.head(family), *module.parsers(), *functions, *resources])
+        parts = _parts(way, operations) if len(operations) > _MAX_OPERATIONS else {}
+        inside = [item for item in operations if item.resource[: len(way) + 1] not in parts]
+        functions = [text for operation in inside for text in module.functions(operation)]
+        resources = module.resources(way, tuple(parts))
+        name = f"operations/{'/'.join(way)}/__init__.py" if parts else f"operations/{'/'.join(way)}.py"
+        sources[name] = "\n\n\n".join([module.head(way), *module.parsers(), *functions, *resources])
+        for part, items in parts.items():
+            self._write(part, tuple(items), sources)
 
 
 class _Module:
@@ -55,19 +67,24 @@ class _Module:
         self._summaries = summaries
         self._ends = ends
         self._annotator = Annotator(plan.document)
-        self._helpers = {"CLIENT_DEFAULTS", "CallOptions"}
+        self._helpers: set[str] = set()
+        self._elsewhere: tuple[Way, ...] = ()
         self._descriptors = {"AsyncResource", "SyncResource"}
         self._parsers: dict[str, str] = {}
         self._methods: dict[tuple[str, ...], list[tuple[str, str, str]]] = {}
         self._uses_cached_property = False
 
-    def head(self, family: str) -> str:
+    def head(self, way: Way) -> str:
         groups = sources_of(self._annotator.names, self._plan)
         groups["openai_client.binding"] = self._descriptors
-        groups["openai_client.operation"] = self._helpers
+        groups["openai_client.operation"] = (
+            {*self._helpers, "CLIENT_DEFAULTS", "CallOptions"} if self._helpers else set()
+        )
+        for part in self._elsewhere:
+            groups[f"{ROOT}.operations.{'.'.join(part)}"] = {class_name(part), f"Async{class_name(part)}"}
         if self._uses_cached_property:
             groups["functools"] = {"cached_property"}
-        title = f"Operations of the {family} family, and the resources they are methods of."
+        title = f"Operations of `client.{'.'.join(way)}`, and the resources they are methods of."
         return f'"""\n{title}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations\n\n{import_block(groups)}'
 
     def parsers(self) -> list[str]:
@@ -82,10 +99,13 @@ class _Module:
             found.append(self._function(operation, "StreamOperation"))
         return found
 
-    def resources(self, family: str) -> list[str]:
-        prefixes = {way[:length] for way in self._methods for length in range(1, len(way) + 1)}
-        ways = sorted(prefixes | {(family,)}, key=_deepest)
-        return [text for way in ways for text in self._resource(way, [other for other in ways if other[:-1] == way])]
+    def resources(self, root: Way, elsewhere: tuple[Way, ...]) -> list[str]:
+        """Return the classes of the resources at and below *root*, but for those that live *elsewhere*."""
+        self._elsewhere = elsewhere
+        prefixes = {way[:length] for way in self._methods for length in range(len(root), len(way) + 1)}
+        ways = sorted(prefixes | {root}, key=_deepest)
+        known = sorted({*ways, *elsewhere})
+        return [text for way in ways for text in self._resource(way, [other for other in known if other[:-1] == way])]
 
     def _function(self, operation: PlannedOperation, kind: str) -> str:
         endpoint = operation.endpoint
@@ -196,6 +216,8 @@ class _Module:
             return []
         content_type = endpoint.body.content_type
         kind = [] if content_type == "application/json" else [f"content_type={literal(content_type)}"]
+        if endpoint.body.shape == Scalar("str"):
+            return ["body=body.encode()", *kind]
         if endpoint.event is None or endpoint.method == "GET":
             return ["body=body", *kind]
         if is_stream:
@@ -203,7 +225,7 @@ class _Module:
         self._helpers.add("unstreamed")
         return ["body=unstreamed(body)", *kind]
 
-    def _resource(self, way: tuple[str, ...], parts: list[tuple[str, ...]]) -> list[str]:
+    def _resource(self, way: Way, parts: list[Way]) -> list[str]:
         name, place = class_name(way), f"client.{'.'.join(way)}"
         methods = self._methods.get(way, [])
         found = []
@@ -218,13 +240,22 @@ class _Module:
             found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
         return found
 
-    def _part(self, colour: str, way: tuple[str, ...]) -> str:
+    def _part(self, colour: str, way: Way) -> str:
         self._uses_cached_property = True
         name = f"{colour}{class_name(way)}"
         return (
             f"\n    @cached_property\n    def {way[-1]}(self) -> {name}:\n"
             f'        """`client.{".".join(way)}`."""\n        return {name}(self._client)'
         )
+
+
+def _parts(way: Way, operations: tuple[PlannedOperation, ...]) -> dict[Way, list[PlannedOperation]]:
+    """Return the operations below *way* by the resource that follows it."""
+    parts: dict[Way, list[PlannedOperation]] = {}
+    for item in operations:
+        if len(item.resource) > len(way):
+            parts.setdefault(item.resource[: len(way) + 1], []).append(item)
+    return dict(sorted(parts.items()))
 
 
 def _queries(endpoint: Endpoint) -> list[Parameter]:
@@ -262,5 +293,5 @@ def _sentence(operation_id: str) -> str:
     return f"{spaced.capitalize()}."
 
 
-def _deepest(way: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+def _deepest(way: Way) -> tuple[int, tuple[str, ...]]:
     return (-len(way), way)

@@ -69,6 +69,7 @@ class Parser:
         self._schemas: Mapping[str, Any] = document["components"]["schemas"]
         self._paths: Mapping[str, Any] = document["paths"]
         self._names = names
+        self._reserved = {names.get(name, pascal(name)) for name in self._schemas}
         self._pending: set[str] = set()
         self.definitions: dict[str, Definition] = {}
 
@@ -196,6 +197,8 @@ class Parser:
 
     def _object(self, schema: Mapping[str, Any], place: str, owner: str) -> Ref:
         name = self._names.get(place, place)
+        if place != owner and name in self._reserved:
+            raise UnknownConstruct(f"{name} names two schemas: one of its own and one inside {owner}; rename one")
         self._pending.add(name)
         merged = {item.name: item for item in self._properties(schema, name, owner)}
         required = _required(schema, self._schemas)

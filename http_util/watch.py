@@ -162,7 +162,7 @@ class AsyncWatch:
             self._handle = None
 
     def _own_failure(self, task: asyncio.Task[Any], cancelled_before: int) -> HttpFailure | None:
-        """The failure when the wait ended because of this watch, and of nobody else; takes back our own cancellation."""
+        """The failure, if the wait ended because of this watch and of nobody else; takes back our own cancellation."""
         if not self._broken_by_us:
             return None
         self._broken_by_us = False

@@ -241,8 +241,9 @@ def _loaded(value: str, source: str, *, checked: bool) -> LoadedSecret:
     """Return the key with its source, or say about the source what is wrong."""
     try:
         return LoadedSecret(checked_key(value) if checked else unchecked_key(value), source)
-    except InvalidConfiguration as error:
-        problem = error.message
+    except InvalidConfiguration:
+        # the whole message would crowd out the other sources' reasons
+        problem = "its value has not the form of a key (value not shown)"
     finally:
         # the frame may be shown in a traceback
         del value

@@ -67,6 +67,7 @@ class Http1Connection(asyncio.Protocol):
         self._framing = "chunked"
         self._keeps_alive = True
         self._is_full = False
+        self._is_over = False
 
     @property
     def is_full(self) -> bool:
@@ -120,6 +121,8 @@ class Http1Connection(asyncio.Protocol):
         """
         Read a piece of a request, or keep it for after the reply at hand.
         """
+        if self._is_over:
+            return
         if self._player is not None:
             self._pipelined += data
             if len(self._pipelined) > _MAX_PIPELINED:
@@ -173,6 +176,7 @@ class Http1Connection(asyncio.Protocol):
         End the connection. The player has waited until the socket took what came before, so a reset overtakes no byte.
         """
         self._player = None
+        self._is_over = True
         if step.how in {"close", "goaway"}:
             self._close()
         elif self._transport is not None:
@@ -235,6 +239,7 @@ class Http1Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def _close(self) -> None:
+        self._is_over = True
         if self._transport is not None:
             self._transport.close()
 

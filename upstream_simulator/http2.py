@@ -77,7 +77,7 @@ class _StreamWire:
         Send what the windows allow, and the end of the stream behind the last byte.
         """
         connection = self._connection
-        while self._pending and (room := connection.room(self.stream_id)) > 0:
+        while self._pending and not connection.is_full and (room := connection.room(self.stream_id)) > 0:
             connection.write_data(self.stream_id, bytes(self._pending[:room]))
             del self._pending[:room]
         if self._ends and not self._pending:

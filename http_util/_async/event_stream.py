@@ -67,8 +67,8 @@ class AsyncEventStream:
             at: A monotonic moment by which an event must have come, beside the idle timer between any two bytes.
 
         Raises:
-            HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. It has
-                the ledger of the call, and its outcome is PARTIAL once events have been returned.
+            HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. It
+                has the ledger of the call, and its outcome is PARTIAL once events have been returned.
         """
         try:
             while True:

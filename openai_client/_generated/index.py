@@ -25,469 +25,152 @@ if TYPE_CHECKING:
     from openai_client._generated.models.responses.workspace import *
     from openai_client._generated.models.shared import *
 
-MODELS: Final[Mapping[str, tuple[str, ...]]] = {
+_NAMES: Final = {
     "chat": (
-        "ChatCompletionAllowedTools",
-        "ChatCompletionAllowedToolsChoice",
-        "ChatCompletionDeleted",
-        "ChatCompletionFunctionCallOption",
-        "ChatCompletionFunctions",
-        "ChatCompletionList",
-        "ChatCompletionMessageCustomToolCall",
-        "ChatCompletionMessageCustomToolCallCustom",
-        "ChatCompletionMessageList",
-        "ChatCompletionMessageListData",
-        "ChatCompletionMessageToolCall",
-        "ChatCompletionMessageToolCallChunk",
-        "ChatCompletionMessageToolCallChunkFunction",
-        "ChatCompletionMessageToolCallFunction",
-        "ChatCompletionMessageToolCalls",
-        "ChatCompletionModeration",
-        "ChatCompletionModerationError",
-        "ChatCompletionModerationResults",
-        "ChatCompletionNamedToolChoice",
-        "ChatCompletionNamedToolChoiceCustom",
-        "ChatCompletionNamedToolChoiceCustomCustom",
-        "ChatCompletionNamedToolChoiceFunction",
-        "ChatCompletionRequestAssistantMessage",
-        "ChatCompletionRequestAssistantMessageAudio",
-        "ChatCompletionRequestAssistantMessageContentPart",
-        "ChatCompletionRequestAssistantMessageFunctionCall",
-        "ChatCompletionRequestDeveloperMessage",
-        "ChatCompletionRequestFunctionMessage",
-        "ChatCompletionRequestMessage",
-        "ChatCompletionRequestMessageContentPartAudio",
-        "ChatCompletionRequestMessageContentPartAudioInputAudio",
-        "ChatCompletionRequestMessageContentPartFile",
-        "ChatCompletionRequestMessageContentPartFileFile",
-        "ChatCompletionRequestMessageContentPartImage",
-        "ChatCompletionRequestMessageContentPartImageImageUrl",
-        "ChatCompletionRequestMessageContentPartRefusal",
-        "ChatCompletionRequestMessageContentPartText",
-        "ChatCompletionRequestSystemMessage",
-        "ChatCompletionRequestSystemMessageContentPart",
-        "ChatCompletionRequestToolMessage",
-        "ChatCompletionRequestToolMessageContentPart",
-        "ChatCompletionRequestUserMessage",
-        "ChatCompletionRequestUserMessageContentPart",
-        "ChatCompletionResponseMessage",
-        "ChatCompletionResponseMessageAnnotation",
-        "ChatCompletionResponseMessageAnnotationUrlCitation",
-        "ChatCompletionResponseMessageAudio",
-        "ChatCompletionResponseMessageFunctionCall",
-        "ChatCompletionStreamResponseDelta",
-        "ChatCompletionStreamResponseDeltaFunctionCall",
-        "ChatCompletionTokenLogprob",
-        "ChatCompletionTokenLogprobTopLogprob",
-        "ChatCompletionToolChoiceOption",
-        "CreateChatCompletionRequest",
-        "CreateChatCompletionRequestAudio",
-        "CreateChatCompletionRequestWebSearchOptions",
-        "CreateChatCompletionRequestWebSearchOptionsUserLocation",
-        "CreateChatCompletionResponse",
-        "CreateChatCompletionResponseChoice",
-        "CreateChatCompletionResponseChoiceLogprobs",
-        "CreateChatCompletionStreamResponse",
-        "CreateChatCompletionStreamResponseChoice",
-        "CreateChatCompletionStreamResponseChoiceLogprobs",
-        "CustomToolChatCompletions",
-        "CustomToolChatCompletionsCustom",
-        "CustomToolChatCompletionsCustomFormatGrammar",
-        "CustomToolChatCompletionsCustomFormatGrammarGrammar",
-        "CustomToolChatCompletionsCustomFormatText",
-        "PredictionContent",
-        "ResponseModalities",
-        "ServiceTier",
-        "UpdateChatCompletionRequest",
-        "WebSearchContextSize",
-        "WebSearchLocation",
+        "ChatCompletionAllowedTools ChatCompletionAllowedToolsChoice ChatCompletionDeleted "
+        "ChatCompletionFunctionCallOption ChatCompletionFunctions ChatCompletionList "
+        "ChatCompletionMessageCustomToolCall ChatCompletionMessageCustomToolCallCustom ChatCompletionMessageList "
+        "ChatCompletionMessageListData ChatCompletionMessageToolCall ChatCompletionMessageToolCallChunk "
+        "ChatCompletionMessageToolCallChunkFunction ChatCompletionMessageToolCallFunction "
+        "ChatCompletionMessageToolCalls ChatCompletionModeration ChatCompletionModerationError "
+        "ChatCompletionModerationResults ChatCompletionNamedToolChoice ChatCompletionNamedToolChoiceCustom "
+        "ChatCompletionNamedToolChoiceCustomCustom ChatCompletionNamedToolChoiceFunction "
+        "ChatCompletionRequestAssistantMessage ChatCompletionRequestAssistantMessageAudio "
+        "ChatCompletionRequestAssistantMessageContentPart ChatCompletionRequestAssistantMessageFunctionCall "
+        "ChatCompletionRequestDeveloperMessage ChatCompletionRequestFunctionMessage ChatCompletionRequestMessage "
+        "ChatCompletionRequestMessageContentPartAudio ChatCompletionRequestMessageContentPartAudioInputAudio "
+        "ChatCompletionRequestMessageContentPartFile ChatCompletionRequestMessageContentPartFileFile "
+        "ChatCompletionRequestMessageContentPartImage ChatCompletionRequestMessageContentPartImageImageUrl "
+        "ChatCompletionRequestMessageContentPartRefusal ChatCompletionRequestMessageContentPartText "
+        "ChatCompletionRequestSystemMessage ChatCompletionRequestSystemMessageContentPart "
+        "ChatCompletionRequestToolMessage ChatCompletionRequestToolMessageContentPart "
+        "ChatCompletionRequestUserMessage ChatCompletionRequestUserMessageContentPart ChatCompletionResponseMessage "
+        "ChatCompletionResponseMessageAnnotation ChatCompletionResponseMessageAnnotationUrlCitation "
+        "ChatCompletionResponseMessageAudio ChatCompletionResponseMessageFunctionCall "
+        "ChatCompletionStreamResponseDelta ChatCompletionStreamResponseDeltaFunctionCall ChatCompletionTokenLogprob "
+        "ChatCompletionTokenLogprobTopLogprob ChatCompletionToolChoiceOption CreateChatCompletionRequest "
+        "CreateChatCompletionRequestAudio CreateChatCompletionRequestWebSearchOptions "
+        "CreateChatCompletionRequestWebSearchOptionsUserLocation CreateChatCompletionResponse "
+        "CreateChatCompletionResponseChoice CreateChatCompletionResponseChoiceLogprobs "
+        "CreateChatCompletionStreamResponse CreateChatCompletionStreamResponseChoice "
+        "CreateChatCompletionStreamResponseChoiceLogprobs CustomToolChatCompletions CustomToolChatCompletionsCustom "
+        "CustomToolChatCompletionsCustomFormatGrammar CustomToolChatCompletionsCustomFormatGrammarGrammar "
+        "CustomToolChatCompletionsCustomFormatText PredictionContent ResponseModalities ServiceTier "
+        "UpdateChatCompletionRequest WebSearchContextSize WebSearchLocation "
     ),
     "completions": (
-        "CreateCompletionRequest",
-        "CreateCompletionResponse",
-        "CreateCompletionResponseChoice",
-        "CreateCompletionResponseChoiceLogprobs",
+        "CreateCompletionRequest CreateCompletionResponse CreateCompletionResponseChoice "
+        "CreateCompletionResponseChoiceLogprobs "
     ),
-    "embeddings": (
-        "CreateEmbeddingRequest",
-        "CreateEmbeddingResponse",
-        "CreateEmbeddingResponseUsage",
-        "Embedding",
-    ),
-    "models": (
-        "DeleteModelResponse",
-        "ListModelsResponse",
-        "Model",
-    ),
+    "embeddings": ("CreateEmbeddingRequest CreateEmbeddingResponse CreateEmbeddingResponseUsage Embedding "),
+    "models": ("DeleteModelResponse ListModelsResponse Model "),
     "responses.calls": (
-        "AdditionalTools",
-        "AdditionalToolsItemParam",
-        "CodeInterpreterOutputImage",
-        "CodeInterpreterOutputLogs",
-        "CodeInterpreterToolCall",
-        "CustomToolCall",
-        "CustomToolCallOutput",
-        "CustomToolCallOutputResource",
-        "CustomToolCallResource",
-        "FileSearchToolCall",
-        "FileSearchToolCallResult",
-        "FunctionAndCustomToolCallOutput",
-        "FunctionCallOutputItemParam",
-        "FunctionCallOutputStatusEnum",
-        "FunctionCallStatus",
-        "FunctionToolCall",
-        "FunctionToolCallOutput",
-        "FunctionToolCallOutputResource",
-        "FunctionToolCallResource",
-        "HTTPError",
-        "ImageGenToolCall",
-        "MCPApprovalRequest",
-        "MCPApprovalResponse",
-        "MCPApprovalResponseResource",
-        "MCPListTools",
-        "MCPProtocolError",
-        "MCPToolCall",
-        "MCPToolCallError",
-        "MCPToolCallStatus",
-        "MCPToolExecutionError",
-        "Program",
-        "ProgramItemParam",
-        "ProgramOutput",
-        "ProgramOutputItemParam",
-        "ProgramOutputItemStatus",
-        "ProgramOutputStatus",
-        "ToolSearchCall",
-        "ToolSearchCallItemParam",
-        "ToolSearchOutput",
-        "ToolSearchOutputItemParam",
-        "WebSearchActionFind",
-        "WebSearchActionOpenPage",
-        "WebSearchActionSearch",
-        "WebSearchActionSearchSource",
-        "WebSearchToolCall",
+        "AdditionalTools AdditionalToolsItemParam CodeInterpreterOutputImage CodeInterpreterOutputLogs "
+        "CodeInterpreterToolCall CustomToolCall CustomToolCallOutput CustomToolCallOutputResource "
+        "CustomToolCallResource FileSearchToolCall FileSearchToolCallResult FunctionAndCustomToolCallOutput "
+        "FunctionCallOutputItemParam FunctionCallOutputStatusEnum FunctionCallStatus FunctionToolCall "
+        "FunctionToolCallOutput FunctionToolCallOutputResource FunctionToolCallResource HTTPError ImageGenToolCall "
+        "MCPApprovalRequest MCPApprovalResponse MCPApprovalResponseResource MCPListTools MCPProtocolError MCPToolCall "
+        "MCPToolCallError MCPToolCallStatus MCPToolExecutionError Program ProgramItemParam ProgramOutput "
+        "ProgramOutputItemParam ProgramOutputItemStatus ProgramOutputStatus ToolSearchCall ToolSearchCallItemParam "
+        "ToolSearchOutput ToolSearchOutputItemParam WebSearchActionFind WebSearchActionOpenPage WebSearchActionSearch "
+        "WebSearchActionSearchSource WebSearchToolCall "
     ),
     "responses.content": (
-        "Annotation",
-        "CallableToolAllowedCaller",
-        "ComputerScreenshotContent",
-        "ContainerFileCitationBody",
-        "DetailEnum",
-        "DirectToolCallCaller",
-        "DirectToolCallCallerParam",
-        "FileCitationBody",
-        "FileDetailEnum",
-        "FileInputDetail",
-        "FilePath",
-        "FunctionCallItemStatus",
-        "ImageDetail",
-        "InputContent",
-        "InputFileContent",
-        "InputFileContentParam",
-        "InputImageContent",
-        "InputImageContentParamAutoParam",
-        "InputMessageContentList",
-        "InputTextContent",
-        "InputTextContentParam",
-        "LogProb",
-        "MessageRole",
-        "OutputContent",
-        "OutputMessageContent",
-        "OutputTextContent",
-        "ProgramToolCallCaller",
-        "ProgramToolCallCallerParam",
-        "Prompt",
-        "PromptCacheBreakpointConfig",
-        "ReasoningTextContent",
-        "RefusalContent",
-        "ResponseLogProb",
-        "ResponseLogProbTopLogprob",
-        "ResponsePromptVariables",
-        "SummaryTextContent",
-        "TextContent",
-        "ToolCallCaller",
-        "ToolCallCallerParam",
-        "TopLogProb",
-        "UrlCitationBody",
+        "Annotation CallableToolAllowedCaller ComputerScreenshotContent ContainerFileCitationBody DetailEnum "
+        "DirectToolCallCaller DirectToolCallCallerParam FileCitationBody FileDetailEnum FileInputDetail FilePath "
+        "FunctionCallItemStatus ImageDetail InputContent InputFileContent InputFileContentParam InputImageContent "
+        "InputImageContentParamAutoParam InputMessageContentList InputTextContent InputTextContentParam LogProb "
+        "MessageRole OutputContent OutputMessageContent OutputTextContent ProgramToolCallCaller "
+        "ProgramToolCallCallerParam Prompt PromptCacheBreakpointConfig ReasoningTextContent RefusalContent "
+        "ResponseLogProb ResponseLogProbTopLogprob ResponsePromptVariables SummaryTextContent TextContent "
+        "ToolCallCaller ToolCallCallerParam TopLogProb UrlCitationBody "
     ),
     "responses.events": (
-        "ResponseAudioDeltaEvent",
-        "ResponseAudioDoneEvent",
-        "ResponseAudioTranscriptDeltaEvent",
-        "ResponseAudioTranscriptDoneEvent",
-        "ResponseCodeInterpreterCallCodeDeltaEvent",
-        "ResponseCodeInterpreterCallCodeDoneEvent",
-        "ResponseCodeInterpreterCallCompletedEvent",
-        "ResponseCodeInterpreterCallInProgressEvent",
-        "ResponseCodeInterpreterCallInterpretingEvent",
-        "ResponseCompletedEvent",
-        "ResponseContentPartAddedEvent",
-        "ResponseContentPartDoneEvent",
-        "ResponseCreatedEvent",
-        "ResponseCustomToolCallInputDeltaEvent",
-        "ResponseCustomToolCallInputDoneEvent",
-        "ResponseErrorEvent",
-        "ResponseFailedEvent",
-        "ResponseFileSearchCallCompletedEvent",
-        "ResponseFileSearchCallInProgressEvent",
-        "ResponseFileSearchCallSearchingEvent",
-        "ResponseFunctionCallArgumentsDeltaEvent",
-        "ResponseFunctionCallArgumentsDoneEvent",
-        "ResponseImageGenCallCompletedEvent",
-        "ResponseImageGenCallGeneratingEvent",
-        "ResponseImageGenCallInProgressEvent",
-        "ResponseImageGenCallPartialImageEvent",
-        "ResponseInProgressEvent",
-        "ResponseIncompleteEvent",
-        "ResponseMCPCallArgumentsDeltaEvent",
-        "ResponseMCPCallArgumentsDoneEvent",
-        "ResponseMCPCallCompletedEvent",
-        "ResponseMCPCallFailedEvent",
-        "ResponseMCPCallInProgressEvent",
-        "ResponseMCPListToolsCompletedEvent",
-        "ResponseMCPListToolsFailedEvent",
-        "ResponseMCPListToolsInProgressEvent",
-        "ResponseOutputItemAddedEvent",
-        "ResponseOutputItemDoneEvent",
-        "ResponseOutputTextAnnotationAddedEvent",
-        "ResponseQueuedEvent",
-        "ResponseReasoningSummaryPartAddedEvent",
-        "ResponseReasoningSummaryPartAddedEventPart",
-        "ResponseReasoningSummaryPartDoneEvent",
-        "ResponseReasoningSummaryPartDoneEventPart",
-        "ResponseReasoningSummaryTextDeltaEvent",
-        "ResponseReasoningSummaryTextDoneEvent",
-        "ResponseReasoningTextDeltaEvent",
-        "ResponseReasoningTextDoneEvent",
-        "ResponseRefusalDeltaEvent",
-        "ResponseRefusalDoneEvent",
-        "ResponseShellCallCommandAddedStreamingEvent",
-        "ResponseShellCallCommandDeltaStreamingEvent",
-        "ResponseShellCallCommandDoneStreamingEvent",
-        "ResponseShellCallOutputContentDeltaStreamingEvent",
-        "ResponseShellCallOutputContentDoneStreamingEvent",
-        "ResponseStreamEvent",
-        "ResponseTextDeltaEvent",
-        "ResponseTextDoneEvent",
-        "ResponseWebSearchCallCompletedEvent",
-        "ResponseWebSearchCallInProgressEvent",
-        "ResponseWebSearchCallSearchingEvent",
-        "ShellCallOutputDelta",
+        "ResponseAudioDeltaEvent ResponseAudioDoneEvent ResponseAudioTranscriptDeltaEvent "
+        "ResponseAudioTranscriptDoneEvent ResponseCodeInterpreterCallCodeDeltaEvent "
+        "ResponseCodeInterpreterCallCodeDoneEvent ResponseCodeInterpreterCallCompletedEvent "
+        "ResponseCodeInterpreterCallInProgressEvent ResponseCodeInterpreterCallInterpretingEvent "
+        "ResponseCompletedEvent ResponseContentPartAddedEvent ResponseContentPartDoneEvent ResponseCreatedEvent "
+        "ResponseCustomToolCallInputDeltaEvent ResponseCustomToolCallInputDoneEvent ResponseErrorEvent "
+        "ResponseFailedEvent ResponseFileSearchCallCompletedEvent ResponseFileSearchCallInProgressEvent "
+        "ResponseFileSearchCallSearchingEvent ResponseFunctionCallArgumentsDeltaEvent "
+        "ResponseFunctionCallArgumentsDoneEvent ResponseImageGenCallCompletedEvent "
+        "ResponseImageGenCallGeneratingEvent ResponseImageGenCallInProgressEvent "
+        "ResponseImageGenCallPartialImageEvent ResponseInProgressEvent ResponseIncompleteEvent "
+        "ResponseMCPCallArgumentsDeltaEvent ResponseMCPCallArgumentsDoneEvent ResponseMCPCallCompletedEvent "
+        "ResponseMCPCallFailedEvent ResponseMCPCallInProgressEvent ResponseMCPListToolsCompletedEvent "
+        "ResponseMCPListToolsFailedEvent ResponseMCPListToolsInProgressEvent ResponseOutputItemAddedEvent "
+        "ResponseOutputItemDoneEvent ResponseOutputTextAnnotationAddedEvent ResponseQueuedEvent "
+        "ResponseReasoningSummaryPartAddedEvent ResponseReasoningSummaryPartAddedEventPart "
+        "ResponseReasoningSummaryPartDoneEvent ResponseReasoningSummaryPartDoneEventPart "
+        "ResponseReasoningSummaryTextDeltaEvent ResponseReasoningSummaryTextDoneEvent ResponseReasoningTextDeltaEvent "
+        "ResponseReasoningTextDoneEvent ResponseRefusalDeltaEvent ResponseRefusalDoneEvent "
+        "ResponseShellCallCommandAddedStreamingEvent ResponseShellCallCommandDeltaStreamingEvent "
+        "ResponseShellCallCommandDoneStreamingEvent ResponseShellCallOutputContentDeltaStreamingEvent "
+        "ResponseShellCallOutputContentDoneStreamingEvent ResponseStreamEvent ResponseTextDeltaEvent "
+        "ResponseTextDoneEvent ResponseWebSearchCallCompletedEvent ResponseWebSearchCallInProgressEvent "
+        "ResponseWebSearchCallSearchingEvent ShellCallOutputDelta "
     ),
     "responses.items": (
-        "CompactionBody",
-        "CompactionSummaryItemParam",
-        "CompactionTriggerItemParam",
-        "EasyInputMessage",
-        "InputItem",
-        "InputMessage",
-        "InputMessageResource",
-        "Item",
-        "ItemField",
-        "ItemReferenceParam",
-        "ItemResource",
-        "Message",
-        "MessagePhase",
-        "MessageResourcePhase",
-        "MessageStatus",
-        "OutputItem",
-        "OutputMessage",
-        "ReasoningItem",
-        "ResponseItemList",
+        "CompactionBody CompactionSummaryItemParam CompactionTriggerItemParam EasyInputMessage InputItem InputMessage "
+        "InputMessageResource Item ItemField ItemReferenceParam ItemResource Message MessagePhase "
+        "MessageResourcePhase MessageStatus OutputItem OutputMessage ReasoningItem ResponseItemList "
     ),
     "responses.requests": (
-        "CompactResponseMethodPublicBody",
-        "ContextManagementParam",
-        "ConversationParam",
-        "ConversationReferenceParam",
-        "CreateResponse",
-        "IncludeEnum",
-        "InputParam",
-        "ModelIdsCompaction",
-        "PersonalityEnum",
-        "PromptCacheRetentionEnum",
-        "ResponseStreamOptions",
-        "ServiceTierEnum",
-        "TokenCountsBody",
-        "TruncationEnum",
+        "CompactResponseMethodPublicBody ContextManagementParam ConversationParam ConversationReferenceParam "
+        "CreateResponse IncludeEnum InputParam ModelIdsCompaction PersonalityEnum PromptCacheRetentionEnum "
+        "ResponseStreamOptions ServiceTierEnum TokenCountsBody TruncationEnum "
     ),
     "responses.response": (
-        "CompactResource",
-        "ModelIdsResponses",
-        "Moderation",
-        "ModerationErrorBody",
-        "PromptCacheOptions",
-        "Reasoning",
-        "ReasoningModeEnum",
-        "Response",
-        "ResponseConversation",
-        "ResponseError",
-        "ResponseErrorCode",
-        "ResponseIncompleteDetails",
-        "ResponseTextParam",
-        "ResponseUsage",
-        "ResponseUsageInputTokensDetails",
-        "ResponseUsageOutputTokensDetails",
-        "ServiceTierResponses",
-        "TextResponseFormatConfiguration",
-        "TextResponseFormatJsonSchema",
-        "TokenCountsResource",
+        "CompactResource ModelIdsResponses Moderation ModerationErrorBody PromptCacheOptions Reasoning "
+        "ReasoningModeEnum Response ResponseConversation ResponseError ResponseErrorCode ResponseIncompleteDetails "
+        "ResponseTextParam ResponseUsage ResponseUsageInputTokensDetails ResponseUsageOutputTokensDetails "
+        "ServiceTierResponses TextResponseFormatConfiguration TextResponseFormatJsonSchema TokenCountsResource "
     ),
     "responses.tools": (
-        "ApplyPatchToolParam",
-        "ApproximateLocation",
-        "AutoCodeInterpreterToolParam",
-        "CodeInterpreterTool",
-        "ComparisonFilter",
-        "CompoundFilter",
-        "ComputerEnvironment",
-        "ComputerTool",
-        "ComputerUsePreviewTool",
-        "ContainerAutoParam",
-        "ContainerMemoryLimit",
-        "ContainerNetworkPolicyAllowlistParam",
-        "ContainerNetworkPolicyDisabledParam",
-        "ContainerNetworkPolicyDomainSecretParam",
-        "ContainerReferenceParam",
-        "CustomGrammarFormatParam",
-        "CustomTextFormatParam",
-        "CustomToolParam",
-        "EmptyModelParam",
-        "FileSearchTool",
-        "Filters",
-        "FunctionShellToolParam",
-        "FunctionTool",
-        "FunctionToolParam",
-        "GrammarSyntax",
-        "HybridSearchOptions",
-        "ImageGenActionEnum",
-        "ImageGenTool",
-        "ImageGenToolInputImageMask",
-        "InlineSkillParam",
-        "InlineSkillSourceParam",
-        "InputFidelity",
-        "LocalEnvironmentParam",
-        "LocalShellToolParam",
-        "LocalSkillParam",
-        "MCPListToolsTool",
-        "MCPTool",
-        "MCPToolFilter",
-        "MCPToolRequireApproval",
-        "NamespaceToolParam",
-        "ProgrammaticToolCallingParam",
-        "RankerVersionType",
-        "RankingOptions",
-        "SearchContentType",
-        "SearchContextSize",
-        "SkillReferenceParam",
-        "SpecificApplyPatchParam",
-        "SpecificFunctionShellParam",
-        "SpecificProgrammaticToolCallingParam",
-        "Tool",
-        "ToolChoiceAllowed",
-        "ToolChoiceCustom",
-        "ToolChoiceFunction",
-        "ToolChoiceMCP",
-        "ToolChoiceOptions",
-        "ToolChoiceParam",
-        "ToolChoiceTypes",
-        "ToolSearchExecutionType",
-        "ToolSearchToolParam",
-        "ToolsArray",
-        "VectorStoreFileAttributes",
-        "WebSearchApproximateLocation",
-        "WebSearchPreviewTool",
-        "WebSearchTool",
-        "WebSearchToolFilters",
+        "ApplyPatchToolParam ApproximateLocation AutoCodeInterpreterToolParam CodeInterpreterTool ComparisonFilter "
+        "CompoundFilter ComputerEnvironment ComputerTool ComputerUsePreviewTool ContainerAutoParam "
+        "ContainerMemoryLimit ContainerNetworkPolicyAllowlistParam ContainerNetworkPolicyDisabledParam "
+        "ContainerNetworkPolicyDomainSecretParam ContainerReferenceParam CustomGrammarFormatParam "
+        "CustomTextFormatParam CustomToolParam EmptyModelParam FileSearchTool Filters FunctionShellToolParam "
+        "FunctionTool FunctionToolParam GrammarSyntax HybridSearchOptions ImageGenActionEnum ImageGenTool "
+        "ImageGenToolInputImageMask InlineSkillParam InlineSkillSourceParam InputFidelity LocalEnvironmentParam "
+        "LocalShellToolParam LocalSkillParam MCPListToolsTool MCPTool MCPToolFilter MCPToolRequireApproval "
+        "NamespaceToolParam ProgrammaticToolCallingParam RankerVersionType RankingOptions SearchContentType "
+        "SearchContextSize SkillReferenceParam SpecificApplyPatchParam SpecificFunctionShellParam "
+        "SpecificProgrammaticToolCallingParam Tool ToolChoiceAllowed ToolChoiceCustom ToolChoiceFunction "
+        "ToolChoiceMCP ToolChoiceOptions ToolChoiceParam ToolChoiceTypes ToolSearchExecutionType ToolSearchToolParam "
+        "ToolsArray VectorStoreFileAttributes WebSearchApproximateLocation WebSearchPreviewTool WebSearchTool "
+        "WebSearchToolFilters "
     ),
     "responses.workspace": (
-        "ApplyPatchCallOutputStatus",
-        "ApplyPatchCallOutputStatusParam",
-        "ApplyPatchCallStatus",
-        "ApplyPatchCallStatusParam",
-        "ApplyPatchCreateFileOperation",
-        "ApplyPatchCreateFileOperationParam",
-        "ApplyPatchDeleteFileOperation",
-        "ApplyPatchDeleteFileOperationParam",
-        "ApplyPatchOperationParam",
-        "ApplyPatchToolCall",
-        "ApplyPatchToolCallItemParam",
-        "ApplyPatchToolCallOutput",
-        "ApplyPatchToolCallOutputItemParam",
-        "ApplyPatchUpdateFileOperation",
-        "ApplyPatchUpdateFileOperationParam",
-        "ClickButtonType",
-        "ClickParam",
-        "ComputerAction",
-        "ComputerActionList",
-        "ComputerCallOutputItemParam",
-        "ComputerCallOutputStatus",
-        "ComputerCallSafetyCheckParam",
-        "ComputerScreenshotImage",
-        "ComputerToolCall",
-        "ComputerToolCallOutputResource",
-        "ContainerReferenceResource",
-        "CoordParam",
-        "DoubleClickAction",
-        "DragParam",
-        "FunctionShellAction",
-        "FunctionShellActionParam",
-        "FunctionShellCall",
-        "FunctionShellCallItemParam",
-        "FunctionShellCallItemStatus",
-        "FunctionShellCallOutput",
-        "FunctionShellCallOutputContent",
-        "FunctionShellCallOutputContentParam",
-        "FunctionShellCallOutputExitOutcome",
-        "FunctionShellCallOutputExitOutcomeParam",
-        "FunctionShellCallOutputItemParam",
-        "FunctionShellCallOutputOutcomeParam",
-        "FunctionShellCallOutputStatusEnum",
-        "FunctionShellCallOutputTimeoutOutcome",
-        "FunctionShellCallOutputTimeoutOutcomeParam",
-        "FunctionShellCallStatus",
-        "KeyPressAction",
-        "LocalEnvironmentResource",
-        "LocalShellExecAction",
-        "LocalShellToolCall",
-        "LocalShellToolCallOutput",
-        "MoveParam",
-        "ScreenshotParam",
-        "ScrollParam",
-        "TypeParam",
-        "WaitParam",
+        "ApplyPatchCallOutputStatus ApplyPatchCallOutputStatusParam ApplyPatchCallStatus ApplyPatchCallStatusParam "
+        "ApplyPatchCreateFileOperation ApplyPatchCreateFileOperationParam ApplyPatchDeleteFileOperation "
+        "ApplyPatchDeleteFileOperationParam ApplyPatchOperationParam ApplyPatchToolCall ApplyPatchToolCallItemParam "
+        "ApplyPatchToolCallOutput ApplyPatchToolCallOutputItemParam ApplyPatchUpdateFileOperation "
+        "ApplyPatchUpdateFileOperationParam ClickButtonType ClickParam ComputerAction ComputerActionList "
+        "ComputerCallOutputItemParam ComputerCallOutputStatus ComputerCallSafetyCheckParam ComputerScreenshotImage "
+        "ComputerToolCall ComputerToolCallOutputResource ContainerReferenceResource CoordParam DoubleClickAction "
+        "DragParam FunctionShellAction FunctionShellActionParam FunctionShellCall FunctionShellCallItemParam "
+        "FunctionShellCallItemStatus FunctionShellCallOutput FunctionShellCallOutputContent "
+        "FunctionShellCallOutputContentParam FunctionShellCallOutputExitOutcome "
+        "FunctionShellCallOutputExitOutcomeParam FunctionShellCallOutputItemParam FunctionShellCallOutputOutcomeParam "
+        "FunctionShellCallOutputStatusEnum FunctionShellCallOutputTimeoutOutcome "
+        "FunctionShellCallOutputTimeoutOutcomeParam FunctionShellCallStatus KeyPressAction LocalEnvironmentResource "
+        "LocalShellExecAction LocalShellToolCall LocalShellToolCallOutput MoveParam ScreenshotParam ScrollParam "
+        "TypeParam WaitParam "
     ),
     "shared": (
-        "ChatCompletionStreamOptions",
-        "ChatCompletionTool",
-        "CompletionUsage",
-        "CompletionUsageCompletionTokensDetails",
-        "CompletionUsagePromptTokensDetails",
-        "FunctionObject",
-        "FunctionParameters",
-        "Metadata",
-        "ModelIdsShared",
-        "ModerationConfigParam",
-        "ModerationInputType",
-        "ModerationMode",
-        "ModerationParam",
-        "ModerationPolicyParam",
-        "ModerationResultBody",
-        "ParallelToolCalls",
-        "PromptCacheBreakpointParam",
-        "PromptCacheModeEnum",
-        "PromptCacheOptionsParam",
-        "PromptCacheTTLEnum",
-        "ReasoningEffort",
-        "ResponseFormatJsonObject",
-        "ResponseFormatJsonSchema",
-        "ResponseFormatJsonSchemaJsonSchema",
-        "ResponseFormatJsonSchemaSchema",
-        "ResponseFormatText",
-        "StopConfiguration",
-        "Verbosity",
-        "VoiceIdsOrCustomVoice",
-        "VoiceIdsOrCustomVoiceObject",
-        "VoiceIdsShared",
+        "ChatCompletionStreamOptions ChatCompletionTool CompletionUsage CompletionUsageCompletionTokensDetails "
+        "CompletionUsagePromptTokensDetails FunctionObject FunctionParameters Metadata ModelIdsShared "
+        "ModerationConfigParam ModerationInputType ModerationMode ModerationParam ModerationPolicyParam "
+        "ModerationResultBody ParallelToolCalls PromptCacheBreakpointParam PromptCacheModeEnum "
+        "PromptCacheOptionsParam PromptCacheTTLEnum ReasoningEffort ResponseFormatJsonObject ResponseFormatJsonSchema "
+        "ResponseFormatJsonSchemaJsonSchema ResponseFormatJsonSchemaSchema ResponseFormatText StopConfiguration "
+        "Verbosity VoiceIdsOrCustomVoice VoiceIdsOrCustomVoiceObject VoiceIdsShared "
     ),
 }
+
+MODELS: Final[Mapping[str, tuple[str, ...]]] = {module: tuple(names.split()) for module, names in _NAMES.items()}
 """Names of models by their module below `openai_client._generated.models`."""

@@ -20,7 +20,7 @@ import upstream_simulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from upstream_simulator import Simulator
+    from upstream_simulator import Exchange, Simulator
 
 CHAT = {"model": "m", "stream": True, "max_tokens": 6, "messages": [{"role": "user", "content": "hello"}]}
 
@@ -118,6 +118,19 @@ def simulator(process: Simulator) -> Simulator:
     """Give the simulator with an empty script and log."""
     process.reset()
     return process
+
+
+@pytest.fixture
+def arrived(simulator: Simulator) -> Callable[[], Exchange]:
+    """Give a function that waits until a request has reached the simulator, and gives its record."""
+
+    def wait() -> Exchange:
+        deadline = time.monotonic() + 5
+        while not (exchanges := simulator.log(settle=0.05)):
+            assert time.monotonic() < deadline, "no request came"
+        return exchanges[-1]
+
+    return wait
 
 
 @pytest.fixture

@@ -197,3 +197,74 @@ def test_http2_can_be_left_out() -> None:
         raw = socket.create_connection((place.hostname, place.port), timeout=5)
         with context.wrap_socket(raw, server_hostname="localhost") as sock:
             assert sock.selected_alpn_protocol() == "http/1.1"
+
+
+def test_a_connection_is_closed_unannounced(h2_client: Callable[..., Client]) -> None:
+    """hangs_up ends the connection behind the answer, without GOAWAY."""
+    client = h2_client()
+    client.ask("hangs_up")
+    events: list[Any] = []
+    while fresh := client.read():
+        events += fresh
+    assert any(isinstance(event, h2.events.StreamEnded) for event in events)
+    assert not any(isinstance(event, h2.events.ConnectionTerminated) for event in events)
+
+
+def test_a_client_that_says_goaway_has_left(h2_client: Callable[..., Client], simulator: Any) -> None:
+    """Its streams stop, and the connection ends."""
+    client = h2_client()
+    client.ask("stall=30;stall_at=body")
+    client.until(h2.events.ResponseReceived)
+    client.h2.close_connection()
+    client.flush()
+    while client.sock.recv(65536):
+        pass
+    (exchange,) = simulator.log(settle=2)
+    assert exchange.left == "disconnected"
+
+
+def test_a_client_that_does_not_read_gets_everything_in_the_end(
+    h2_client: Callable[..., Client], simulator: Any, arrived: Callable[[], Any]
+) -> None:
+    """With windows wide open the socket itself holds the reply back, and lets it go on."""
+    client = h2_client(window=2**31 - 1)
+    client.h2.increment_flow_control_window(2**30)
+    client.flush()
+    client.ask("huge=30000000;tokens=1000")
+    before, after = -1, 0
+    while before != after:
+        simulator.log(settle=0.2)
+        before, after = after, arrived().tokens
+    assert after < 1000
+    size, ended = 0, False
+    while not ended:
+        for event in client.read():
+            size += len(event.data) if isinstance(event, h2.events.DataReceived) else 0
+            ended = ended or isinstance(event, h2.events.StreamEnded)
+    assert size > 30_000_000
+    (exchange,) = simulator.log(settle=1)
+    assert (exchange.left, exchange.tokens) == ("completed", 1000)
+
+
+def test_a_request_may_name_its_host_in_a_header(h2_client: Callable[..., Client], simulator: Any) -> None:
+    """A request without :authority and without a body is answered."""
+    client = h2_client()
+    headers = [(":method", "GET"), (":path", "/health"), (":scheme", "https"), ("host", "named")]
+    client.h2.send_headers(1, headers, end_stream=True)
+    client.flush()
+    assert body_of(client.until(h2.events.StreamEnded)) == b'{"status":"ok"}'
+    (exchange,) = simulator.log(settle=1)
+    assert dict(exchange.headers)["host"] == "named"
+
+
+def test_a_request_that_is_reset_before_it_is_complete_is_forgotten(
+    h2_client: Callable[..., Client], simulator: Any
+) -> None:
+    """Nothing is logged, and the connection goes on."""
+    client = h2_client()
+    stream_id = client.h2.get_next_available_stream_id()
+    client.h2.send_headers(stream_id, [(":method", "POST"), (":path", "/x"), (":scheme", "https"), (":authority", "x")])
+    client.h2.reset_stream(stream_id)
+    client.ask()
+    client.until(h2.events.StreamEnded)
+    assert [exchange.path for exchange in simulator.log(settle=1)] == ["/v1/chat/completions"]

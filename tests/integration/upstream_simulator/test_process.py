@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -126,3 +128,20 @@ def test_it_dies_with_its_starter() -> None:
         poll.register(handle, select.POLLIN)
         assert poll.poll(5000), "the simulator is still there"
         os.close(handle)
+
+
+def test_a_terminal_gets_a_greeting() -> None:
+    """Beside the ready line, a person reads where it is and how to stop it."""
+    person, terminal = pty.openpty()
+    with subprocess.Popen([*COMMAND, "--tls-port", "0"], stdout=subprocess.PIPE, stderr=terminal) as child:
+        assert child.stdout is not None
+        ready = json.loads(child.stdout.readline())
+        seen = b""
+        while b"Ctrl-C" not in seen:
+            seen += os.read(person, 4096)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(5) == 0
+    os.close(person)
+    os.close(terminal)
+    assert ready["base_url"].encode() in seen
+    assert ready["tls_base_url"].encode() in seen

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter_api import InvalidTask
@@ -327,6 +327,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["x", "y"]), JSON))
 def test_every_json_object_passes_unchanged(value: object) -> None:
     """Whatever JSON can say reaches the upstream as it was given."""

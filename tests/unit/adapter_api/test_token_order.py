@@ -2,7 +2,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapter_api import TRANSITIONS, OrderGuard, OrderState, OrderViolation, TokenEvent, token
@@ -137,6 +137,7 @@ def test_the_repr_of_a_guard_tells_where_it_stands() -> None:
 
 
 @pytest.mark.requirement("ADP-20", "WA-INT-3001", "OC-CTRL-2029")
+@settings(deadline=None)
 @given(kinds=st.lists(st.sampled_from(KINDS), max_size=8), cut=st.integers(0, 8))
 def test_exactly_the_grammar_passes(kinds: list[Kind], cut: int) -> None:
     """A sequence passes if and only if it begins `started (token | metrics)* (end | error)`, however it is cut."""

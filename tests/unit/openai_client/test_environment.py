@@ -93,9 +93,9 @@ def test_the_official_service_needs_a_key_of_its_form(tmp_path: Path) -> None:
     """Every source says why it has none."""
     with pytest.raises(MissingApiKey, match="OPENAI_API_KEY: not set"):
         Environment.from_env(env={})
-    with pytest.raises(MissingApiKey, match="OPENAI_API_KEY: not set; file .*No such file"):
+    with pytest.raises(MissingApiKey, match=r"OPENAI_API_KEY: not set; file .*No such file"):
         Environment.from_env(env={}, secret_file=tmp_path / "absent")
-    with pytest.raises(MissingApiKey, match="another form"):
+    with pytest.raises(MissingApiKey, match="not the form of a key"):
         Environment.from_env(env={"OPENAI_API_KEY": "local"})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,9 @@ from openai_client.secret_loading import (
     load_with_fallbacks,
     unchecked_key,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "sk-test-0123456789abcdef"
 OTHER = "sk-other-0123456789abcdef"
@@ -75,7 +78,7 @@ def test_the_process_environment_is_read_when_none_is_given(monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("env", "problem"),
-    [({}, "not set"), ({"OPENAI_API_KEY": ""}, "not set"), ({"OPENAI_API_KEY": "x y"}, "another form")],
+    [({}, "not set"), ({"OPENAI_API_KEY": ""}, "not set"), ({"OPENAI_API_KEY": "x y"}, "not the form of a key")],
 )
 def test_an_environment_without_a_key_says_why(env: dict[str, str], problem: str) -> None:
     """Absent, empty and wrong are told apart."""
@@ -128,7 +131,7 @@ def test_the_last_assignment_counts(tmp_path: Path) -> None:
         (b"OTHER=x\n", "assigns no OPENAI_API_KEY"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
         (b"#" * 70_000, "larger than 65536 bytes"),
-        (b"OPENAI_API_KEY=nokey\n", "another form"),
+        (b"OPENAI_API_KEY=nokey\n", "not the form of a key"),
     ],
 )
 def test_a_file_without_a_key_says_why(tmp_path: Path, content: bytes | None, problem: str) -> None:
@@ -163,7 +166,12 @@ def test_no_key_anywhere_is_an_error_with_the_reason_of_every_source(tmp_path: P
     with pytest.raises(MissingApiKey) as caught:
         load_with_fallbacks(workspace=tmp_path, env={})
     message = str(caught.value)
-    for part in ("-secrets.sh: No such file", "OPENAI_API_KEY: not set", "secrets.sh: api_key", ".env: No such file"):
+    for part in (
+        "-secrets.sh: No such file",
+        "OPENAI_API_KEY: not set",
+        "secrets.sh: its value has not the form",
+        ".env: No such file",
+    ):
         assert part in message
     assert "my-password" not in message
 

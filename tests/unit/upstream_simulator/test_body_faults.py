@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import zlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,3 +66,22 @@ def test_tokens_are_gathered_into_longer_writes() -> None:
     """Two tokens a write make one write of two; what is left over goes last, the pause stays."""
     assert list(join_tokens(BODY, 2)) == [Wait(1.0, is_pace=True), Send(WHOLE, 2)]
     assert list(join_tokens([Send(b"a", 1), Send(b"b")], 2)) == [Send(b"ab", 1)]
+
+
+@pytest.mark.requirement("SIM-06")
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_each_event_can_be_decoded_as_it_comes(encoding: str) -> None:
+    """An encoded stream is flushed after each event; pauses stay between them."""
+    decoder = zlib.decompressobj(31 if encoding == "gzip" else 15)
+    steps = list(apply_body_faults(BODY, read_faults({"encoding": encoding, "crlf": True})))
+    decoded = [decoder.decompress(step.data) for step in steps if isinstance(step, Send)]
+    assert decoded == ["data: é\r\n\r\n".encode(), b"data: two\r\n\r\n", b""]
+    assert decoder.eof
+    assert steps[1] == BODY[1]
+
+
+@pytest.mark.requirement("SIM-06")
+def test_pauses_survive_a_cut_and_a_split() -> None:
+    """A cut in the second event comes after the pause before it; a short body is broken off at its end."""
+    assert BODY[1] in list(apply_body_faults(BODY, read_faults("cut=15;split_utf8;drip=4")))
+    assert list(apply_body_faults(BODY, read_faults("cut_after_tokens=9"))) == [*BODY, Break("reset")]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import openai_client
+from codegen.__main__ import main
+from codegen.description import Settings, load_settings
+from codegen.generate import differences, generate, write
+
+GENERATED = Path(openai_client.__file__).parent / "_generated"
+
+
+@cache
+def files() -> dict[str, str]:
+    """What is generated today."""
+    return generate()
+
+
+@pytest.mark.slow
+def test_what_is_checked_in_is_what_is_generated() -> None:
+    """Nobody edits generated files, and nobody forgets to generate them."""
+    assert differences(files(), GENERATED) == []
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.slow
+def test_generating_twice_gives_the_same_bytes() -> None:
+    """No order of a set, no time, no machine shows."""
+    assert generate() == files()
+
+
+@pytest.mark.requirement("QLT-01")
+def test_no_generated_file_is_longer_than_a_thousand_lines() -> None:
+    """Larger families are split by subject."""
+    assert max(text.count("\n") for text in files().values()) < 1000
+
+
+def test_every_operation_says_its_method_path_and_name() -> None:
+    """The docstring is where a reader looks first."""
+    for name, text in files().items():
+        if not name.startswith("operations/") or name.endswith("__init__.py"):
+            continue
+        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+        assert functions
+        for function in functions:
+            [method, path, *_] = (ast.get_docstring(function) or "").splitlines()[2].split()
+            assert method in {"GET", "POST", "PUT", "PATCH", "DELETE"}
+            assert path.startswith("/")
+
+
+def test_every_class_and_function_has_a_docstring() -> None:
+    """Also in generated files."""
+    for name, text in files().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Module):
+                assert ast.get_docstring(node), (name, getattr(node, "name", "module"))
+
+
+@pytest.mark.slow
+def test_other_families_can_be_generated_as_they_are() -> None:
+    """Multipart bodies, binary answers, pages by token, beta and admin operations: their names in a list are enough."""
+    settings = load_settings()
+    more = ["files", "audio", "batches", "moderations", "admin", "beta_responses", "threads", "uploads", "images"]
+    families = {**settings.families, "generated": [*settings.families["generated"], *more]}
+    written = generate(Settings(families, settings.overrides))
+    assert {f"operations/{family}.py" for family in more if family != "admin"} <= written.keys()
+    assert 'content_type="multipart/form-data"' in written["operations/files.py"]
+    assert "parse=as_bytes" in written["operations/audio.py"]
+    assert "admin=True" in written["operations/admin/organization/projects/users.py"]
+    assert max(text.count("\n") for name, text in written.items() if name.startswith("operations/")) < 1000
+    assert 'beta="responses_multi_agent=v1"' in written["operations/beta_responses.py"]
+    assert written["operations/chat.py"] == files()["operations/chat.py"]
+
+
+@pytest.mark.slow
+def test_check_names_what_is_stale_and_writing_mends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Changed, missing and superfluous files all count."""
+    assert main(["--into", str(tmp_path)]) == 0
+    (tmp_path / "families.py").write_text("# edited\n")
+    (tmp_path / "index.py").unlink()
+    (tmp_path / "models" / "horoscopes.py").write_text("")
+    capsys.readouterr()
+    assert main(["--check", "--into", str(tmp_path)]) == 1
+    stale = [line.split(" ")[0] for line in capsys.readouterr().err.splitlines()]
+    assert stale == ["families.py", "index.py", "models/horoscopes.py"]
+    write(files(), tmp_path)
+    assert differences(files(), tmp_path) == []

@@ -1,0 +1,206 @@
+"""The settings of a client: defaults, checks, copies."""
+
+from __future__ import annotations
+
+import dataclasses
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from http_util.config import HttpConfig
+from http_util.retry import AVAILABLE, BILLING_SAFE
+from http_util.secret import Secret
+from openai_client.config import ApiVersionConfig, ClientConfig
+from openai_client.environment import OFFICIAL_BASE_URL, Environment
+from openai_client.errors import ConfigurationError, InvalidBaseUrl, InvalidConfiguration, MissingApiKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = "sk-test-0123456789abcdef"
+LOCAL = "http://localhost:8000/v1"
+
+
+@pytest.mark.requirement("CLI-04", "R-RETRY")
+def test_the_defaults_are_those_that_are_documented() -> None:
+    """The official service, a minute, three retries that nobody has enabled, no headers."""
+    config = ClientConfig(api_key=KEY)
+    assert config.base_url == OFFICIAL_BASE_URL == "https://api.openai.com/v1"
+    assert config.timeout == 60.0
+    assert config.max_retries == 3
+    assert config.retry is None
+    assert dict(config.default_headers) == {}
+    assert (config.organization_id, config.project_id) == (None, None)
+    assert config.api_version == ApiVersionConfig(version="v1", enable_beta=False, beta_header=None)
+
+
+@pytest.mark.requirement("SEC-01")
+def test_settings_print_without_secrets() -> None:
+    """Keys, ids and headers stay out of the text."""
+    config = ClientConfig(
+        api_key=KEY, admin_key="sk-admin-00000000", organization_id="org-hidden", default_headers={"x-tenant": "hidden"}
+    )
+    assert isinstance(config.api_key, Secret)
+    for hidden in (KEY, "sk-admin", "hidden"):
+        assert hidden not in repr(config)
+
+
+@pytest.mark.requirement("CLI-04", "CF-12")
+def test_a_key_is_required_unless_none_is_said() -> None:
+    """The official service takes only keys of its own form; another server may need none."""
+    with pytest.raises(MissingApiKey, match="official service needs a key"):
+        ClientConfig()
+    with pytest.raises(MissingApiKey, match="official service needs a key"):
+        ClientConfig(api_key=None)
+    with pytest.raises(MissingApiKey, match="or None for a server that needs none"):
+        ClientConfig(base_url=LOCAL)
+    with pytest.raises(InvalidConfiguration, match="api_key: a key of the official service"):
+        ClientConfig(api_key="local")
+    assert ClientConfig(base_url=LOCAL, api_key=None).api_key is None
+    assert ClientConfig(base_url=LOCAL, api_key="local").api_key == Secret("local")
+    assert ClientConfig(admin_key="sk-admin-00000000").api_key is None
+
+
+@pytest.mark.requirement("CLI-04", "CLI-11", "SEC-16")
+@pytest.mark.parametrize(
+    ("settings", "error", "text"),
+    [
+        ({"api_key": "bad key"}, InvalidConfiguration, "api_key: a secret must be printable ASCII"),
+        ({"api_key": "bad\r\nkey"}, InvalidConfiguration, "api_key: a secret must be printable ASCII"),
+        ({"admin_key": "bad key"}, InvalidConfiguration, "admin_key: a secret must be printable ASCII"),
+        ({"api_key": 7}, InvalidConfiguration, "api_key: must be a key, a function that gives one, or None, not int"),
+        ({"base_url": "http://example.com"}, InvalidBaseUrl, "base_url must be https://"),
+        ({"base_url": "https://u:p@example.com"}, InvalidBaseUrl, "base_url must not hold a user name"),
+        ({"base_url": "https://a\r\nb"}, InvalidBaseUrl, "base_url must not hold spaces"),
+        ({"realtime_base_url": "https://a"}, InvalidBaseUrl, "realtime_base_url must begin with wss://"),
+        ({"timeout": 0}, InvalidConfiguration, "timeout: must be seconds above 0"),
+        ({"timeout": -1}, InvalidConfiguration, "timeout"),
+        ({"timeout": float("nan")}, InvalidConfiguration, "timeout"),
+        ({"timeout": float("inf")}, InvalidConfiguration, "timeout"),
+        ({"timeout": True}, InvalidConfiguration, "timeout"),
+        ({"timeout": "60"}, InvalidConfiguration, "timeout"),
+        ({"max_retries": -1}, InvalidConfiguration, "max_retries: must be between 0 and 100"),
+        ({"max_retries": 101}, InvalidConfiguration, "max_retries"),
+        ({"max_retries": 1.5}, InvalidConfiguration, "max_retries"),
+        ({"retry": "eager"}, InvalidConfiguration, "retry must be one of available, billing_safe, not 'eager'"),
+        ({"default_headers": {"x": "a\nb"}}, InvalidConfiguration, "x: a header value must be printable ASCII"),
+        ({"default_headers": {"Authorization": "x"}}, InvalidConfiguration, "'authorization' is written from the"),
+        ({"organization_id": "a\nb"}, InvalidConfiguration, "organization_id"),
+        ({"api_version": ApiVersionConfig(openai_version="a\nb")}, InvalidConfiguration, "api_version.openai_version"),
+        (
+            {"http": {"connect_timeout": 0}},
+            InvalidConfiguration,
+            "http.connect_timeout: Input should be",
+        ),
+        ({"http": {"speed": 1}}, InvalidConfiguration, "http.speed: Extra inputs are not permitted"),
+        ({"http": {"base_url": LOCAL}}, InvalidConfiguration, "http: give base_url beside it"),
+        ({"http": {"no_proxy": ["a"]}}, InvalidConfiguration, "http.settings: .*need a proxy"),
+        ({"http": HttpConfig(base_url="http://localhost:1")}, InvalidConfiguration, "differs from http.base_url"),
+        ({"color": "red"}, InvalidConfiguration, "unknown settings: color; known are admin_key, api_key"),
+    ],
+)
+def test_every_wrong_setting_gets_one_error_that_names_it(settings, error: type[ConfigurationError], text: str) -> None:
+    """Before any socket is opened, and without showing a secret."""
+    with pytest.raises(error, match=text) as caught:
+        ClientConfig(**({"base_url": LOCAL, "api_key": "local-key"} | settings))
+    assert "bad" not in str(caught.value)
+    assert "local-key" not in str(caught.value)
+
+
+@pytest.mark.requirement("SEC-01")
+def test_no_frame_of_ours_holds_a_key_when_a_setting_is_wrong() -> None:
+    """Tracebacks with locals are common in production."""
+    with pytest.raises(InvalidConfiguration) as caught:
+        ClientConfig(api_key=KEY, admin_key="bad key", timeout=0)
+    # settings that are still being made have no repr yet
+    frames = [{**entry.frame.f_locals, "self": None} for entry in caught.traceback[1:]]
+    assert len(frames) > 1
+    assert KEY not in repr(frames)
+    assert "bad key" not in repr(frames)
+
+
+@pytest.mark.requirement("CLI-04", "CLI-07")
+def test_the_knobs_of_http_are_given_as_a_mapping_or_whole() -> None:
+    """Either may say where the server is; a trailing slash makes no difference."""
+    knobs = ClientConfig(base_url=f"{LOCAL}/", api_key=None, http={"connect_timeout": 1.5})
+    whole = ClientConfig(api_key=None, http=HttpConfig(base_url=LOCAL, connect_timeout=1.5))
+    assert knobs == whole
+    assert knobs.http.connect_timeout == 1.5
+    listed = ClientConfig(base_url="http://gpu-7:8000", api_key=None, http={"plain_http_hosts": ["gpu-7"]})
+    assert listed.base_url == "http://gpu-7:8000"
+
+
+def test_settings_do_not_change() -> None:
+    """Neither the object nor the mappings in it."""
+    headers = {"x-tenant": "a"}
+    config = ClientConfig(base_url=LOCAL, api_key=None, default_headers=headers)
+    headers["x-tenant"] = "b"
+    assert config.default_headers["x-tenant"] == "a"
+    with pytest.raises(TypeError):
+        config.default_headers["x-tenant"] = "c"
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.timeout = 1.0
+
+
+def test_a_copy_replaces_what_is_given_and_keeps_the_rest() -> None:
+    """Also the knobs of HTTP, when only the place changes."""
+    config = ClientConfig(base_url=LOCAL, api_key="local", timeout=5.0, http={"idle_timeout": 7.0})
+    other = config.with_settings(timeout=6.0, retry="billing_safe", default_headers={"x-a": "b"})
+    assert (other.timeout, other.api_key, other.http) == (6.0, Secret("local"), config.http)
+    assert other.retry is BILLING_SAFE
+    moved = config.with_settings(base_url="http://localhost:9/v1")
+    assert (moved.base_url, moved.http.base_url) == ("http://localhost:9/v1", "http://localhost:9/v1")
+    assert moved.http.idle_timeout == 7.0
+    whole = config.with_settings(http=HttpConfig(base_url="http://localhost:9/v1"))
+    assert whole.base_url == "http://localhost:9/v1"
+
+
+@pytest.mark.requirement("RTY-01", "R-RETRY")
+def test_the_preset_follows_max_retries_and_does_nothing_until_it_is_set() -> None:
+    """Four attempts by default, half a second first, a minute at most, a tenth of jitter."""
+    config = ClientConfig(base_url=LOCAL, api_key=None)
+    preset = config.retry_preset()
+    assert config.retry is None
+    assert (preset.max_attempts, preset.base, preset.cap, preset.multiplier, preset.jitter) == (4, 0.5, 60.0, 2.0, 0.1)
+    assert 0.45 <= preset.backoff(0, Random(1)) <= 0.5
+    assert ClientConfig(base_url=LOCAL, api_key=None, max_retries=0).retry_preset().max_attempts == 1
+    assert ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE).retry is AVAILABLE
+
+
+@pytest.mark.requirement("CLI-05", "CLI-06")
+def test_settings_come_from_an_environment_object() -> None:
+    """What is given beside it wins."""
+    environment = Environment(api_key=Secret("local"), base_url=LOCAL, organization_id="org-1")
+    config = ClientConfig.from_environment(environment, organization_id="org-2")
+    assert (config.base_url, config.api_key, config.organization_id) == (LOCAL, Secret("local"), "org-2")
+    assert config.realtime_base_url == "ws://localhost:8000/v1/realtime"
+
+
+@pytest.mark.requirement("CLI-05", "SEC-02", "CF-13")
+def test_settings_come_from_the_process_environment_on_request(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Explicit goes before the environment, and that before the file."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    config = ClientConfig.from_env(timeout=3.0)
+    assert (config.api_key, config.organization_id, config.timeout) == (Secret(KEY), "org-1", 3.0)
+    explicit = ClientConfig.from_env(api_key="sk-given-00000000")
+    assert explicit.api_key == Secret("sk-given-00000000")
+    moved = ClientConfig.from_env(env={}, base_url=LOCAL)
+    assert (moved.base_url, moved.api_key) == (LOCAL, None)
+    path = tmp_path / ".env"
+    path.write_text("OPENAI_API_KEY=sk-file-00000000\n")
+    assert ClientConfig.from_env(env={}, secret_file=path).api_key == Secret("sk-file-00000000")
+    with pytest.raises(MissingApiKey):
+        ClientConfig.from_env(env={})
+
+
+@pytest.mark.requirement("CF-13", "CLI-12")
+def test_settings_made_directly_ignore_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read behind the caller's back."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://evil.example")
+    with pytest.raises(MissingApiKey):
+        ClientConfig()
+    assert ClientConfig(api_key="sk-given-00000000").base_url == OFFICIAL_BASE_URL
