@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from adapter_host.breaker import BreakerPolicy
 from adapter_host.plugins import LOAD_TIMEOUT
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR
+from http_util.breaker import BreakerPolicy
 from http_util.redact import safe_message
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class BreakerSettings(_Section):
     failure_threshold: int = Field(default=5, ge=1, description="Failures within the window that open it.")
     success_threshold: int = Field(default=3, ge=1, description="Good trials in a row that close it.")
     failure_window: float = Field(default=60.0, gt=0, le=_HOUR, description="Seconds for which a failure counts.")
-    recovery_timeout: float = Field(default=30.0, ge=0, le=_HOUR, description="Seconds from opening to a trial.")
+    recovery_timeout: float = Field(default=30.0, gt=0, le=_HOUR, description="Seconds from opening to a trial.")
 
     def policy(self) -> BreakerPolicy:
         """The same as the host takes it."""

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from adapter_api import TaskRequest
-    from adapter_host.breaker import Permit
     from adapter_host.metrics import Metrics
     from adapter_host.registry import Pool, Replica
     from adapter_host.task_story import TaskStory
+    from http_util.breaker import Permit
     from http_util.clock import Clock
 
 CANCEL_TIMEOUT: Final = 5.0
@@ -324,12 +324,13 @@ class Dispatch:
             self.replica.release()
         breaker = self.pool.breaker
         if breaker is not None and self.permit is not None:
+            now = self.owner.clock.monotonic()
             if error is not None and error.reason in AGAINST_THE_POOL:
-                breaker.failed(self.permit, self.owner.clock.monotonic())
+                breaker.settle_failure(self.permit, now)
             elif ended_well:
-                breaker.succeeded(self.permit)
+                breaker.settle_success(self.permit, now)
             else:
-                breaker.abandoned(self.permit)
+                breaker.abandon(self.permit, now)
         self.owner.settled(self, error)
 
 

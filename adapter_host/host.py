@@ -25,7 +25,6 @@ from adapter_api import (
     current_correlation_id,
 )
 from adapter_host import pool_view
-from adapter_host.breaker import BreakerPolicy, BreakerState
 from adapter_host.dispatch import Dispatch
 from adapter_host.metrics import NoMetrics, ShieldedMetrics
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR, Readiness
@@ -34,7 +33,9 @@ from adapter_host.retirement import Retirement
 from adapter_host.selection import Candidate, choose, placed_pool
 from adapter_host.task_story import TaskStory, default_logger
 from adapter_host.waiting import until_set, within
+from http_util.breaker import BreakerPolicy, State
 from http_util.clock import SystemClock
+from http_util.errors import PolicyFailure
 from http_util.redact import safe_message
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from adapter_api import TaskRequest, TokenStream, WorkerAdapter
-    from adapter_host.breaker import Permit
     from adapter_host.config import HostConfig
     from adapter_host.metrics import Metrics
     from adapter_host.plugins import Catalogue
     from adapter_host.registry import Pool, Replica
+    from http_util.breaker import Permit
     from http_util.clock import Clock
     from http_util.secret import Secret
 
@@ -173,7 +174,7 @@ class AdapterHost:
         """
         return pool_view.PoolView(self, pool_id)
 
-    def breaker_state(self, pool_id: str) -> BreakerState | None:
+    def breaker_state(self, pool_id: str) -> State | None:
         """
         Where the breaker of a pool stands; None when it has none.
 
@@ -181,7 +182,7 @@ class AdapterHost:
             WorkerError: `pool_unknown`.
         """
         breaker = self._registry.pool(pool_id).breaker
-        return None if breaker is None else breaker.state
+        return None if breaker is None else breaker.state_at(self.clock.monotonic())
 
     def bind(self, pool_id: str, replica_id: str, adapter: WorkerAdapter, *, name: str | None = None) -> None:
         """
@@ -351,8 +352,7 @@ class AdapterHost:
         is_live = any(answer.live for answer in answers)
         if pool.is_draining:
             return WorkerHealth(live=is_live, ready=False, reason="pool_unready", detail="the pool is draining")
-        now = self.clock.monotonic()
-        if pool.breaker is not None and pool.breaker.state is BreakerState.OPEN and pool.breaker.retry_after(now):
+        if self.breaker_state(pool_id) is State.OPEN:
             return WorkerHealth(live=is_live, ready=False, reason="circuit_open", detail="the pool's breaker is open")
         if any(answer.ready for answer in answers):
             return WorkerHealth(live=True, ready=True)
@@ -446,19 +446,13 @@ class AdapterHost:
         """The breaker's admission; None when the pool has no breaker."""
         if pool.breaker is None:
             return None
-        now = self.clock.monotonic()
-        permit = pool.breaker.admit(now)
-        if permit is None:
-            after = round(pool.breaker.retry_after(now) * 1000)
-            error = WorkerError(
-                "circuit_open",
-                f"pool {pool.pool_id} failed too often just now; a trial is due in {after} ms",
-                retry_after_ms=after,
-                outcome=Outcome.NOT_SENT,
-            )
-            story.failed(error, 0, self.metrics)
-            raise error
-        return permit
+        try:
+            return pool.breaker.admit(self.clock.monotonic())
+        except PolicyFailure as refusal:
+            after = None if refusal.retry_after is None else round(refusal.retry_after * 1000)
+            error = WorkerError("circuit_open", refusal.message, retry_after_ms=after, outcome=Outcome.NOT_SENT)
+        story.failed(error, 0, self.metrics)
+        raise error
 
     async def _start(self, dispatch: Dispatch, identity: str) -> TokenStream:
         """Choose a replica and start the task there; in a task of its own, so that a cancel can end it anywhere."""

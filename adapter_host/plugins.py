@@ -142,12 +142,12 @@ def discover(
         except _Unusable as exc:
             bad.append(QuarantinedPlugin(name=entry_point.name, origin=origin, reason=str(exc)))
     good, clashing = _without_clashes(loaded)
-    bad.extend(clashing)
-    if strict and bad:
-        raise PluginError(bad)
+    quarantined = sorted([*bad, *clashing], key=lambda one: (one.name, one.origin.distribution))
+    if strict and quarantined:
+        raise PluginError(quarantined)
     return Catalogue(
         {one.plugin.name: one for one in sorted(good, key=lambda one: one.plugin.name)},
-        tuple(sorted(bad, key=lambda one: (one.name, one.origin.distribution))),
+        tuple(quarantined),
     )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from adapter_api import WorkerAdapter, WorkerError
-from adapter_host.breaker import Breaker, BreakerPolicy
+from http_util.breaker import Breaker, BreakerPolicy
 
 if TYPE_CHECKING:
     from adapter_api import WorkerHealth, WorkerProps
@@ -183,7 +183,7 @@ class Registry:
             raise TypeError(f"adapter: expected a WorkerAdapter, got {type(adapter).__name__}")
         pool = self._pools.get(pool_id)
         if pool is None:
-            breaker = None if self._policy is None else Breaker(self._policy)
+            breaker = None if self._policy is None else Breaker(self._policy, endpoint=pool_id)
             pool = self._pools[pool_id] = Pool(pool_id, breaker)
         old = pool.replicas.get(replica_id)
         new = pool.replicas[replica_id] = Replica(pool_id, replica_id, adapter, adapter_name)

@@ -43,9 +43,7 @@ def generate(settings: Settings | None = None) -> dict[str, str]:
         **OperationWriter(plan, settings.overrides).modules(),
     }
     with ThreadPoolExecutor(_WORKERS) as pool:
-        return dict(
-            zip(sorted(sources), pool.map(_formatted, (sources[name] for name in sorted(sources))), strict=True)
-        )
+        return dict(zip(sorted(sources), pool.map(formatted, (sources[name] for name in sorted(sources))), strict=True))
 
 
 def differences(files: Mapping[str, str], folder: Path) -> list[str]:
@@ -66,7 +64,13 @@ def write(files: Mapping[str, str], folder: Path) -> None:
             path.unlink()
 
 
-def _formatted(source: str) -> str:
+def formatted(source: str) -> str:
+    """
+    Return *source* as the project's formatter leaves it.
+
+    Raises:
+        RuntimeError: It is not Python.
+    """
     command = [
         sys.executable,
         "-m",

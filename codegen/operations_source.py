@@ -285,7 +285,11 @@ def _needs_body(plan: Plan, endpoint: Endpoint) -> bool:
 
 
 def _stream_name(name: str) -> str:
-    return "stream" if name == "create" else f"stream_{name.removeprefix('create_')}"
+    """Return what the streamed form is called: `create` streams something new, `retrieve` something stored."""
+    if name in {"create", "retrieve"}:
+        return {"create": "stream", "retrieve": "stream_stored"}[name]
+    verb, _, rest = name.partition("_")
+    return {"create": f"stream_{rest}", "get": f"stream_stored_{rest}"}.get(verb, f"stream_{name}")
 
 
 def _sentence(operation_id: str) -> str:

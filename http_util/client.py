@@ -10,12 +10,15 @@ Spec: HTU-1001, HTU-12, HTU-EXP-1101, HTU-EXP-1105, HTU-PERF-1301, HTU-SEC-1401,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
 
+from adapter_api.outcome import Outcome
 from http_util.engine import async_transport, sync_transport
+from http_util.errors import PolicyFailure
 from http_util.third_party_logs import quiet_third_party_logs
 from http_util.tls import build_ssl_context
 
@@ -32,20 +35,20 @@ def build_async_client(config: HttpConfig, *, transport: httpx.AsyncBaseTranspor
 
     Args:
         config: The settings.
-        transport: Use this one in place of the engine, as tests do. The egress policy still stands in front of it.
+        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
     quiet_third_party_logs()
-    policy = config.egress_policy
+    rules = RequestRules.of(config)
     if transport is not None:
-        return httpx.AsyncClient(transport=AsyncEgressGuard(transport, policy), **_client_settings(config))
+        return httpx.AsyncClient(transport=AsyncGuard(transport, rules), **_client_settings(config))
     context = _ssl_context(config)
-    through = AsyncEgressGuard(async_transport(config, context), policy)
+    through = AsyncGuard(async_transport(config, context), rules)
     mounts: dict[str, httpx.AsyncBaseTransport] = {}
     if config.no_proxy:
-        direct = AsyncEgressGuard(async_transport(config, context, direct=True), policy)
+        direct = AsyncGuard(async_transport(config, context, direct=True), rules)
         mounts = dict.fromkeys(_patterns(config.no_proxy), direct)
     return httpx.AsyncClient(transport=through, mounts=mounts, **_client_settings(config))
 
@@ -56,20 +59,20 @@ def build_client(config: HttpConfig, *, transport: httpx.BaseTransport | None = 
 
     Args:
         config: The settings.
-        transport: Use this one in place of the engine, as tests do. The egress policy still stands in front of it.
+        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
     quiet_third_party_logs()
-    policy = config.egress_policy
+    rules = RequestRules.of(config)
     if transport is not None:
-        return httpx.Client(transport=EgressGuard(transport, policy), **_client_settings(config))
+        return httpx.Client(transport=Guard(transport, rules), **_client_settings(config))
     context = _ssl_context(config)
-    through = EgressGuard(sync_transport(config, context), policy)
+    through = Guard(sync_transport(config, context), rules)
     mounts: dict[str, httpx.BaseTransport] = {}
     if config.no_proxy:
-        direct = EgressGuard(sync_transport(config, context, direct=True), policy)
+        direct = Guard(sync_transport(config, context, direct=True), rules)
         mounts = dict.fromkeys(_patterns(config.no_proxy), direct)
     return httpx.Client(transport=through, mounts=mounts, **_client_settings(config))
 
@@ -114,26 +117,75 @@ class _NoCookies(CookieJar):
         """Drop the cookie."""
 
 
-class AsyncEgressGuard(httpx.AsyncBaseTransport):
-    """
-    A transport that asks the egress policy before it hands a request on.
+@dataclass(frozen=True, slots=True)
+class RequestRules:
+    """What every request must keep to before it leaves; pure."""
 
-    Spec: SEC-11
+    egress: EgressPolicy
+    """Where requests may go."""
+    max_body_bytes: int
+    """Largest body in bytes."""
+    max_header_bytes: int
+    """Largest headers in bytes, separators included."""
+
+    @classmethod
+    def of(cls, config: HttpConfig) -> Self:
+        """Return the rules of *config*."""
+        return cls(config.egress_policy, config.max_body_bytes, config.max_header_bytes)
+
+    def check(self, request: httpx.Request) -> None:
+        """
+        Let *request* pass or refuse it.
+
+        A body of unknown length passes: whoever streams one bounds it.
+
+        Raises:
+            PolicyFailure: *egress_denied* or *malformed_request*; nothing was sent and nothing was resolved.
+
+        Spec: SEC-11, HTU-17
+        """
+        self.egress.check(request.url.scheme, request.url.host, request.url.port)
+        headers = sum(len(name) + len(value) + _SEPARATORS for name, value in request.headers.raw)
+        if headers > self.max_header_bytes:
+            raise _too_large("headers", headers, "max_header_bytes", self.max_header_bytes)
+        body = int(request.headers.get("content-length", 0))
+        if body > self.max_body_bytes:
+            raise _too_large("body", body, "max_body_bytes", self.max_body_bytes)
+
+
+# colon, space, CR and LF of a header line
+_SEPARATORS: Final = 4
+
+
+def _too_large(what: str, size: int, limit: str, most: int) -> PolicyFailure:
+    """Return the failure of a request that is too large."""
+    return PolicyFailure(
+        f"the request's {what} has {size} bytes, {limit} is {most}",
+        reason="malformed_request",
+        outcome=Outcome.NOT_SENT,
+    )
+
+
+class AsyncGuard(httpx.AsyncBaseTransport):
+    """
+    A transport that checks every request before it hands it on.
+
+    Spec: SEC-11, HTU-17
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, policy: EgressPolicy) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, rules: RequestRules) -> None:
         """Stand in front of *transport*, which is closed together with the guard."""
         self._transport = transport
-        self._policy = policy
+        self._rules = rules
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
         Send the request if it may leave.
 
         Raises:
-            PolicyFailure: *egress_denied*, before a name is resolved.
+            PolicyFailure: The request breaks a rule; nothing was resolved.
         """
-        self._policy.check(request.url.scheme, request.url.host, request.url.port)
+        self._rules.check(request)
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -141,26 +193,26 @@ class AsyncEgressGuard(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-class EgressGuard(httpx.BaseTransport):
+class Guard(httpx.BaseTransport):
     """
-    A transport that asks the egress policy before it hands a request on.
+    A transport that checks every request before it hands it on.
 
-    Spec: SEC-11
+    Spec: SEC-11, HTU-17
     """
 
-    def __init__(self, transport: httpx.BaseTransport, policy: EgressPolicy) -> None:
+    def __init__(self, transport: httpx.BaseTransport, rules: RequestRules) -> None:
         """Stand in front of *transport*, which is closed together with the guard."""
         self._transport = transport
-        self._policy = policy
+        self._rules = rules
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """
         Send the request if it may leave.
 
         Raises:
-            PolicyFailure: *egress_denied*, before a name is resolved.
+            PolicyFailure: The request breaks a rule; nothing was resolved.
         """
-        self._policy.check(request.url.scheme, request.url.host, request.url.port)
+        self._rules.check(request)
         return self._transport.handle_request(request)
 
     def close(self) -> None:

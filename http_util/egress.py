@@ -1,8 +1,8 @@
 """
 Egress: which hosts may be called at all. Asked for every request, before a name is resolved or a socket opened.
 
-`EgressPolicy` decides and is pure; `guard` and `guard_async` wrap a transport so that no request goes around the
-decision, whether it is direct, through a proxy or sent by a hand that got hold of the client.
+`EgressPolicy` decides and is pure; `http_util.client` puts it in front of every transport, so that no request goes
+around the decision, whether it is direct, through a proxy or sent by a hand that got hold of the client.
 
 Spec: SEC-10, SEC-11
 """

@@ -28,13 +28,14 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import httpx
 
 from http_util.engine_connections import AsyncPool, Pool
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from http_util.config import HttpConfig
 
@@ -147,7 +148,7 @@ class _AsyncEngine(httpx.AsyncHTTPTransport):
         """
         await self._take_place(request)
         try:
-            response = await super().handle_async_request(request)
+            response = await _isolated(super().handle_async_request(request))
         except BaseException:
             self._places.release()
             raise
@@ -164,6 +165,35 @@ class _AsyncEngine(httpx.AsyncHTTPTransport):
                 await self._places.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout(_NO_PLACE, request=request) from None
+
+
+async def _isolated(sending: Coroutine[Any, Any, httpx.Response]) -> httpx.Response:
+    """
+    Send in a task of its own, inside a cancel scope.
+
+    httpcore shields its clean-up by anyio's scopes, which hold against the cancellation of a scope and not against
+    that of a task: cancelled as a task, it forgets half-made connections and miscounts the streams of shared ones.
+    """
+    scope = anyio.CancelScope()
+
+    async def send() -> httpx.Response | None:
+        with scope:
+            return await sending
+        return None
+
+    task = asyncio.ensure_future(send())
+    try:
+        response = await asyncio.shield(task)
+    except asyncio.CancelledError:
+        scope.cancel()
+        await asyncio.wait((task,))
+        # what arrived at the same moment is nobody's; a failure is the cancelled caller's no more
+        if task.exception() is None and (late := task.result()) is not None:
+            await late.aclose()
+        raise
+    if response is None:  # pragma: no cover - only this function cancels the scope
+        raise asyncio.CancelledError
+    return response
 
 
 class _AsyncPlacedStream(httpx.AsyncByteStream):

@@ -4,11 +4,14 @@ Repairs to the connections of httpcore 1.0, by subclass, for what its users cann
 1. *HTTP/2: closing an answer early resets its stream.* httpcore forgets the stream locally; the upstream goes on
 generating
    for nobody, and after a hundred such closes the connection takes no more requests.
-2. *HTTP/2: a write is never cut in two.* A task cancelled in the middle of a write would spoil the TLS stream for all
+2. *HTTP/2: a connection begins in one piece.* A first request cancelled in the middle of it would leave the places for
+   streams miscounted for all the others.
+3. *HTTP/2: a write is never cut in two.* A task cancelled in the middle of a write would spoil the TLS stream for all
 the
    other requests on the same connection.
-3. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
-4. *Pools: the limit of idle connections counts idle connections*, not all of them.
+4. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
+5. *TLS: a cancelled handshake closes its socket.* httpcore leaves it to the garbage collector.
+6. *Pools: the limit of idle connections counts idle connections*, not all of them.
 
 The names with an underscore are httpcore's own; the tests of this module are what notices when a release changes them.
 """
@@ -20,6 +23,7 @@ import contextlib
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import h2.connection
 import h2.errors
 import h2.events
@@ -27,8 +31,10 @@ import h2.exceptions
 import httpcore
 from httpcore._async.http2 import AsyncHTTP2Connection
 from httpcore._async.http11 import AsyncHTTP11Connection
+from httpcore._backends.anyio import AnyIOBackend, AnyIOStream
 from httpcore._sync.http2 import HTTP2Connection
 from httpcore._sync.http11 import HTTP11Connection
+from httpcore._synchronization import AsyncSemaphore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,7 +70,33 @@ def abandon_stream(state: h2.connection.H2Connection, stream_id: int, undelivere
 
 
 class _AsyncHTTP2(AsyncHTTP2Connection):
-    """An HTTP/2 connection that resets abandoned streams and completes its writes."""
+    """An HTTP/2 connection that begins in one piece, resets abandoned streams and completes its writes."""
+
+    _flush: asyncio.Future[None] | None = None
+
+    async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Begin the connection if that is to be done, out of reach of the first request's cancellation; then send."""
+        if not self._sent_connection_init:
+            with anyio.CancelScope(shield=True):
+                await self._begin(request)
+        return await super().handle_async_request(request)
+
+    async def _begin(self, request: httpcore.Request) -> None:
+        """Send the preface, and count one place for a stream until the upstream says how many it takes."""
+        async with self._init_lock:
+            if self._sent_connection_init:
+                return
+            try:
+                await self._send_connection_init(request)
+            except BaseException:
+                await self.aclose()
+                raise
+            places = self._h2_state.local_settings.max_concurrent_streams
+            self._max_streams = 1
+            self._max_streams_semaphore = AsyncSemaphore(places)
+            for _ in range(places - self._max_streams):
+                await self._max_streams_semaphore.acquire()
+            self._sent_connection_init = True
 
     async def _response_closed(self, stream_id: int) -> None:
         """Reset the stream if it is still open, then forget it."""
@@ -76,20 +108,31 @@ class _AsyncHTTP2(AsyncHTTP2Connection):
             await super()._response_closed(stream_id=stream_id)
 
     async def _write_outgoing_data(self, request: httpcore.Request) -> None:
-        """Write in a task of its own: whoever asked may be cancelled, the write goes on."""
+        """
+        Write what there is to write, in a task of its own: whoever asked may be cancelled, the write goes on.
+
+        All who ask meanwhile share the one write. Queued one behind the other, they would hold up the reading.
+        """
         # nearly every read ends here with nothing to say; a task for that would double the cost of a token
-        if not self._h2_state._data_to_send:  # noqa: SLF001 - there is no public way to look without taking
+        if self._flush is None and not self._h2_state._data_to_send:  # noqa: SLF001 - no public way to look at it
             return
-        write = asyncio.ensure_future(super()._write_outgoing_data(request))
+        if self._flush is None:
+            self._flush = asyncio.ensure_future(self._write_all(request))
+            self._flush.add_done_callback(_note_result)
+        await asyncio.shield(self._flush)
+
+    async def _write_all(self, request: httpcore.Request) -> None:
+        """Write until nothing is left, also of what is added meanwhile."""
         try:
-            await asyncio.shield(write)
-        except asyncio.CancelledError:
-            write.add_done_callback(_note_result)
-            raise
+            while self._h2_state._data_to_send:  # noqa: SLF001 - as above
+                await super()._write_outgoing_data(request)
+        finally:
+            # at once, not by a callback of the task: whoever comes next must not wait for a write that is over
+            self._flush = None
 
 
 def _note_result(write: asyncio.Future[None]) -> None:
-    """Take the result of a write that nobody waits for; the connection has remembered its failure."""
+    """Take the result of a write, for when nobody waits for it; the connection has remembered its failure."""
     if not write.cancelled():
         write.exception()
 
@@ -103,6 +146,27 @@ class _AsyncHTTP11(AsyncHTTP11Connection):
             await self.aclose()
         else:
             await super()._response_closed()
+
+
+class _Network(AnyIOBackend):
+    """httpcore's network for asyncio, with streams that clean up behind a handshake."""
+
+    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        """Connect as httpcore does."""
+        return _TcpStream((await super().connect_tcp(*args, **kwargs))._stream)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class _TcpStream(AnyIOStream):
+    """A connected stream, before TLS."""
+
+    async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
+        """Shake hands as httpcore does; close the socket when that is cancelled."""
+        try:
+            return await super().start_tls(*args, **kwargs)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self.aclose()
+            raise
 
 
 class _AsyncConnection(httpcore.AsyncHTTPConnection):
@@ -125,7 +189,7 @@ class AsyncPool(httpcore.AsyncConnectionPool):
 
     def __init__(self, *, idle_limit: int, **settings: Any) -> None:
         """Build an empty pool that keeps at most *idle_limit* unused connections; the rest are httpcore's arguments."""
-        super().__init__(**settings)
+        super().__init__(network_backend=_Network(), **settings)
         self.idle_limit = idle_limit
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.AsyncConnectionInterface:

@@ -5,7 +5,7 @@ The engine says "connect error" for a name that does not exist, a certificate th
 alike; only the chain of causes tells them apart. And it says "read error" for a request that may or may not have been
 processed; only the phase tells what the upstream may have done.
 
-Spec: ERR-09, HTU-14, CF-53
+Spec: ERR-09, HTU-14
 """
 
 from __future__ import annotations

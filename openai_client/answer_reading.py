@@ -47,17 +47,19 @@ def read_answer(parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable
     if parse in _OPAQUE:
         return parse(reply.body)
     error = _error_document(reply.body)
+    failure: OpenAIError
     if error is not None:
-        raise from_stream_error(
-            error,
-            secrets,
-            upstream_request_id=reply.head.upstream_request_id,
-            attempts=reply.head.attempts,
+        head = reply.head
+        failure = from_stream_error(
+            error, secrets, upstream_request_id=head.upstream_request_id, attempts=head.attempts
         )
+        # the frame may be shown in a traceback
+        del error
+        raise failure
     try:
         return parse(reply.body)
     except ValidationError as problem:
-        failure = undecodable(problem, reply.head)
+        failure = _unusable(problem, reply.head)
     raise failure
 
 
@@ -73,18 +75,20 @@ def _error_document(body: bytes) -> object | None:
     return payload if is_stream_error(payload) and not is_result else None
 
 
-def undecodable(problem: ValidationError, head: ReplyHead, outcome: Outcome = Outcome.UNKNOWN) -> OpenAIError:
-    """Return the error for an answer that could not be parsed; it names fields, never their values."""
-    facts = answer_facts(head, outcome)
-    media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_stream = outcome is Outcome.PARTIAL or media_type == "text/event-stream"
-    if media_type and not is_stream and media_type != JSON and not media_type.endswith("+json"):
-        return InvalidContentType(
-            f"the upstream answered with content type {media_type[:64]}, expected {JSON}", **facts
-        )
+def undecodable(problem: ValidationError, facts: ErrorFacts) -> DeserializationError:
+    """Return the error for what could not be parsed, an answer or a part of it; it names fields, never values."""
     lines = problem.errors(include_input=False, include_url=False, include_context=False)
     places = "; ".join(f"{'.'.join(map(str, line['loc'])) or 'body'}: {line['type']}" for line in lines[:_PLACES_SHOWN])
     return DeserializationError(f"the answer is not what the API describes: {places}", **facts)
+
+
+def _unusable(problem: ValidationError, head: ReplyHead) -> OpenAIError:
+    """Return the error for a whole answer that could not be parsed: it is something else, or it is broken."""
+    facts = answer_facts(head, Outcome.UNKNOWN)
+    media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type and media_type != JSON and not media_type.endswith("+json"):
+        return InvalidContentType(f"the answer has content type {media_type[:64]}, expected {JSON}", **facts)
+    return undecodable(problem, facts)
 
 
 def answer_facts(head: ReplyHead, outcome: Outcome) -> ErrorFacts:

@@ -37,6 +37,14 @@ _COMMON: Final = ConfigDict(
 )
 
 
+class _Hidden:
+    def __repr__(self) -> str:
+        return "..."
+
+
+_HIDDEN: Final = _Hidden()
+
+
 class RequestModel(BaseModel):
     """
     Something that is only sent: unknown fields are refused, unset fields are not written.
@@ -61,6 +69,10 @@ class RequestModel(BaseModel):
 
     # Pydantic calls a custom __init__ for every nested value; this mark says that ours does nothing nested values need.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Return the names of the fields that were set; their values hold prompts, which no repr shows."""
+        return [(name, _HIDDEN) for name in type(self).model_fields if name in self.model_fields_set]
 
     def wire_bytes(self) -> bytes:
         """Return the JSON body: UTF-8, compact, only the fields that were set, in the schema's order."""
@@ -113,6 +125,8 @@ class TwoWayModel(ResponseModel):
             not shown.
         """
         _construct(self, data)
+        # pydantic 2.12 leaves None here after a strict validation
+        object.__setattr__(self, "__pydantic_extra__", self.__pydantic_extra__ or {})
 
     # The same mark as on RequestModel, for the same reason.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]

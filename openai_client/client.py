@@ -4,20 +4,21 @@ The two clients: one call is one attempt, nothing is automatic, nothing is remem
 They differ in who waits. What a request looks like is decided in `request_writing`, what an answer means in
 `answer_reading` and `stream_reading`, which error a failure is in `error_mapping`.
 
-Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19, R-RETRY, R-STATE
+Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from http_util.errors import HttpFailure
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
 from openai_client.config import ClientConfig
 from openai_client.error_mapping import from_failure
-from openai_client.errors import InvalidConfiguration
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue
 from openai_client.metadata import Answer, ResponseMetadata
+from openai_client.operation import Operation
 from openai_client.pagination import AsyncPage, Page
 from openai_client.raw import raw_operation, raw_stream_operation
 from openai_client.request_writing import write_call
@@ -25,7 +26,7 @@ from openai_client.streams import AsyncStream, Stream
 from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
     from random import Random
     from types import TracebackType
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
     from http_util.secret import Secret
     from openai_client.base_model import Unknown
     from openai_client.config import ClientSettings
-    from openai_client.operation import Call, CallOptions, Operation, PageOperation, QueryValue, StreamOperation
+    from openai_client.operation import Call, CallOptions, PageOperation, QueryValue, StreamOperation
     from openai_client.request_writing import PreparedCall
     from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
 
+P = ParamSpec("P")
 T = TypeVar("T")
 E = TypeVar("E")
 
@@ -168,6 +170,25 @@ class Client(SyncFamilies):
         return Answer(
             result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
         )
+
+    def call_with_metadata(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Answer[T]:
+        """
+        Call a method of a family and return its result together with the head of the answer.
+
+        Use as `client.call_with_metadata(client.models.retrieve, "m")`. Errors as `execute`.
+
+        Args:
+            method: A method that is answered by one document.
+            args: Its arguments.
+            kwargs: Its named arguments.
+
+        Raises:
+            InvalidFieldValue: *method* is something else.
+
+        Spec: CLI-16
+        """
+        operation: Operation[T] = operation_of(method, *args, **kwargs)
+        return self.with_metadata(operation)
 
     def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> Stream[E]:
         """
@@ -359,6 +380,27 @@ class AsyncClient(AsyncFamilies):
             result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
         )
 
+    async def call_with_metadata(
+        self, method: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Answer[T]:
+        """
+        Call a method of a family and return its result together with the head of the answer.
+
+        Use as `client.call_with_metadata(client.models.retrieve, "m")`. Errors as `execute`.
+
+        Args:
+            method: A method that is answered by one document.
+            args: Its arguments.
+            kwargs: Its named arguments.
+
+        Raises:
+            InvalidFieldValue: *method* is something else.
+
+        Spec: CLI-16
+        """
+        operation: Operation[T] = operation_of(method, *args, **kwargs)
+        return await self.with_metadata(operation)
+
     def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> AsyncStream[E]:
         """
         Return a streamed call as a context manager and iterator. Entering makes the call, leaving closes the answer.
@@ -440,6 +482,21 @@ C = TypeVar("C", bound="Call")
 def _with(operation: C, options: CallOptions | None) -> C:
     """Return the operation with the options that are to be used."""
     return operation if options is None or options is operation.options else operation.with_options(options)
+
+
+def operation_of(method: Callable[..., object], /, *args: object, **kwargs: object) -> Operation[Any]:
+    """
+    Return the call that a method of a family would make, as a value.
+
+    Raises:
+        InvalidFieldValue: *method* is no method of a family, or one that streams or pages.
+    """
+    build = getattr(method, "__wrapped__", None)
+    operation = None if build is None else build(*args, **kwargs)
+    if not isinstance(operation, Operation):
+        name = getattr(method, "__qualname__", type(method).__name__)
+        raise InvalidFieldValue(f"method: must be a method of a family that is answered by one document, not {name}")
+    return operation
 
 
 def _merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:

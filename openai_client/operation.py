@@ -50,13 +50,13 @@ class CallOptions:
     """Seconds for the whole call, above 0."""
     deadline: Deadline | None = None
     """The monotonic instant by which the call ends; the earlier of this and `timeout` counts."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers added to the client's; the same name replaces the client's value."""
     idempotency_key: str | None = None
     """Sent as `Idempotency-Key`; makes the call repeatable where the upstream honours it."""
     retry: RetryPolicy | None = None
     """The retry policy of this call."""
-    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """
     Vendor fields, merged into the top level of the JSON body unchanged. A field that the body model has set is refused,
     so nothing is overwritten silently; a schema field left unset may be given here, and is then not validated.
@@ -91,10 +91,10 @@ class Call:
     """The path below the base URL: begins with `/`, percent-encoded, without a query."""
     query: tuple[tuple[str, str], ...] = ()
     """Query parameters as names and values, in order, not yet encoded."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers that belong to the operation itself."""
-    body: BaseModel | bytes | None = None
-    """The body as a model, as bytes sent unchanged, or None."""
+    body: BaseModel | bytes | None = field(default=None, repr=False)
+    """The body as a model, as bytes sent unchanged, or None. Like headers, it is not part of the repr."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Body fields that the operation itself decides, such as `stream`."""
     content_type: str = JSON

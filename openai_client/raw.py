@@ -6,11 +6,11 @@ Spec: CLI-19
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from openai_client.base_model import Unknown
 from openai_client.errors import InvalidFieldValue, SerializationError
@@ -119,8 +119,16 @@ def _body(body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | No
     if body is None or isinstance(body, bytes | BaseModel):
         return body
     try:
-        return to_json(body)
-    # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
-    except (TypeError, ValueError) as error:
+        # strictly JSON: no NaN, no lone surrogates, nothing that has to be guessed
+        return json.dumps(body, default=_plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    # what these say may quote the body
+    except (TypeError, ValueError, RecursionError) as error:
         problem = f"body: cannot be written as JSON ({type(error).__name__})"
     raise SerializationError(problem)
+
+
+def _plain(value: object) -> object:
+    """Return a model inside a body as plain values."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True, by_alias=True)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -53,11 +53,10 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
             f"api_version.enable_beta: {operation.operation_id} belongs to a beta service; set it to true to use those"
         )
     options = operation.options
-    content = _content(operation, config.http.max_body_bytes)
     auth = config.auth
     authorization = auth.authorize(admin=operation.admin)
     headers = merged_headers(
-        _own_headers(operation, config, has_body=content is not None),
+        _own_headers(operation, config),
         config.default_headers,
         operation.headers,
         options.headers,
@@ -70,7 +69,7 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
         method=operation.method,
         url=_url(operation, config),
         headers=headers,
-        content=content,
+        content=_content(operation, config.http.max_body_bytes),
         timeouts=_timeouts(operation, config, streams=streams),
         deadline=_deadline(options, config, now, streams=streams),
         retry=options.retry or config.retry,
@@ -95,20 +94,20 @@ def _content(operation: Call, most: int) -> bytes | None:
         content = operation.body_bytes()
     # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
     except (TypeError, ValueError) as error:
-        problem = (
-            f"{operation.operation_id}: the body cannot be written as {operation.content_type} ({type(error).__name__})"
-        )
+        problem = f"the body cannot be written as {operation.content_type} ({type(error).__name__})"
     else:
         if content is None or len(content) <= most:
             return content
-        problem = f"{operation.operation_id}: the body has {len(content)} bytes; http.max_body_bytes allows {most}"
-    raise SerializationError(problem)
+        problem = f"the body has {len(content)} bytes; http.max_body_bytes allows {most}"
+        # the frame may be shown in a traceback
+        del content
+    raise SerializationError(f"{operation.operation_id}: {problem}")
 
 
-def _own_headers(operation: Call, config: ClientConfig, *, has_body: bool) -> dict[str, str]:
+def _own_headers(operation: Call, config: ClientConfig) -> dict[str, str]:
     """Return the headers that follow from what the call is."""
     headers = {"accept": EVENT_STREAM if isinstance(operation, StreamOperation) else JSON}
-    if has_body:
+    if operation.body is not None or operation.fixed or operation.options.extra_body:
         headers["content-type"] = operation.content_type
     if operation.beta is not None:
         headers["openai-beta"] = config.api_version.beta_header or operation.beta

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from http_util.secret import Secret
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 API_KEY_NAME: Final = "OPENAI_API_KEY"
 """The name of the key, in the environment and in files."""
@@ -200,14 +201,16 @@ def load_with_fallbacks(
     Spec: SEC-02, SEC-03
     """
     root = workspace or Path.cwd()
+    from_file = partial(key_from_file, name=name, checked=checked)
+    sources: list[Callable[[], LoadedSecret]] = [
+        partial(from_file, root / WORKSPACE_FILE),
+        partial(key_from_env, name, env=env, checked=checked),
+        *(partial(from_file, root / path) for path in alternatives),
+    ]
     reasons: list[str] = []
-    for attempt in (
-        lambda: key_from_workspace(root, name, checked=checked),
-        lambda: key_from_env(name, env=env, checked=checked),
-        *(lambda path=path: key_from_file(root / path, name, checked=checked) for path in alternatives),
-    ):
+    for source in sources:
         try:
-            return attempt()
+            return source()
         except MissingApiKey as error:
             reasons.append(error.message)
     raise MissingApiKey(f"no key called {name} was found: {'; '.join(reasons)}")

@@ -100,11 +100,9 @@ class StreamReader(Generic[E]):
         if self._failure is not None:
             raise self._failure
         while self._waiting and not self.is_complete:
-            data = self._waiting.popleft().data
-            if self._operation.end.is_sentinel(data):
-                self.is_complete = True
-            elif data:
-                return self._chunk(data)
+            chunk = self._read(self._waiting.popleft().data)
+            if chunk is not None:
+                return chunk
         if self._has_ended and not self.is_complete:
             self._check_evidence()
         return None
@@ -117,19 +115,23 @@ class StreamReader(Generic[E]):
         facts = answer_facts(self._head, self._outcome)
         raise self._fail(StreamInterrupted("the stream stopped without saying that it is complete", **facts))
 
-    def _chunk(self, data: bytes) -> E:
-        """Parse one event, and note what it says about the end of the stream."""
-        error = stream_error_in(data)
-        if error is not None:
-            raise self._fail(self._reported(error))
-        try:
-            chunk = self._operation.parse_event(data)
-        except ValidationError as problem:
-            failure = undecodable(problem, self._head, self._outcome)
-        else:
-            self._outcome = Outcome.PARTIAL
-            self._note_end(chunk)
-            return chunk
+    def _read(self, data: bytes) -> E | None:
+        """Parse the data of one event, and note what it says about the end of the stream."""
+        if not data or self._operation.end.is_sentinel(data):
+            self.is_complete = bool(data)
+            return None
+        failure: OpenAIError | None = self._reported_in(data)
+        if failure is None:
+            try:
+                chunk = self._operation.parse_event(data)
+            except ValidationError as problem:
+                failure = undecodable(problem, answer_facts(self._head, self._outcome))
+            else:
+                self._outcome = Outcome.PARTIAL
+                self._note_end(chunk)
+                return chunk
+        # the frame may be shown in a traceback, and what the model said must not
+        del data
         raise self._fail(failure)
 
     def _note_end(self, chunk: E) -> None:
@@ -151,6 +153,11 @@ class StreamReader(Generic[E]):
                 self._finished.add(index)
             elif index not in self._finished:
                 self._open.add(index)
+
+    def _reported_in(self, data: bytes) -> OpenAIError | None:
+        """Return the leaf for the data of an event that is an error, None when it is none."""
+        error = stream_error_in(data)
+        return None if error is None else self._reported(error)
 
     def _reported(self, error: object) -> OpenAIError:
         """Return the leaf for an error that the upstream reports in the stream."""

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 E = TypeVar("E")
 
 LINGER: Final = 0.25
-"""Seconds for which an upstream may go on after a complete stream before its connection is closed instead of kept."""
+"""
+Seconds for which an upstream may go on after a complete stream before its connection is closed instead of kept. Blocking
+code cannot leave a read early: there the idle timer bounds it.
+"""
 
 
 class Stream(AbstractContextManager["Stream[E]"], Generic[E]):

@@ -120,7 +120,7 @@ def collect(root: Path) -> Trace:
             if row.id in trace.requirements:
                 trace.problems.append(f"{row.id} is defined in {trace.requirements[row.id].spec} and again in {name}")
             trace.requirements[row.id] = row
-    for path in sorted(Path(root, "tests").glob("**/test_*.py")):
+    for path in sorted([*Path(root, "tests").glob("**/test_*.py"), *Path(root, "features").glob("**/test_*.py")]):
         try:
             trace.tests += marker_mentions(path.read_text("utf-8"), path.relative_to(root).as_posix())
         except TypeError as error:

@@ -64,9 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(options: Options, identity: Identity | None, *, exits_with_stdin: bool) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ended.set)
-    if exits_with_stdin:
+    loop.add_signal_handler(signal.SIGTERM, ended.set)
+    if not exits_with_stdin:
+        loop.add_signal_handler(signal.SIGINT, ended.set)
+    else:
+        # Ctrl-C reaches the whole terminal; whoever started us decides when we end, and may still need us to cancel.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop.add_reader(sys.stdin.fileno(), _read_stdin, loop, ended)
     server = Server(options)
     try:

@@ -101,7 +101,14 @@ class Http2Connection(asyncio.Protocol):
         self._is_leaving = False
         self.is_full = False
         self.h2 = h2.connection.H2Connection(
-            h2.config.H2Configuration(client_side=False, header_encoding="utf-8", validate_inbound_headers=False)
+            h2.config.H2Configuration(
+                client_side=False,
+                header_encoding="utf-8",
+                validate_inbound_headers=False,
+                # A fault may want a header that is not allowed.
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

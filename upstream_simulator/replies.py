@@ -66,6 +66,8 @@ class Answer:
     body: bytes = b""
     frames: Iterator[Frame] | None = None
     headers: Headers = field(default_factory=list)
+    tokens: int = 0
+    """Tokens generated for a plain body, all before its first byte."""
 
 
 _Writer: TypeAlias = Callable[[Generation, "Flavour"], dict[str, object]]
@@ -200,7 +202,9 @@ def _generated(path: str, body: Body, options: Options, faults: Faults, flavour:
     generation = generate(ask, options, faults, flavour)
     write, stream = _GENERATORS[path]
     if not ask.stream:
-        return _json(write(generation, flavour), flavour)
+        answer = _json(write(generation, flavour), flavour)
+        answer.tokens = generation.completion_tokens
+        return answer
     frames = stream(generation, flavour, empty_chunks=faults.empty_chunks)
     return Answer(HTTPStatus.OK, _STREAM_TYPE, frames=disturb(frames, faults, is_responses=path == "/v1/responses"))
 
@@ -225,6 +229,8 @@ def _score(answer: Answer, request: Request, options: Options, faults: Faults, f
     if faults.drop is not None:
         yield Break(faults.drop, faults.h2_error)
         return
+    if answer.tokens and _pause(options, faults):
+        yield Wait(answer.tokens * _pause(options, faults))
     body = apply_body_faults(_body(answer, options, faults), faults)
     framing = faults.framing or ("length" if answer.frames is None else "chunked")
     if framing == "length":
@@ -246,7 +252,7 @@ def _score(answer: Answer, request: Request, options: Options, faults: Faults, f
 
 def _body(answer: Answer, options: Options, faults: Faults) -> Iterator[Step]:
     if answer.frames is None:
-        return iter([Send(answer.body)] if answer.body else [])
+        return iter([Send(answer.body, answer.tokens)] if answer.body else [])
     steps = _paced(answer.frames, options, faults)
     return join_tokens(steps, options.tokens_per_write) if options.tokens_per_write > 1 else steps
 
@@ -260,8 +266,7 @@ def _paced(frames: Iterator[Frame], options: Options, faults: Faults) -> Iterato
         yield Wait(faults.ping_every)
     if options.first_token_delay:
         yield Wait(options.first_token_delay)
-    rate = options.tokens_per_second if faults.tokens_per_second is None else faults.tokens_per_second
-    pause = 1 / rate if rate else 0.0
+    pause = _pause(options, faults)
     stall_at = faults.stall_at if faults.stall and isinstance(faults.stall_at, int) else None
     spoken = 0
     for frame in frames:
@@ -272,6 +277,14 @@ def _paced(frames: Iterator[Frame], options: Options, faults: Faults) -> Iterato
             yield Wait(pause * frame.tokens, is_pace=True)
         yield Send(frame.data, frame.tokens)
         spoken += frame.tokens
+
+
+def _pause(options: Options, faults: Faults) -> float:
+    """
+    Seconds a token takes.
+    """
+    rate = options.tokens_per_second if faults.tokens_per_second is None else faults.tokens_per_second
+    return 1 / rate if rate else 0.0
 
 
 def _headers(answer: Answer, request: Request, faults: Faults, flavour: Flavour, length: int | None) -> Headers:

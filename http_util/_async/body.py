@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class AsyncBody:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = ("_clock", "_decompressor", "_idle", "_pieces", "_response", "_status", "delivered", "watch")
+    __slots__ = ("_clock", "_decompressor", "_encoding", "_idle", "_pieces", "_response", "_status", "delivered", "watch")
 
     def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
         """
@@ -47,7 +47,8 @@ class AsyncBody:
         # the client's colour is ours, so its stream's is too
         stream: Any = response.stream
         self._pieces = stream.__aiter__()
-        self._decompressor = Decompressor.for_encoding(response.headers.get("content-encoding", ""))
+        self._encoding: str | None = response.headers.get("content-encoding", "")
+        self._decompressor: Decompressor | None = None
 
     async def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
         """
@@ -60,6 +61,10 @@ class AsyncBody:
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
+        if self._encoding is not None:
+            # not before it is read: an error answer stands for its status, whatever its body is
+            self._decompressor = Decompressor.for_encoding(self._encoding)
+            self._encoding = None
         idle_at = self._clock.monotonic() + self._idle
         if idle_at < at:
             timer, at = "idle_timeout", idle_at

@@ -98,6 +98,7 @@ class AsyncExchange:
                 content = await body.read_all(self._max_response_bytes)
             except HttpFailure as failure:
                 failure.attempts = head.attempts
+                failure.http_status = head.status
                 raise
             finally:
                 await body.aclose()

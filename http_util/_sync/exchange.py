@@ -99,6 +99,7 @@ class Exchange:
                 content = body.read_all(self._max_response_bytes)
             except HttpFailure as failure:
                 failure.attempts = head.attempts
+                failure.http_status = head.status
                 raise
             finally:
                 body.close()

@@ -15,7 +15,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from adapter_api import Outcome, TokenEvent, WorkerError
+from adapter_api import Outcome, TaskCancelled, TokenEvent, WorkerError
 from http_util.errors import HttpFailure, Interrupted
 from openai_client.error_mapping import from_failure, from_stream_error
 from worker_adapters.openai_http.event_payloads import StreamTimes, end_payload, metrics_payload, started_payload
@@ -96,6 +96,7 @@ class StreamedTokens:
         Read up to the first valid chunk; `started` and what came with it then wait to be fetched.
 
         Raises:
+            TaskCancelled: The task was cancelled before there was one. The upstream is closed.
             WorkerError: There is no such chunk. The upstream is closed.
         """
         try:
@@ -106,7 +107,7 @@ class StreamedTokens:
             raise
         if not self._reader.started:
             await self._close()
-            raise self._error or self._failure("truncated", "the stream ended before its first chunk")
+            raise self._error or self._cancelled()
         self._tokens.insert(0, TokenEvent("started", started_payload(self._reader, self._context.identity)))
         self._report.started(self._stream.head.status)
 
@@ -225,6 +226,15 @@ class StreamedTokens:
             outcome=self._outcome,
             http_status=head.status,
             attempts=self._failed_attempts(reason),
+            upstream_request_id=head.upstream_request_id,
+        )
+
+    def _cancelled(self) -> TaskCancelled:
+        head = self._stream.head
+        return TaskCancelled(
+            outcome=self._outcome,
+            http_status=head.status,
+            attempts=self._failed_attempts("cancelled"),
             upstream_request_id=head.upstream_request_id,
         )
 

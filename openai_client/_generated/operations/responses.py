@@ -133,7 +133,7 @@ def get_response(
     )
 
 
-def stream_get_response(
+def stream_stored_response(
     response_id: str,
     *,
     include: list[IncludeEnum] | None = None,
@@ -251,7 +251,7 @@ class _Responses:
     stream = stream_endpoint(stream_response)
     compact = endpoint(compact_conversation)
     retrieve = endpoint(get_response)
-    stream_retrieve = stream_endpoint(stream_get_response)
+    stream_stored = stream_endpoint(stream_stored_response)
     delete = endpoint(delete_response)
     cancel = endpoint(cancel_response)
 

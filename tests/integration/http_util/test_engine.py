@@ -114,10 +114,11 @@ async def until(condition: Callable[[], bool]) -> None:
     """Wait at most a second for something to become true."""
     async with asyncio.timeout(1):
         # a poll, because the other side of a socket has no event to wait for
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("HTU-02", "HTU-1001")
 async def test_http2_is_negotiated_and_one_connection_serves_many_calls(authority: tuple[trustme.CA, Path]) -> None:
     """Forty calls at once share one connection when the server offers HTTP/2."""
@@ -152,6 +153,7 @@ async def test_http11_is_the_fallback_when_the_server_offers_nothing_else(author
     assert answer.http_version == "HTTP/1.1"
 
 
+@pytest.mark.slow
 async def test_closing_http2_streams_early_stops_the_upstream_and_keeps_the_connection_usable(
     authority: tuple[trustme.CA, Path],
 ) -> None:
@@ -171,6 +173,7 @@ async def test_closing_http2_streams_early_stops_the_upstream_and_keeps_the_conn
         assert len(server.resets) == 150
 
 
+@pytest.mark.slow
 async def test_cancelling_http2_requests_at_any_point_harms_no_other_request(
     authority: tuple[trustme.CA, Path],
 ) -> None:
@@ -325,6 +328,7 @@ async def test_a_request_beyond_the_limit_waits_and_a_cancelled_waiter_leaves_it
             assert (await client.get(f"{url}/b")).text == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("HTU-14")
 async def test_a_storm_of_cancelled_requests_leaves_a_client_that_still_works() -> None:
     """Eighty requests cancelled at different moments, under contention for places, use nothing up."""

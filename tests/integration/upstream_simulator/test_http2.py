@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import h2.errors
 import h2.events
+import h2.exceptions
 import pytest
 
 import upstream_simulator
@@ -208,6 +209,15 @@ def test_a_connection_is_closed_unannounced(h2_client: Callable[..., Client]) ->
         events += fresh
     assert any(isinstance(event, h2.events.StreamEnded) for event in events)
     assert not any(isinstance(event, h2.events.ConnectionTerminated) for event in events)
+
+
+def test_a_header_that_http2_forbids_is_sent_all_the_same(simulator: Any, h2_client: Callable[..., Client]) -> None:
+    """The simulator writes what the fault says, whatever h2 thinks of it."""
+    simulator.script({"headers": {"x-bad": "a\r\nb"}})
+    client = h2_client()
+    client.ask()
+    with pytest.raises(h2.exceptions.ProtocolError, match=r"x-bad|Illegal"):
+        client.until(h2.events.StreamEnded)
 
 
 def test_a_client_that_says_goaway_has_left(h2_client: Callable[..., Client], simulator: Any) -> None:

@@ -68,6 +68,13 @@ def test_an_option_that_cannot_work_is_refused(arguments: list[str], said: str) 
     assert "Traceback" not in ended.stderr
 
 
+def test_ctrl_c_leaves_a_simulator_to_its_starter() -> None:
+    """SIGINT reaches everything in a terminal; a simulator tied to stdin goes on serving until that closes."""
+    with upstream_simulator.start() as simulator:
+        os.kill(simulator.pid, signal.SIGINT)
+        assert simulator.log() == []
+
+
 def test_a_taken_port_is_said(simulator: Any) -> None:
     """start() raises with what the child wrote."""
     port = int(simulator.base_url.rsplit(":", 1)[1].split("/")[0])

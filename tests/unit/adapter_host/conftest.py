@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -9,24 +8,31 @@ import structlog
 from adapter_host import AdapterHost, InMemoryMetrics
 from http_util.testing import FakeClock
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
 
 @pytest.fixture
 def clock() -> FakeClock:
+    """A clock that moves when told to."""
     return FakeClock()
 
 
 @pytest.fixture
 def metrics() -> InMemoryMetrics:
+    """What the host counts."""
     return InMemoryMetrics()
 
 
 @pytest.fixture
 def records() -> structlog.testing.LogCapture:
+    """What the host tells."""
     return structlog.testing.LogCapture()
 
 
 @pytest.fixture
 def logger(records: structlog.testing.LogCapture) -> Any:
+    """A logger into `records`."""
     return structlog.wrap_logger(None, processors=[records], wrapper_class=structlog.make_filtering_bound_logger(0))
 
 
@@ -46,4 +52,5 @@ async def make_host(clock, metrics, logger) -> AsyncIterator[Callable[..., Adapt
 
 @pytest.fixture
 def host(make_host: Callable[..., AdapterHost]) -> AdapterHost:
+    """A host without pools."""
     return make_host()

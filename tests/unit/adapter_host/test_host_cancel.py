@@ -7,6 +7,10 @@ import pytest
 
 from adapter_api import TaskCancelled, TokenEvent, TokenStream, WorkerError, token
 from adapter_api.testing import Gate, ScriptedAdapter, answer, make_task
+from http_util.testing import FakeClock
+
+# one turn of the event loop
+TURN = FakeClock().sleep
 
 pytestmark = pytest.mark.requirement("AH-1004")
 
@@ -74,8 +78,8 @@ async def test_cancel_before_the_adapter_has_answered(host, turns: int):
     host.bind("chat", "0", adapter)
     submitting = asyncio.create_task(host.submit("chat", make_task()))
     for _ in range(turns):
-        await asyncio.sleep(0)
-    await asyncio.sleep(0)
+        await TURN(0)
+    await TURN(0)
     await host.cancel("chat", "t-1")
     with pytest.raises(TaskCancelled):
         await submitting
@@ -96,7 +100,7 @@ async def test_an_adapter_whose_cancel_does_not_end_its_submit(host):
     host.bind("chat", "0", Deaf())
     submitting = asyncio.create_task(host.submit("chat", make_task()))
     for _ in range(9):
-        await asyncio.sleep(0)
+        await TURN(0)
     await host.cancel("chat", "t-1")
     with pytest.raises(TaskCancelled):
         await submitting
@@ -156,11 +160,11 @@ async def test_two_hundred_cancels_at_random_moments(host):
                 kinds.append(event.kind)
                 if event.kind == "token" and ack.is_set():
                     late.append(event)
-                await asyncio.sleep(0)
+                await TURN(0)
 
         async def cancel(turns: int, task_id: str = task_id, ack: asyncio.Event = acknowledged) -> None:
             for _ in range(turns):
-                await asyncio.sleep(0)
+                await TURN(0)
             await host.cancel("chat", task_id)
             ack.set()
 
@@ -189,7 +193,7 @@ async def test_dropping_the_stream_cancels_downstream(host, how: str, metrics):
     else:
         reader = asyncio.create_task(stream.collect())
         for _ in range(9):
-            await asyncio.sleep(0)
+            await TURN(0)
         reader.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reader
@@ -206,7 +210,7 @@ async def test_a_submit_whose_caller_is_cancelled_leaves_nothing(host, turns: in
     host.bind("chat", "0", adapter)
     submitting = asyncio.create_task(host.submit("chat", make_task()))
     for _ in range(turns):
-        await asyncio.sleep(0)
+        await TURN(0)
     submitting.cancel()
     result = (await asyncio.gather(submitting, return_exceptions=True))[0]
     if isinstance(result, TokenStream):
@@ -224,7 +228,7 @@ async def test_a_read_after_a_cancelled_read_is_an_error_not_a_blame(host):
     await stream.next_batch()
     reader = asyncio.create_task(stream.next_batch())
     for _ in range(9):
-        await asyncio.sleep(0)
+        await TURN(0)
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)
     assert [event.data["reason"] for event in await stream.next_batch()] == ["closed"]
@@ -250,6 +254,8 @@ class Foreign:
 
 
 class ForeignAdapter(ScriptedAdapter):
+    """An adapter that gives whatever stream it is handed."""
+
     def __init__(self, stream: object) -> None:
         super().__init__()
         self.stream = stream

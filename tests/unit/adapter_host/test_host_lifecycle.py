@@ -7,11 +7,16 @@ import pytest
 from adapter_api import WorkerError, WorkerProps
 from adapter_api.testing import Gate, ScriptedAdapter, answer, make_task
 from adapter_host import AdapterHost
+from http_util.testing import FakeClock
+
+# one turn of the event loop
+TURN = FakeClock().sleep
 
 
 async def settle() -> None:
+    """Let the other tasks run."""
     for _ in range(20):
-        await asyncio.sleep(0)
+        await TURN(0)
 
 
 @pytest.mark.requirement("AH-1001")
@@ -66,7 +71,7 @@ async def test_two_hundred_rebinds_under_streams(host):
             async with stream:
                 async for event in stream:
                     texts.append(event.text)
-                    await asyncio.sleep(0)
+                    await TURN(0)
             assert "".join(texts) == "abcdefgh"
             streams += 1
         return streams
@@ -75,7 +80,7 @@ async def test_two_hundred_rebinds_under_streams(host):
     for _ in range(200):
         rebind()
         for _ in range(3):
-            await asyncio.sleep(0)
+            await TURN(0)
     done.set()
     streams = sum(await asyncio.gather(*consumers))
     await settle()
@@ -165,11 +170,15 @@ async def test_close_waits_for_its_grace_then_cancels_and_closes_each_adapter_on
 async def test_the_block_closes_the_host_without_grace_when_it_fails(clock, logger):
     """Nobody waits for streams that nobody reads any more."""
     adapter = ScriptedAdapter([answer()[0], Gate()])
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with AdapterHost(clock=clock, logger=logger) as host:
             host.bind("chat", "0", adapter)
             await host.submit("chat", make_task())
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert (adapter.stopped, adapter.closes) == (["t-1"], 1)
 
 

@@ -7,10 +7,16 @@ import pytest
 
 from adapter_api import InvalidTask, Outcome, Placement, TokenEvent, WorkerAdapter, WorkerError, correlation_id, token
 from adapter_api.testing import Gate, ScriptedAdapter, answer, check_worker_adapter, make_task
-from adapter_host import AdapterHost, BreakerPolicy, BreakerState
+from adapter_host import AdapterHost
+from http_util.breaker import BreakerPolicy, State
+from http_util.testing import FakeClock
+
+# one turn of the event loop
+TURN = FakeClock().sleep
 
 
 async def refusal(host: AdapterHost, pool_id: str = "chat", **fields: object) -> WorkerError:
+    """What the host refuses a task with."""
     with pytest.raises(WorkerError) as caught:
         await host.submit(pool_id, make_task(**fields))
     return caught.value
@@ -253,7 +259,7 @@ async def test_those_who_ask_together_share_one_check(host):
     adapter = ScriptedAdapter()
     host.bind("chat", "0", adapter)
     submits = [asyncio.create_task(host.submit("chat", make_task(f"t-{number}"))) for number in range(10)]
-    await asyncio.sleep(0)
+    await TURN(0)
     submits[0].cancel()
     results = await asyncio.gather(*submits, return_exceptions=True)
     assert isinstance(results[0], asyncio.CancelledError)
@@ -310,13 +316,13 @@ async def test_the_breaker_opens_fails_fast_probes_and_recovers(make_host, clock
     clock.advance(10.0)
     error = await refusal(host)
     assert (error.reason, error.retry_after_ms, error.outcome) == ("circuit_open", 20_000, Outcome.NOT_SENT)
-    assert host.breaker_state("chat") is BreakerState.OPEN
+    assert host.breaker_state("chat") is State.OPEN
     assert (await host.health("chat")).reason == "circuit_open"
     assert len(adapter.submitted) == 3
     failing.clear()
     clock.advance(20.0)
     await (await host.submit("chat", make_task())).collect()
-    assert host.breaker_state("chat") is BreakerState.CLOSED
+    assert host.breaker_state("chat") is State.CLOSED
 
 
 @pytest.mark.requirement("ORCH-3602")
@@ -328,10 +334,10 @@ async def test_the_breaker_counts_only_what_speaks_against_the_pool(make_host):
         await refusal(host)
     host.rebind("chat", "0", ScriptedAdapter())
     await (await host.submit("chat", make_task())).aclose()
-    assert host.breaker_state("chat") is BreakerState.CLOSED
+    assert host.breaker_state("chat") is State.CLOSED
     host.rebind("chat", "0", ScriptedAdapter([answer("a")[:2], WorkerError("truncated", "cut", streaming=True)]))
     _ = [event async for event in await host.submit("chat", make_task())]
-    assert host.breaker_state("chat") is BreakerState.OPEN
+    assert host.breaker_state("chat") is State.OPEN
 
 
 async def test_breakers_can_be_turned_off(make_host):
@@ -360,3 +366,25 @@ async def test_a_pool_passes_the_conformance_suite_also_two_hosts_deep():
     assert len(await check_worker_adapter(make, make_task)) == 9
     for owner in owners:
         await owner.aclose(grace=0.0)
+
+
+@pytest.mark.requirement("AH-1006")
+async def test_the_host_never_tries_twice(host):
+    """A failure that may be retried is the adapter's to retry, by its settings; the host makes one submit."""
+    adapters = [ScriptedAdapter([WorkerError("connection_failed", "refused")]) for _ in range(2)]
+    for number, adapter in enumerate(adapters):
+        host.bind("chat", str(number), adapter)
+    assert (await refusal(host)).retriable
+    assert sum(len(adapter.submitted) for adapter in adapters) == 1
+
+
+@pytest.mark.requirement("HST-08", "HST-09")
+def test_the_host_loads_no_server_and_no_adapter():
+    """Importing it loads no server, no concrete adapter and no simulator."""
+    import subprocess
+    import sys
+
+    unwanted = ("worker_adapters", "openai_client", "upstream_simulator", "starlette", "granian", "socketserver", "typer")
+    code = f"import sys, adapter_host; print([name for name in {unwanted!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=50)
+    assert result.stdout.strip() == "[]"

@@ -2,8 +2,8 @@ import pytest
 
 from adapter_api import WorkerError, WorkerProps
 from adapter_api.testing import ScriptedAdapter
-from adapter_host.breaker import BreakerPolicy
 from adapter_host.registry import Registry
+from http_util.breaker import BreakerPolicy
 
 
 def test_a_bound_adapter_is_found_by_pool_and_replica():

@@ -5,6 +5,7 @@ from adapter_host.selection import Candidate, choose, placed_pool
 
 
 def candidate(replica_id: str, *, ready=True, in_flight=0, free=None, turn=0) -> Candidate:
+    """A candidate that is ready and idle but for what is said."""
     return Candidate(replica_id, ready, in_flight, free, turn)
 
 

@@ -85,7 +85,11 @@ async def test_a_cancel_is_told_with_its_action(host, records):
 @pytest.mark.parametrize(
     ("error", "level", "says"),
     [
-        (WorkerError("rate_limited", "429", retry_after_ms=1500), "warning", "rate limited. It may be tried again after"),
+        (
+            WorkerError("rate_limited", "429", retry_after_ms=1500),
+            "warning",
+            "rate limited. It may be tried again after",
+        ),
         (WorkerError("reset", "cut"), "error", "The task fails in pool chat before its first token: reset. It may be"),
         (WorkerError("invalid_api_key", "401"), "error", "before its first token: invalid api key."),
     ],

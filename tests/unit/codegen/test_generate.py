@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 import openai_client
 from codegen.__main__ import main
 from codegen.description import Settings, load_settings
-from codegen.generate import differences, generate, write
+from codegen.generate import differences, formatted, generate, write
 
 GENERATED = Path(openai_client.__file__).parent / "_generated"
 
@@ -64,16 +66,41 @@ def test_every_class_and_function_has_a_docstring() -> None:
 def test_other_families_can_be_generated_as_they_are() -> None:
     """Multipart bodies, binary answers, pages by token, beta and admin operations: their names in a list are enough."""
     settings = load_settings()
-    more = ["files", "audio", "batches", "moderations", "admin", "beta_responses", "threads", "uploads", "images"]
+    more = [
+        "files",
+        "audio",
+        "batches",
+        "moderations",
+        "admin",
+        "beta_responses",
+        "threads",
+        "uploads",
+        "images",
+        "realtime",
+    ]
     families = {**settings.families, "generated": [*settings.families["generated"], *more]}
     written = generate(Settings(families, settings.overrides))
     assert {f"operations/{family}.py" for family in more if family != "admin"} <= written.keys()
     assert 'content_type="multipart/form-data"' in written["operations/files.py"]
     assert "parse=as_bytes" in written["operations/audio.py"]
+    assert "body=body.encode()" in written["operations/realtime.py"]
     assert "admin=True" in written["operations/admin/organization/projects/users.py"]
     assert max(text.count("\n") for name, text in written.items() if name.startswith("operations/")) < 1000
     assert 'beta="responses_multi_agent=v1"' in written["operations/beta_responses.py"]
     assert written["operations/chat.py"] == files()["operations/chat.py"]
+
+
+@pytest.mark.slow
+def test_the_command_compares_without_writing() -> None:
+    """It is what the gate runs."""
+    done = subprocess.run([sys.executable, "-m", "codegen", "--check"], cwd=GENERATED.parent.parent, check=False)
+    assert done.returncode == 0
+
+
+def test_source_that_is_no_python_is_never_written() -> None:
+    """The error shows what the formatter said."""
+    with pytest.raises(RuntimeError, match="not Python"):
+        formatted("def def")
 
 
 @pytest.mark.slow

@@ -116,6 +116,18 @@ def test_a_schema_that_admits_null_is_nullable_where_it_is_used() -> None:
     assert document.definitions["Meta"].alias == MapOf(Scalar("str"))
 
 
+def test_null_is_seen_through_references() -> None:
+    """A union with a schema that admits null admits it too."""
+    schemas = {
+        "It": {"type": "object", "properties": {"p": {"$ref": "#/components/schemas/Outer"}}},
+        "Outer": {"anyOf": [{"$ref": "#/components/schemas/Inner"}, {"type": "integer"}]},
+        "Inner": {"type": ["string", "null"]},
+    }
+    document = parsed(schemas)
+    assert document.definitions["It"].properties[0].shape == Nullable(Ref("Outer"))
+    assert document.definitions["Outer"].alias == OneOf((Ref("Inner"), Scalar("int")))
+
+
 def test_a_recursive_schema_ends() -> None:
     """It refers to itself by name."""
     schemas = {"It": {"type": "object", "properties": {"inner": {"$ref": "#/components/schemas/It"}}}}

@@ -10,8 +10,8 @@ from codegen.annotations import Annotator
 from codegen.description import load_settings
 from codegen.generate import load_plan
 from codegen.models_source import RESERVED
-from codegen.plan import SHARED, Direction, Plan, PlanError, class_name, make_plan
-from codegen.schema import refs
+from codegen.plan import SHARED, Direction, Plan, PlanError, class_name, make_plan, object_of
+from codegen.schema import Definition, Document, Nullable, Property, Ref, Scalar, refs
 from codegen.unions import variants
 
 
@@ -156,6 +156,19 @@ def test_a_schema_without_a_subject_is_refused() -> None:
     settings = load_settings()
     with pytest.raises(PlanError, match="no subject has a pattern"):
         make_plan(plan().document, {**settings.families, "subjects": {"responses": {"a": ["X"]}}}, settings.overrides)
+
+
+def test_an_object_is_found_behind_names_and_nulls() -> None:
+    """What is no object is none."""
+    found = Document(
+        {
+            "O": Definition("O", "O", "O", (Property("p", Scalar("str"), required=True),)),
+            "Alias": Definition("Alias", "Alias", "Alias", alias=Ref("O")),
+        }
+    )
+    assert object_of(found, Nullable(Ref("Alias"))) is found.definitions["O"]
+    assert object_of(found, Scalar("str")) is None
+    assert object_of(found, None) is None
 
 
 def test_a_resource_is_named_by_the_way_to_it() -> None:

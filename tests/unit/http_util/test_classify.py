@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter_api.outcome import Outcome
-from adapter_api.reasons import REASONS
+from adapter_api.reasons import REASONS, reason_row
 from http_util.classify import (
     STATUS_TABLE,
     classify_status,
@@ -142,3 +142,32 @@ def test_the_request_id_is_found_under_the_names_of_several_vendors() -> None:
     """An empty one does not count."""
     assert upstream_request_id({"x-request-id": "", "apim-request-id": "a-1"}) == "a-1"
     assert upstream_request_id({}) is None
+
+
+@pytest.mark.requirement("HTU-ERR-4002")
+@pytest.mark.parametrize(
+    ("statuses", "code", "retriable"),
+    [
+        ((400, 422, 404, 418), "INVALID_PARAMS", False),
+        ((401, 403), "POOL_UNAVAILABLE", False),
+        ((409, 425, 429), "ADMISSION_REJECT", True),
+        ((408, 500, 501, 502, 503, 504, 507, 520, 529), "POOL_UNAVAILABLE", True),
+        ((410,), "MODEL_DEPRECATED", False),
+        ((301, 308), "INTERNAL", False),
+    ],
+)
+def test_each_status_reaches_the_orchestrator_as_the_code_of_its_reason(
+    statuses: tuple[int, ...], code: str, retriable: bool
+) -> None:
+    """The reason carries a status into the contract's codes."""
+    for status in statuses:
+        row = reason_row(reason_for_status(status)[0])
+        assert (row.code, row.retriable) == (code, retriable)
+
+
+@pytest.mark.requirement("HTU-ERR-4002")
+@pytest.mark.parametrize("reason", ["idle_timeout", "content_timeout"])
+def test_a_timeout_is_the_pools_before_the_start_and_the_decoders_after_it(reason: str) -> None:
+    """Both may be tried again."""
+    rows = [reason_row(reason), reason_row(reason, streaming=True)]
+    assert [(row.code, row.retriable) for row in rows] == [("POOL_UNAVAILABLE", True), ("DECODE_TIMEOUT", True)]

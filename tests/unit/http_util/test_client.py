@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-from http_util.client import AsyncEgressGuard, EgressGuard, build_async_client, build_client
+from http_util.client import AsyncGuard, Guard, build_async_client, build_client
 from http_util.config import HttpConfig
 from http_util.errors import PolicyFailure
 from http_util.testing import Answer, ScriptedUpstream
@@ -109,8 +110,8 @@ def test_the_guard_stands_in_front_of_the_proxy_and_of_what_goes_around_it(
     client = build(config)
     through = client._transport_for_url(httpx.URL(URL))
     around = client._transport_for_url(httpx.URL("https://direct.example/"))
-    assert isinstance(through, AsyncEgressGuard | EgressGuard)
-    assert isinstance(around, AsyncEgressGuard | EgressGuard)
+    assert isinstance(through, AsyncGuard | Guard)
+    assert isinstance(around, AsyncGuard | Guard)
     assert "Proxy" in type(through._transport._pool).__name__
     assert "Proxy" not in type(around._transport._pool).__name__
     assert client._transport_for_url(httpx.URL("https://[::1]/")) is around
@@ -137,3 +138,32 @@ async def test_requests_of_the_real_engine_are_caught_by_the_usual_mock(httpx_mo
             assert await answer.aread() == b"mocked"
     with build_client(config) as client:
         assert client.get(f"{URL}/models").text == "mocked"
+
+
+@pytest.mark.requirement("HTU-17")
+async def test_a_request_of_exactly_the_limits_passes_and_one_byte_more_does_not() -> None:
+    """Body and headers are refused before they reach the transport, by the name of the setting."""
+    upstream = ScriptedUpstream(Answer(), Answer(), Answer())
+    config = HttpConfig(base_url=URL, max_body_bytes=10, max_header_bytes=1024)
+    async with build_async_client(config, transport=upstream) as client:
+        await client.post(URL, content=b"x" * 10)
+        with pytest.raises(PolicyFailure, match="body has 11 bytes, max_body_bytes is 10") as caught:
+            await client.post(URL, content=b"x" * 11)
+        assert (caught.value.reason, caught.value.outcome.value) == ("malformed_request", "NOT_SENT")
+        bare = sum(len(name) + len(value) + 4 for name, value in client.build_request("GET", URL).headers.raw)
+        room = 1024 - bare - len("x-pad") - 4
+        await client.get(URL, headers={"x-pad": "x" * room})
+        with pytest.raises(PolicyFailure, match="headers has 1025 bytes, max_header_bytes is 1024"):
+            await client.get(URL, headers={"x-pad": "x" * (room + 1)})
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.requirement("HTU-18")
+async def test_building_using_and_closing_a_client_leaves_no_task_behind() -> None:
+    """Nothing runs in the background at any time."""
+    before = asyncio.all_tasks()
+    async with build_async_client(CONFIG, transport=ScriptedUpstream(Answer())) as client:
+        await client.get(URL)
+        assert asyncio.all_tasks() == before
+    async with build_async_client(CONFIG):
+        assert asyncio.all_tasks() == before

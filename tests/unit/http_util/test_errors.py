@@ -104,7 +104,7 @@ def test_replace_keeps_class_and_body_and_changes_the_named_facts() -> None:
     )
 
 
-@pytest.mark.requirement("HTU-ERR-4001")
+@pytest.mark.requirement("HTU-ERR-4001", "HTU-ERR-4003", "SEC-16")
 def test_messages_are_redacted_escaped_and_short_when_they_are_made() -> None:
     """Upstream text cannot carry a key, a line break or a megabyte into a message."""
     text = "bad key sk-abcdefgh12345678\r\n\x1b[31m" + "x" * 100_000

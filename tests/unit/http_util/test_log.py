@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 
-from http_util.log import RedactSecrets
+from http_util.log import RedactSecrets, get_logger
 from http_util.secret import Secret
 
 
@@ -27,3 +28,25 @@ def test_a_line_is_masked_by_name_by_value_and_by_shape() -> None:
         "headers": {"cookie": "****"},
         "attempt": 1,
     }
+
+
+@pytest.mark.requirement("LOG-05")
+def test_without_a_configured_structlog_lines_go_redacted_to_the_standard_loggers(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Below a warning they say nothing unless asked; nothing is printed."""
+    structlog.reset_defaults()
+    log = get_logger("http_util.test")
+    log.info("quiet")
+    log.warning("loud", api_key="hunter2", note="line\nbreak")
+    assert [record.getMessage() for record in caplog.records] == [
+        "event='loud' api_key='****' note='line\\\\nbreak'",
+    ]
+
+
+@pytest.mark.requirement("LOG-05")
+def test_a_configured_structlog_gets_the_lines_through_its_own_chain() -> None:
+    """Also when it was configured after the module was loaded."""
+    with structlog.testing.capture_logs() as lines:
+        get_logger("http_util.test").warning("loud", attempt=1)
+    assert lines == [{"event": "loud", "attempt": 1, "log_level": "warning"}]

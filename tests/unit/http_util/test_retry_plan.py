@@ -77,7 +77,7 @@ async def awaited(
     return await tenacity.AsyncRetrying(sleep=clock.sleep, **plan.keywords())(upstream.later)
 
 
-@pytest.mark.requirement("HTU-1002")
+@pytest.mark.requirement("HTU-1002", "REL-08")
 async def test_both_loops_pause_as_the_policy_says_and_return_the_answer() -> None:
     """Three failures are followed by pauses of 0.1, 0.2 and 0.4 seconds in either colour."""
     clock, sync_clock = FakeClock(auto=True), FakeSyncClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -40,7 +41,7 @@ EVENTS = [
 ]
 
 
-@pytest.mark.requirement("HTU-08")
+@pytest.mark.requirement("HTU-08", "HTU-1003")
 def test_a_transcript_with_every_field_and_line_end_gives_the_events_of_the_standard() -> None:
     """
     BOM, comments, CR, LF, CRLF, several data lines, ids, retry, unknown fields and empty data are read as specified.
@@ -71,7 +72,8 @@ def test_the_events_are_the_same_byte_by_byte() -> None:
 WORDS = b"data: |data|data:|:|x| |id: 1|event: e|retry: 9".split(b"|")
 ENDS = [b"\n", b"\r", b"\r\n", b"\n\n"]
 ODD_BYTES = [b"\xef\xbb\xbf", b"\xf0\x9f", b"\x98\x80", b"\xff", b"\0", b"y" * 40]
-PIECES = st.lists(st.sampled_from([*WORDS, *ENDS, *ODD_BYTES]), max_size=40).map(b"".join)
+FRAMES = [b"data: x\n\n", b"data: \xff\n\n", b"data: y\r\n\n", b"data: " + b"z" * 10 + b"\n\n", b"data: 1\ndata: 2\n\n"]
+PIECES = st.lists(st.sampled_from([*WORDS, *ENDS, *ODD_BYTES, *FRAMES, *FRAMES]), max_size=40).map(b"".join)
 
 
 def outcome(chunks: list[bytes], max_event_bytes: int) -> tuple[list[ServerSentEvent], str | None, SseTail | None]:
@@ -86,6 +88,7 @@ def outcome(chunks: list[bytes], max_event_bytes: int) -> tuple[list[ServerSentE
         return events, failure.reason, None
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("HTU-08", "HTU-10")
 @settings(max_examples=300, deadline=None)
 @given(data=PIECES, cuts=st.lists(st.integers(0, 400), max_size=12), bound=st.sampled_from([16, 64, 4096]))
@@ -97,7 +100,20 @@ def test_no_way_of_cutting_changes_events_failure_or_tail(data: bytes, cuts: lis
     chunks = [data[a:b] for a, b in pairwise(places)]
     whole = outcome([data], bound)
     assert outcome(chunks, bound) == whole
+    # one read for each event is what a busy adapter sees
+    assert outcome([piece for piece in re.split(rb"(?<=\n\n)", data) if piece], bound) == whole
     assert outcome([data[i : i + 1] for i in range(len(data))], bound) == whole
+
+
+@pytest.mark.requirement("HTU-08")
+def test_data_lines_are_joined_whatever_stands_first_in_a_frame() -> None:
+    """Also when the frame begins like one that has a single line."""
+    frames = b"data: one\ndata: two\n\ndata: a\nevent: e\n\ndata: alone\n\n"
+    assert [(event.event, event.data) for event in decoded(frames)] == [
+        ("message", b"one\ntwo"),
+        ("e", b"a"),
+        ("message", b"alone"),
+    ]
 
 
 def test_data_is_handed_out_without_its_frame_and_otherwise_untouched() -> None:
@@ -157,7 +173,7 @@ def test_events_in_front_of_a_broken_one_are_handed_out_first() -> None:
 
 
 @pytest.mark.requirement("HTU-10")
-@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("pieces", [1, 3, 99])
 def test_an_event_of_exactly_the_bound_passes_and_one_byte_more_does_not(pieces: int) -> None:
     """The bound counts the bytes of the frame, whether it comes at once or in parts."""
     for size, fits in ((63, True), (64, True), (65, False)):
@@ -181,6 +197,24 @@ def test_an_event_that_never_ends_is_refused_at_the_bound() -> None:
         assert decoder.feed(b"x" * 100) == []
     with pytest.raises(ProtocolFailure):
         decoder.feed(b"x" * 100)
+
+
+def test_a_byte_order_mark_counts_at_the_beginning_only() -> None:
+    """Later it belongs to a field's name, which is then unknown."""
+    decoder = SseDecoder()
+    assert len(decoder.feed(b"data: a\n\n")) == 1
+    assert decoder.feed(b"\xef\xbb\xbfdata: b\n\n") == []
+
+
+@pytest.mark.requirement("HTU-08", "HTU-10")
+def test_single_events_are_checked_like_all_others() -> None:
+    """An event that is a read of its own must be UTF-8 and within the bound too."""
+    for frame, reason in ((b"data: \xff\n\n", "decode"), (b"data: " + b"x" * 60 + b"\n\n", "protocol")):
+        decoder = SseDecoder(max_event_bytes=64)
+        assert len(decoder.feed(b"data: a\n\n") + decoder.feed(b"data: b\n\n")) == 2
+        with pytest.raises(ProtocolFailure) as caught:
+            decoder.feed(frame)
+        assert caught.value.reason == reason
 
 
 def test_many_small_events_larger_than_the_bound_together_pass() -> None:

@@ -44,7 +44,7 @@ def _only_our_filters() -> Iterator[None]:
         "receive_response_headers.complete return_value=(200, b'OK', [(b'set-cookie', b'hunter2'), (b'a', b'b')])",
         "send_request_headers.started request=[(b'x-api-key', b'hunter2')]",
         "receive_response_headers.complete [(b'Api-Key', b'hun\\'hunter2')]",
-        "send_request_headers.failed exception=LocalProtocolError(\"Illegal header value b'Bearer hunter2'\")",
+        "send_request_headers.failed exception=LocalProtocolError(\"Illegal header value b'hunter2\\n'\")",
         "('authorization', 'hunter2')",
     ],
 )

@@ -138,6 +138,12 @@ def test_no_validation_error_repeats_the_input() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_repr_of_a_request_shows_which_fields_are_set_and_not_their_values() -> None:
+    """Prompts stay out of logs and tracebacks."""
+    assert repr(Word(text="a secret prompt", weight=None)) == "Word(type=..., text=..., weight=...)"
+    assert "secret" not in str(Order(word=Word(text="a secret prompt")))
+
+
 @pytest.mark.requirement("FWD-01", "FWD-03")
 def test_a_response_keeps_unknown_fields_and_tells_absent_from_null() -> None:
     """The document comes out as it came in."""

@@ -22,7 +22,7 @@ KEY = "sk-test-0123456789abcdef"
 LOCAL = "http://localhost:8000/v1"
 
 
-@pytest.mark.requirement("CLI-04", "R-RETRY")
+@pytest.mark.requirement("CLI-04")
 def test_the_defaults_are_those_that_are_documented() -> None:
     """The official service, a minute, three retries that nobody has enabled, no headers."""
     config = ClientConfig(api_key=KEY)
@@ -156,7 +156,7 @@ def test_a_copy_replaces_what_is_given_and_keeps_the_rest() -> None:
     assert whole.base_url == "http://localhost:9/v1"
 
 
-@pytest.mark.requirement("RTY-01", "R-RETRY")
+@pytest.mark.requirement("RTY-01")
 def test_the_preset_follows_max_retries_and_does_nothing_until_it_is_set() -> None:
     """Four attempts by default, half a second first, a minute at most, a tenth of jitter."""
     config = ClientConfig(base_url=LOCAL, api_key=None)

@@ -238,6 +238,13 @@ def test_retry_after_comes_from_the_header(code: int, headers: dict[str, str], s
     assert from_failure(status(code, **headers)).retry_after == seconds
 
 
+@pytest.mark.requirement("ERR-06")
+def test_a_status_that_has_no_name_is_shown_as_its_number() -> None:
+    """Proxies invent some."""
+    error = from_failure(status(599, b"no"))
+    assert error.message == "upstream answered 599: no"
+
+
 @pytest.mark.requirement("ERR-07")
 def test_the_upstreams_own_words_are_kept_as_fields() -> None:
     """Type, param, code and request id are facts, and the message says what happened."""
@@ -271,6 +278,7 @@ def test_the_upstreams_own_words_are_kept_as_fields() -> None:
         ({"error": {"message": ["no"], "code": {"a": 1}}}, "upstream answered 400 Bad Request", None),
         ({"detail": {"error": {"message": "no"}}}, "upstream answered 400 Bad Request: no", None),
         ({"detail": [1, 2]}, "upstream answered 400 Bad Request", None),
+        ({"detail": [{"loc": "x"}]}, "upstream answered 400 Bad Request: request: refused", None),
     ],
 )
 def test_every_form_of_error_body_is_read(body, message: str | None, code: str | None) -> None:
@@ -362,7 +370,7 @@ def test_x_should_retry_becomes_the_advice_before_the_first_token_only() -> None
     assert from_failure(late).is_retryable is True
 
 
-@pytest.mark.requirement("ERR-01", "SVC-12")
+@pytest.mark.requirement("ERR-01")
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [

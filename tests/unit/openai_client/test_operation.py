@@ -64,6 +64,14 @@ def test_an_operation_is_a_frozen_value_that_can_be_compared() -> None:
         post().method = "GET"
 
 
+def test_the_repr_of_an_operation_shows_neither_body_nor_headers() -> None:
+    """Both may hold what must not be seen."""
+    options = CallOptions(headers={"x-key": "secret"}, extra_body={"k": "secret"})
+    shown = repr(post(b"secret", headers={"x-key": "secret"})) + repr(post(Body(text="secret"), options=options))
+    assert "secret" not in shown
+    assert "operation_id='op'" in shown
+
+
 @pytest.mark.requirement("CLI-09")
 def test_the_body_is_the_same_bytes_each_time() -> None:
     """Fields in the schema's order, then what the operation decides, then what the caller adds."""

@@ -63,6 +63,15 @@ def test_pauses_stand_where_they_were_asked_for() -> None:
     assert steps_of(first_token_delay=2)[1] == Wait(2)
 
 
+@pytest.mark.requirement("SIM-03")
+def test_a_plain_answer_takes_as_long_as_its_tokens() -> None:
+    """At a pace, all tokens are generated before the head; they are counted with the body."""
+    wait, _, body, _ = steps_of(tokens_per_second=4, body={**CHAT, "stream": False})
+    assert wait == Wait(0.75)
+    assert isinstance(body, Send)
+    assert body.tokens == 3
+
+
 @pytest.mark.requirement("SIM-06")
 def test_a_reply_that_breaks_off_has_no_head() -> None:
     """Dropped, refused or below a GOAWAY: the break is all there is."""

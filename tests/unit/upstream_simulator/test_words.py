@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -55,6 +56,17 @@ def test_the_other_styles_hold_what_their_names_say() -> None:
 def test_a_prompt_is_counted_by_words_and_marks_and_never_as_nothing() -> None:
     """Counting needs no tokenizer."""
     assert [count_tokens(text) for text in ("", "one", "one, two!")] == [1, 1, 4]
+    assert count_tokens("x" * 4_000_000) == 1_000_000
+
+
+@pytest.mark.requirement("SIM-02")
+def test_a_very_long_text_repeats_itself_and_is_made_in_no_time() -> None:
+    """A million tokens are there at once: the loop that makes them must go on noticing who leaves."""
+    started = time.process_time()
+    text = tokens("x", seed=0, count=1_000_000)
+    assert time.process_time() - started < 0.5
+    assert len(text) == 1_000_000
+    assert text[:3000] == tokens("x", seed=0, count=3000)
 
 
 @pytest.mark.requirement("SIM-04")

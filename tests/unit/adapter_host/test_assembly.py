@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapter_api import ADAPTER_API_VERSION, AdapterPlugin
+from adapter_api.testing import ScriptedAdapter, make_task
+from adapter_host import AdapterHost, Catalogue, ConfigError, HostConfig, InstalledPlugin, QuarantinedPlugin
+from adapter_host.plugins import Origin
+from http_util.breaker import State
+from http_util.secret import Secret
+
+KEY = "sk-assembly-abcdefgh12345678"
+ORIGIN = Origin(distribution="some-dist", version="1.2", entry_point="x = y")
+
+pytestmark = pytest.mark.requirement("HST-10")
+
+
+class Settings(BaseModel):
+    """What the fake adapter takes."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    slots: int = Field(default=1, ge=1)
+    api_key: Secret | None = None
+
+
+def catalogue(factory=None, *, name: str = "fake") -> Catalogue:
+    """One adapter that works and one in quarantine."""
+
+    def build(settings):
+        checked = Settings.model_validate(dict(settings))
+        return ScriptedAdapter(slots=checked.slots)
+
+    plugin = AdapterPlugin(
+        name=name,
+        version="1",
+        contract_version=ADAPTER_API_VERSION,
+        factory=factory or build,
+        config_schema=dict,
+        policies=dict,
+    )
+    broken = QuarantinedPlugin(name="broken", origin=ORIGIN, reason="loading it raised SystemExit")
+    return Catalogue({name: InstalledPlugin(plugin=plugin, origin=ORIGIN)}, (broken,))
+
+
+def config(**pools) -> HostConfig:
+    """A configuration of *pools*."""
+    return HostConfig.from_mapping({"pools": pools})
+
+
+def problems(wanted: HostConfig, factory=None) -> ConfigError:
+    """What is wrong with *wanted*; never a secret."""
+    with pytest.raises(ConfigError) as caught:
+        AdapterHost.from_config(wanted, catalogue=catalogue(factory))
+    assert KEY not in str(caught.value)
+    return caught.value
+
+
+async def test_every_replica_of_every_pool_is_built_and_bound():
+    """With the pool's adapter name, and the host's own policies in force."""
+    wanted = HostConfig.from_mapping(
+        {
+            "host": {"breaker": False, "grace": 0},
+            "pools": {
+                "a": {"adapter": "fake"},
+                "b": {
+                    "adapter": "fake",
+                    "settings": {"slots": 2},
+                    "replicas": {"x": {}, "y": {"settings": {"slots": 3}}},
+                },
+            },
+        }
+    )
+    async with AdapterHost.from_config(wanted, catalogue=catalogue()) as host:
+        assert host.pool_ids == ("a", "b")
+        assert [(one.replica_id, one.adapter_name) for one in host.replicas("b")] == [("x", "fake"), ("y", "fake")]
+        assert (await host.props("b")).slots_total == 5
+        assert host.breaker_state("a") is None
+        await (await host.submit("a", make_task())).collect()
+    async with AdapterHost.from_config(config(a={"adapter": "fake"}), catalogue=catalogue()) as host:
+        assert host.breaker_state("a") is State.CLOSED
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    """Each with its key; the adapter's own check of a setting included."""
+    error = problems(
+        config(
+            a={"adapter": "missing"},
+            b={"adapter": "broken"},
+            c={"adapter": "fake", "settings": {"slots": 0, "wrong": KEY}},
+            d={"adapter": "fake", "replicas": {"x": {"settings": {"slots": "many"}}}},
+        )
+    )
+    assert str(error).splitlines() == [
+        "pools.a.adapter: no adapter is installed as 'missing'; installed: fake",
+        "pools.b.adapter: broken of some-dist 1.2 cannot be used: loading it raised SystemExit",
+        "pools.c.settings.slots: Input should be greater than or equal to 1",
+        "pools.c.settings.wrong: unknown key; see the documentation for those that there are",
+        "pools.d.replicas.x.settings.slots: Input should be a valid integer, unable to parse string as an integer",
+    ]
+    assert error.is_unknown_adapter is False
+    assert problems(config(a={"adapter": "missing"})).is_unknown_adapter is True
+
+
+@pytest.mark.parametrize(
+    ("failure", "says"),
+    [
+        (ValueError(f"api_key: {KEY} is no good"), "pools.a.settings: api_key: **** is no good"),
+        (
+            RuntimeError(KEY),
+            "pools.a.settings: the adapter fake failed with RuntimeError; this is a fault of the adapter",
+        ),
+    ],
+)
+def test_what_a_factory_raises_shows_no_secret(failure: Exception, says: str):
+    """A ValueError is told redacted, of anything else only the class."""
+
+    def factory(settings):
+        raise failure
+
+    assert str(problems(config(a={"adapter": "fake", "settings": {"api_key": Secret(KEY)}}), factory)) == says
+
+
+def test_a_factory_that_builds_no_adapter_is_told():
+    """It is the adapter's fault, found before the first task."""
+    assert "the factory gave dict, expected a WorkerAdapter" in str(problems(config(a={"adapter": "fake"}), dict))

@@ -1,0 +1,182 @@
+"""Settings: every wrong value gets one error that names the field and shows no secret, before anything is opened."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from http_util.retry import AVAILABLE, RetryPolicy
+from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
+
+URL = "http://127.0.0.1:8000/v1"
+
+
+def refused(**settings: Any) -> str:
+    """The text of the one error that *settings* get, traceback included."""
+    with pytest.raises(ValidationError) as caught:
+        OpenAIHttpConfig(**{"base_url": URL, **settings})
+    assert caught.value.error_count() == 1
+    return "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.requirement("ADP-14", "ADP-33", "ADP-35")
+def test_the_defaults_are_those_that_the_documents_name() -> None:
+    """Every setting has a default but the address."""
+    config = OpenAIHttpConfig(base_url=URL)
+    assert (config.api, config.dialect, config.retry, config.max_slots) == ("chat", "generic", RetryPolicy(name="billing_safe"), 64)
+    assert (config.connect_timeout, config.pool_timeout) == (5.0, 5.0)
+    assert (config.first_byte_timeout, config.idle_timeout, config.content_timeout) == (30.0, 30.0, 120.0)
+    assert (config.http2, config.ca_file, config.proxy, config.egress) == (True, None, None, ())
+    assert config.http.base_url == URL
+
+
+@pytest.mark.requirement("ADP-14")
+def test_a_policy_is_given_by_name_by_value_or_not_at_all() -> None:
+    """Names become the policies; a policy of one's own is taken as it is; None means one attempt."""
+    mine = RetryPolicy(name="mine", max_attempts=2)
+    assert OpenAIHttpConfig(base_url=URL, retry="available").retry == AVAILABLE
+    assert OpenAIHttpConfig(base_url=URL, retry=mine).retry == mine
+    assert OpenAIHttpConfig(base_url=URL, retry=None).retry is None
+    assert OpenAIHttpConfig(base_url=URL, retry=None).policies()["retry"] is None
+
+
+WRONG: list[tuple[str, Any]] = [
+    ("api", "embeddings"),
+    ("dialect", "tgi2"),
+    ("model", ""),
+    ("model", "a\nb"),
+    ("model_aliases", {"": "m"}),
+    ("organization", "a\r\nb"),
+    ("project", "\x00"),
+    ("deployment", "a/b"),
+    ("api_version", "1?x=2"),
+    ("ca_file", 3),
+    ("http2", "perhaps"),
+    ("retry", "forever"),
+    ("retry", 4),
+    *((name, wrong) for name in ("connect_timeout", "pool_timeout", "first_byte_timeout", "idle_timeout",
+                                 "content_timeout", "health_timeout") for wrong in (0, -1, float("nan"), float("inf"), "x", 86_401)),
+    ("connect_timeout", None),
+    ("health_path", "models"),
+    ("health_path", "/a b"),
+    ("max_slots", 0),
+    ("max_slots", 65_537),
+    ("max_event_bytes", 1),
+    ("max_request_bytes", 1),
+    ("engine_label", ""),
+    ("engine_version", "a\x1b"),
+    ("model_digest", ""),
+    ("metrics_events", "perhaps"),
+    ("ready_without_listing", "perhaps"),
+    ("unknown_key", 1),
+]
+
+
+@pytest.mark.requirement("ADP-14")
+@pytest.mark.parametrize(("field", "value"), WRONG)
+def test_a_wrong_value_gets_one_error_that_names_the_field(field: str, value: Any) -> None:
+    """Type, range, characters; unknown keys are refused."""
+    assert field in refused(**{field: value})
+
+
+@pytest.mark.requirement("SEC-10")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "not a url",
+        "ftp://127.0.0.1/v1",
+        "http://example.com/v1",
+        "http://10.0.0.1:8000/v1",
+        "https://",
+        "https://host/v1?x=1",
+        "https://host/v1#x",
+        "https://host:0/v1",
+        "https://host:99999/v1",
+        "https://ho st/v1",
+        "https://host/v1\r\nx: y",
+        "https://host\n/v1",
+        "https://user:pa55word@host/v1",
+        "https://pa55word@host/v1",
+        "https://host\\@evil/v1",
+    ],
+)
+def test_a_wrong_address_is_refused_and_shows_no_password(url: str) -> None:
+    """Userinfo, http beyond loopback, line breaks, and whatever is no URL."""
+    text = refused(base_url=url)
+    assert "base_url" in text
+    assert "pa55word" not in text
+
+
+@pytest.mark.requirement("SEC-10")
+def test_http_is_for_loopback_and_for_hosts_that_are_named() -> None:
+    """The normal form of the address is taken over."""
+    named = OpenAIHttpConfig(base_url="http://engine:8000/v1/", plain_http_hosts=("engine",))
+    assert named.base_url == "http://engine:8000/v1"
+    assert OpenAIHttpConfig(base_url="HTTPS://API.Example.com:443/v1").base_url == "https://api.example.com/v1"
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6020", "SEC-07")
+@pytest.mark.parametrize("key", ["", "sk-hidden\n", "sk-hid den", " sk-hidden", "sk-hïdden", "sk-\x00hidden", "sk-hidden" * 2000])
+def test_a_wrong_key_is_refused_and_not_shown(key: str) -> None:
+    """No part of it is in the error, its repr or its traceback."""
+    text = refused(api_key=key)
+    assert "api_key" in text
+    for part in ("hidden", "hïdden", "hid den", "sk-"):
+        assert part not in text
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6020")
+def test_a_wrong_value_elsewhere_does_not_bring_the_key_out() -> None:
+    """The input is not part of any error, and the key is in no repr and no dump."""
+    text = refused(api_key="sk-secret-000", max_slots=-1)
+    config = OpenAIHttpConfig(base_url=URL, api_key="sk-secret-000")
+    for shown in (text, repr(config), str(config.model_dump()), config.model_dump_json(), repr(config.policies())):
+        assert "secret-000" not in shown
+    assert config.api_key is not None
+    assert config.api_key.reveal() == "sk-secret-000"
+
+
+@pytest.mark.requirement("SEC-11", "OC-ADAPT-OAI-6021")
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("proxy", "socks5://p:1"), ("proxy", "nowhere"), ("egress", ("other.example",)), ("plain_http_hosts", ("a b",))],
+)
+def test_wrong_egress_and_proxy_are_refused(field: str, value: Any) -> None:
+    """A proxy has a scheme that can be used; egress must allow the address itself."""
+    assert field in refused(**{field: value})
+
+
+@pytest.mark.requirement("ADP-14")
+def test_settings_cannot_be_changed_and_describe_themselves() -> None:
+    """Frozen; every field has a description; the schema is JSON."""
+    config = OpenAIHttpConfig(base_url=URL)
+    with pytest.raises(ValidationError):
+        config.model = "m"
+    schema = OpenAIHttpConfig.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert all(field.description for field in OpenAIHttpConfig.model_fields.values())
+
+
+@pytest.mark.requirement("ADP-14")
+def test_a_ca_file_that_cannot_be_used_is_refused_when_the_adapter_is_built(tmp_path: Any) -> None:
+    """Before any call."""
+    broken = tmp_path / "ca.pem"
+    broken.write_text("not a certificate")
+    for path in (broken, tmp_path / "missing.pem"):
+        with pytest.raises(ValueError, match="ca_file"):
+            OpenAIHttpAdapter(OpenAIHttpConfig(base_url="https://127.0.0.1:8443/v1", ca_file=path))
+
+
+@pytest.mark.requirement("ADP-14", "HTU-EXP-1101")
+def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither keys nor addresses nor proxies come from it."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "http://127.0.0.9:1")
+    config = OpenAIHttpConfig(base_url=URL)
+    assert (config.api_key, config.proxy, config.base_url) == (None, None, URL)
+    adapter = OpenAIHttpAdapter(config)
+    assert adapter._client._trust_env is False

@@ -1,0 +1,46 @@
+"""The plugin: cheap to import, no connection, no credential."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from adapter_api import ADAPTER_API_VERSION
+from worker_adapters import openai_http
+from worker_adapters.openai_http import plugin
+from worker_adapters.openai_http.adapter import OpenAIHttpAdapter
+
+
+@pytest.mark.requirement("ADP-60", "ADP-61")
+def test_the_hook_offers_a_factory_and_what_there_is_to_know() -> None:
+    """Name, versions, schema and policies; the factory builds an adapter from plain settings."""
+    offered = plugin.worker_adapter_plugins()
+    settings = {"base_url": "http://127.0.0.1:8000/v1", "model": "m", "api_key": "sk-hidden-000"}
+    assert (offered.name, offered.contract_version) == ("openai-http", ADAPTER_API_VERSION)
+    assert isinstance(offered.factory(settings), OpenAIHttpAdapter)
+    assert "base_url" in offered.config_schema()["properties"]
+    policies = offered.policies(settings)
+    assert policies["retry"]["name"] == "billing_safe"
+    assert "hidden" not in repr(policies)
+
+
+@pytest.mark.requirement("ADP-62")
+def test_importing_the_plugin_loads_no_http_library_and_opens_nothing() -> None:
+    """Discovery pays for the contract only."""
+    script = (
+        "import sys; import worker_adapters.openai_http.plugin as p; p.worker_adapter_plugins();"
+        "print(sorted({'httpx', 'pydantic', 'openai_client', 'h2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.requirement("ADP-62")
+def test_the_package_has_its_two_names_and_no_other() -> None:
+    """They load on first use."""
+    assert openai_http.__all__ == ["OpenAIHttpAdapter", "OpenAIHttpConfig"]
+    assert openai_http.OpenAIHttpAdapter is OpenAIHttpAdapter
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = openai_http.nothing

@@ -1,0 +1,145 @@
+"""Questions that cost nothing: health, the listing, the version."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from adapter_api import WorkerError
+from http_util.testing import Answer, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LISTING = Answer.json(b'{"object": "list", "data": [{"id": "m"}, {"id": "other"}]}')
+
+
+@pytest.mark.requirement("ADP-40")
+async def test_health_asks_the_listing_with_the_credentials(rig: Callable[..., Any]) -> None:
+    """GET /models by default, another path by config; live is answered, ready is authorised and listed."""
+    adapter, upstream, _ = rig(LISTING, LISTING, api_key="sk-k")
+    health = await adapter.health()
+    assert (health.live, health.ready, health.reason) == (True, True, None)
+    request = upstream.requests[0]
+    assert (request.method, request.url) == ("GET", "http://127.0.0.1:8000/v1/models")
+    assert request.headers["authorization"] == "Bearer sk-k"
+    other, upstream, _ = rig(LISTING, health_path="/health")
+    await other.health()
+    assert upstream.requests[0].url == "http://127.0.0.1:8000/v1/health"
+
+
+@pytest.mark.requirement("ADP-40")
+@pytest.mark.parametrize(
+    ("dialect", "model", "answer", "ready"),
+    [
+        ("vllm", "gone", LISTING, False),
+        ("openai", "gone", LISTING, False),
+        ("ollama", "m", LISTING, True),
+        ("generic", "gone", LISTING, True),
+        ("llamacpp", "gone", LISTING, True),
+        ("vllm", None, LISTING, True),
+        ("vllm", "m", Answer.json(b'{"object": "list", "data": []}'), True),
+        ("vllm", "m", Answer.json(b'[{"id": "x"}]'), False),
+        ("vllm", "m", Answer.json(b"<html>"), True),
+    ],
+)
+async def test_a_model_must_be_listed_where_the_listing_means_something(
+    rig: Callable[..., Any], dialect: str, model: str | None, answer: Answer, ready: bool
+) -> None:
+    """By dialect; an empty or unreadable listing says nothing."""
+    adapter, _, _ = rig(answer, dialect=dialect, model=model)
+    health = await adapter.health()
+    assert (health.live, health.ready) == (True, ready)
+    assert health.reason == (None if ready else "model_missing")
+
+
+@pytest.mark.requirement("ADP-41", "OQ-11")
+@pytest.mark.parametrize(
+    ("answer", "settings", "live", "ready", "reason"),
+    [
+        (Answer.failing(httpx.ConnectError("refused")), {}, False, False, "connection_failed"),
+        (Answer.json(b'{"error": "Unauthorized"}', status=401), {}, True, False, "invalid_api_key"),
+        (Answer.json(b"{}", status=503), {}, True, False, "service_unavailable"),
+        (Answer.json(b'{"detail": "Not Found"}', status=404), {}, True, True, None),
+        (Answer.json(b"{}", status=405), {}, True, True, None),
+        (Answer.json(b"{}", status=404), {"ready_without_listing": False}, True, False, "not_found"),
+        (Answer(headers={}, body=(b"x" * 70_000_000,)), {}, True, False, "protocol"),
+    ],
+    ids=["refused", "401", "503", "404", "405", "404 by config", "too large"],
+)
+async def test_health_reports_and_never_raises(
+    rig: Callable[..., Any], answer: Answer, settings: Any, live: bool, ready: bool, reason: str | None
+) -> None:
+    """Live when something answered; one question, no retry."""
+    adapter, upstream, _ = rig(answer, auto=True, **settings)
+    health = await adapter.health()
+    assert (health.live, health.ready, health.reason) == (live, ready, reason)
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.requirement("ADP-40")
+async def test_health_is_bounded_in_time(rig: Callable[..., Any]) -> None:
+    """Whatever the upstream does with its head or its body."""
+    for answer in (Answer(before_head=(Stall(),)), Answer(body=(b"{", Stall()))):
+        adapter, upstream, clock = rig(answer, health_timeout=2.0)
+        asked = asyncio.ensure_future(adapter.health())
+        await clock.run_for(1.9)
+        assert not asked.done()
+        await clock.run_for(0.2)
+        health = await asked
+        assert (health.ready, health.reason) == (False, "deadline")
+        assert upstream.open_bodies == 0
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6010", "ADP-40")
+@pytest.mark.parametrize(
+    ("dialect", "path", "body", "version"),
+    [
+        ("vllm", "/version", b'{"version": "0.32.0"}', "vllm/0.32.0"),
+        ("llamacpp", "/props", b'{"build_info": "b1-0c1e570", "total_slots": 4}', "llama.cpp/b1-0c1e570"),
+        ("ollama", "/api/version", b'{"version": "0.12"}', "ollama/0.12"),
+    ],
+)
+async def test_the_version_comes_from_the_dialects_own_path(
+    rig: Callable[..., Any], dialect: str, path: str, body: bytes, version: str
+) -> None:
+    """From the root of the server; remembered when it cannot be asked any more."""
+    gone = Answer.failing(httpx.ConnectError(""))
+    adapter, upstream, _ = rig(Answer.json(body), gone, dialect=dialect)
+    assert await adapter.engine_version() == version
+    assert upstream.requests[0].url == f"http://127.0.0.1:8000{path}"
+    assert await adapter.engine_version() == version
+    assert (await adapter.props()).engine_version == version
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6010")
+async def test_without_such_a_path_the_model_stands_for_the_version(rig: Callable[..., Any]) -> None:
+    """The configured one, or the only one listed; an upstream that cannot be asked is an error."""
+    adapter, _, _ = rig(LISTING)
+    assert await adapter.engine_version() == "m"
+    single = Answer.json(b'{"data": [{"id": "only"}]}')
+    adapter, _, _ = rig(single, model=None)
+    assert await adapter.engine_version() == "only"
+    adapter, _, _ = rig(LISTING, model=None)
+    with pytest.raises(WorkerError) as caught:
+        await adapter.engine_version()
+    assert caught.value.reason == "not_found"
+    for dialect in ("generic", "vllm"):
+        adapter, _, _ = rig(Answer.failing(httpx.ConnectError("")), dialect=dialect)
+        with pytest.raises(WorkerError) as caught:
+            await adapter.engine_version()
+        assert caught.value.reason == "connection_failed"
+    adapter, _, _ = rig(Answer.json(b"not json"), LISTING, dialect="vllm")
+    assert await adapter.engine_version() == "m"
+
+
+@pytest.mark.requirement("OQ-12")
+async def test_azure_questions_carry_the_api_version(rig: Callable[..., Any]) -> None:
+    """As its calls do."""
+    adapter, upstream, _ = rig(LISTING, dialect="azure", api_version="2024-10-21", api_key="k")
+    await adapter.health()
+    assert upstream.requests[0].url.endswith("/v1/models?api-version=2024-10-21")
+    assert upstream.requests[0].headers["api-key"] == "k"
