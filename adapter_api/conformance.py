@@ -130,7 +130,7 @@ async def _has_the_shape(adapter: WorkerAdapter, _: Callable[[str], TaskRequest]
         _require(inspect.iscoroutinefunction(method), f"{verb} is not a coroutine function")
 
 
-async def _reports_itself(adapter: WorkerAdapter, _: Callable[[str], TaskRequest]) -> None:
+async def _reports_itself(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
     """`health`, `props` and `engine_version` give the contract's types, and a version that is stable."""
     health = await adapter.health()
     _require(isinstance(health, WorkerHealth), f"health gave {type(health).__name__}, expected WorkerHealth")
@@ -139,6 +139,10 @@ async def _reports_itself(adapter: WorkerAdapter, _: Callable[[str], TaskRequest
     _require(isinstance(props, WorkerProps), f"props gave {type(props).__name__}, expected WorkerProps")
     if props.slots_total is not None and props.slots_free is not None:
         _require(0 <= props.slots_free <= props.slots_total, f"{props.slots_free} of {props.slots_total} slots free")
+    # Some engines tell their version with an answer only.
+    async with await adapter.submit(make_task("report-1")) as stream:
+        async for _ in stream:
+            pass
     first, second = await adapter.engine_version(), await adapter.engine_version()
     _require(isinstance(first, str), f"engine_version gave {type(first).__name__}, expected str")
     _require(first, "engine_version is empty")

@@ -113,19 +113,20 @@ class _AsyncHTTP2(AsyncHTTP2Connection):
 
         All who ask meanwhile share the one write. Queued one behind the other, they would hold up the reading.
         """
-        # nearly every read ends here with nothing to say; a task for that would double the cost of a token
-        if self._flush is None and not self._h2_state._data_to_send:  # noqa: SLF001 - no public way to look at it
-            return
-        if self._flush is None:
-            self._flush = asyncio.ensure_future(self._write_all(request))
-            self._flush.add_done_callback(_note_result)
-        await asyncio.shield(self._flush)
+        # Two rounds at most: the write under way may have taken its bytes before ours were there.
+        for _ in range(2):
+            if self._flush is None:
+                # nearly every read ends here with nothing to say; a task for that would double the cost of a token
+                if not self._h2_state._data_to_send:  # noqa: SLF001 - there is no public way to look without taking
+                    return
+                self._flush = asyncio.ensure_future(self._write_once(request))
+                self._flush.add_done_callback(_note_result)
+            await asyncio.shield(self._flush)
 
-    async def _write_all(self, request: httpcore.Request) -> None:
-        """Write until nothing is left, also of what is added meanwhile."""
+    async def _write_once(self, request: httpcore.Request) -> None:
+        """Write what there is now."""
         try:
-            while self._h2_state._data_to_send:  # noqa: SLF001 - as above
-                await super()._write_outgoing_data(request)
+            await super()._write_outgoing_data(request)
         finally:
             # at once, not by a callback of the task: whoever comes next must not wait for a write that is over
             self._flush = None

@@ -222,10 +222,10 @@ class Watch:
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:
         """Seconds that the engine shall bound a read by: the timers' larger one, or what is left of the deadline."""
-        timers = [seconds for seconds in (timeouts.first_byte, timeouts.idle) if seconds is not None]
-        left = self._deadline_at - self._clock.monotonic()
-        limits = [max(timers)] * bool(timers) + [max(0.001, left)] * (left < _NEVER)
-        return min(limits, default=None)
+        timer = max(_NEVER if seconds is None else seconds for seconds in (timeouts.first_byte, timeouts.idle))
+        left = max(0.001, self._deadline_at - self._clock.monotonic())
+        limit = min(timer, left)
+        return None if limit == _NEVER else limit
 
     def stop(self) -> None:
         """Nothing to take away."""

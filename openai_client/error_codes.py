@@ -126,7 +126,7 @@ STATE_CODES: Final = frozenset(
 """Codes of a conflict (409) with the state of a thing, not with its existence."""
 
 _CONTEXT_TEXT: Final = re.compile(
-    r"maximum context length|maximum model length|context[ _]length[ _]exceeded"
+    r"maximum context length|maximum model length|context[ _]?(?:length|window)[ _]?exceeded"
     r"|exceed(?:s|ed)? (?:the )?(?:available |maximum |model'?s )?context (?:length|size|window)",
     re.IGNORECASE,
 )

@@ -30,8 +30,8 @@ E = TypeVar("E")
 
 LINGER: Final = 0.25
 """
-Seconds for which an upstream may go on after a complete stream before its connection is closed instead of kept. Blocking
-code cannot leave a read early: there the idle timer bounds it.
+Seconds for which an upstream may go on after a complete stream before its connection is closed instead of kept.
+Blocking code cannot leave a read early: there the idle timer bounds it.
 """
 
 
@@ -105,16 +105,20 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
             if reader.is_complete:
                 self._read_to_end(source)
                 raise StopIteration
-            try:
-                events = source.next_events()
-            except HttpFailure as failure:
-                raise from_failure(failure, self._secrets) from failure
-            if events:
-                reader.feed(events)
-            else:
-                self._body_ended = True
-                reader.end(source.tail)
+            self._read(source, reader)
         return chunk
+
+    def _read(self, source: EventSource, reader: StreamReader[E]) -> None:
+        """Wait for events, or the end of the body, and hand them to the reader."""
+        try:
+            events = source.next_events()
+        except HttpFailure as failure:
+            raise from_failure(failure, self._secrets) from failure
+        if events:
+            reader.feed(events)
+        else:
+            self._body_ended = True
+            reader.end(source.tail)
 
     def close(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""
@@ -200,16 +204,20 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
             if reader.is_complete:
                 await self._read_to_end(source)
                 raise StopAsyncIteration
-            try:
-                events = await source.next_events()
-            except HttpFailure as failure:
-                raise from_failure(failure, self._secrets) from failure
-            if events:
-                reader.feed(events)
-            else:
-                self._body_ended = True
-                reader.end(source.tail)
+            await self._read(source, reader)
         return chunk
+
+    async def _read(self, source: AsyncEventSource, reader: StreamReader[E]) -> None:
+        """Wait for events, or the end of the body, and hand them to the reader."""
+        try:
+            events = await source.next_events()
+        except HttpFailure as failure:
+            raise from_failure(failure, self._secrets) from failure
+        if events:
+            reader.feed(events)
+        else:
+            self._body_ended = True
+            reader.end(source.tail)
 
     async def aclose(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import h2.config
@@ -159,7 +160,9 @@ class Http2Connection(asyncio.Protocol):
         try:
             events = self.h2.receive_data(data)
             for event in events:
-                self._act(event)
+                # One read may bring a request and its reset; the stream is then closed before its first event is seen.
+                with suppress(h2.exceptions.StreamClosedError):
+                    self._act(event)
         except h2.exceptions.ProtocolError:
             self.flush()
             self._close()

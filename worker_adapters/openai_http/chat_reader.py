@@ -91,7 +91,8 @@ class ChatReader(TokenReader):
         if delta.tool_calls:
             for position, call in enumerate(delta.tool_calls):
                 self._read_tool_call(call, position, into)
-        if delta.function_call is not None:
+        elif delta.function_call is not None:
+            # the older form; some servers repeat a tool call in it
             arguments, name = delta.function_call.arguments, delta.function_call.name
             self._read_call(0, None, name, arguments, into)
 

@@ -5,15 +5,23 @@ import asyncio
 import pytest
 
 from adapter_api import TokenEvent, TokenStream, WorkerError, WorkerHealth, WorkerProps, token
-from adapter_api.testing import CHECKS, ConformanceFailure, Gate, ScriptedAdapter, answer, check_worker_adapter, make_task
+from adapter_api.testing import (
+    CHECKS,
+    ConformanceFailure,
+    Gate,
+    ScriptedAdapter,
+    answer,
+    check_worker_adapter,
+    make_task,
+)
 
 pytestmark = pytest.mark.requirement("ADP-08")
 
 
-async def failures(make_adapter, *only: str, timeout: float = 5.0) -> dict[str, str]:
+async def failures(make_adapter, *only: str, bound: float = 5.0) -> dict[str, str]:
     """Which checks fail, and what was seen."""
     with pytest.raises(ConformanceFailure) as caught:
-        await check_worker_adapter(make_adapter, make_task, only=only, timeout=timeout)
+        await check_worker_adapter(make_adapter, make_task, only=only, timeout=bound)
     assert str(caught.value) == "\n".join(f"{check}: {seen}" for check, seen in caught.value.failures)
     return dict(caught.value.failures)
 
@@ -149,7 +157,7 @@ async def test_a_slot_that_does_not_come_back_is_found():
 
 async def test_a_check_that_hangs_has_failed():
     """After its bound, and the next one runs."""
-    seen = await failures(lambda: ScriptedAdapter([Gate()]), "streams in order", "has the shape", timeout=0.05)
+    seen = await failures(lambda: ScriptedAdapter([Gate()]), "streams in order", "has the shape", bound=0.05)
     assert seen == {"streams in order": "took longer than 0.05 s"}
 
 
@@ -169,6 +177,6 @@ async def test_the_scripted_adapter_refuses_beyond_its_slots():
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     assert adapter.in_flight == []
-    adapter.health_error = ValueError()
-    with pytest.raises(ValueError, match=""):
+    adapter.health_error = ValueError("no")
+    with pytest.raises(ValueError, match="no"):
         await adapter.health()

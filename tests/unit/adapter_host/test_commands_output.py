@@ -55,11 +55,15 @@ def test_json_shows_an_error_once(capsys):
 
 def test_a_failure_is_described_on_one_line():
     """With attempts, outcome and when to try again, where they are known."""
-    attempt = Attempt(number=1, outcome=None, reason=None, http_status=429, delay=0.0, elapsed=0.1, endpoint="http://a:1")
+    attempt = Attempt(
+        number=1, outcome=None, reason=None, http_status=429, delay=0.0, elapsed=0.1, endpoint="http://a:1"
+    )
     error = WorkerError(
         "rate_limited", "429", retry_after_ms=500, outcome=Outcome.REJECTED, attempts=[attempt, attempt]
     )
-    assert described(error) == "ADMISSION_REJECT (rate_limited): 429; 2 attempts; outcome REJECTED; try again after 0.5 s"
+    assert (
+        described(error) == "ADMISSION_REJECT (rate_limited): 429; 2 attempts; outcome REJECTED; try again after 0.5 s"
+    )
 
 
 def test_a_summary_leaves_out_what_is_not_known():
@@ -68,13 +72,19 @@ def test_a_summary_leaves_out_what_is_not_known():
         "0 tokens, stop (evidence: done), 1 attempt"
     )
     one = {"tokens_out": 1, "finish_reason": "stop", "evidence": "done", "attempts": [{}, {}]}
-    assert summary(one, first_token=0.5, seconds=1.0) == "1 token, first after 500 ms, stop (evidence: done), 2 attempts"
+    assert (
+        summary(one, first_token=0.5, seconds=1.0) == "1 token, first after 500 ms, stop (evidence: done), 2 attempts"
+    )
 
 
 @pytest.mark.requirement("HST-13")
 def test_the_users_mistakes_have_their_own_exit_code():
     """A wrong task or setting is usage, a failing pool is a failure."""
-    assert [exit_code_of(WorkerError(reason, "x")) for reason in ("invalid_task", "egress_denied", "reset")] == [2, 2, 1]
+    assert [exit_code_of(WorkerError(reason, "x")) for reason in ("invalid_task", "egress_denied", "reset")] == [
+        2,
+        2,
+        1,
+    ]
     assert exit_code_of(WorkerError("pool_unknown", "x")) == 3
     assert CommandError("x").code == USAGE
 

@@ -33,6 +33,15 @@ async def test_cancel_in_the_middle_stops_the_adapter_and_the_tokens(host, recor
     ]
 
 
+async def test_cancel_drops_the_tokens_that_wait_to_be_read(host):
+    """One read brought three tokens and the stream goes on; the reader has seen one of them."""
+    host.bind("chat", "0", ScriptedAdapter([answer("a", "b", "c")[:-1], Gate()]))
+    stream = await host.submit("chat", make_task())
+    assert [(await anext(stream)).text for _ in range(2)] == ["", "a"]
+    await host.cancel("chat", "t-1")
+    assert [event.kind async for event in stream] == ["end"]
+
+
 async def test_cancel_reaches_the_replica_that_runs_the_task(host):
     """And no other; ids that are unknown or finished succeed."""
     gate = Gate()
@@ -321,3 +330,31 @@ async def test_a_view_closes_its_own_tasks_only(host):
     with pytest.raises(WorkerError, match="closed"):
         await view.submit(make_task())
     assert (await view.health()).reason == "closed"
+
+
+@pytest.mark.requirement("AH-1005")
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (KeyError("sk-abcdefgh12345678"), "internal"),
+        (WorkerError("reset", "the key sk-abcdefgh12345678 was cut", streaming=True), "reset"),
+    ],
+)
+async def test_what_a_foreign_stream_raises_is_one_error_event(host, records, failure: Exception, reason: str):
+    """A WorkerError keeps its facts and loses its secrets; of anything else only the class is told, to the log."""
+
+    class Raising(Foreign):
+        async def __anext__(self) -> TokenEvent:
+            if not self.events:
+                raise failure
+            return await super().__anext__()
+
+    stream = Raising(answer("a")[:2])
+    host.bind("chat", "0", ForeignAdapter(stream))
+    events = [event async for event in await host.submit("chat", make_task())]
+    assert [event.kind for event in events] == ["started", "token", "error"]
+    assert events[-1].data["reason"] == reason
+    assert records.entries[-1]["error_class"] == type(failure).__name__
+    assert "sk-abc" not in str(events[-1].data) + str(records.entries)
+    assert stream.closed.is_set()
+    assert host.in_flight == 0

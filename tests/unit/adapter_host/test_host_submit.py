@@ -51,7 +51,7 @@ async def test_an_unknown_pool_is_a_typed_error_everywhere(host):
 
 
 @pytest.mark.requirement("AH-1003")
-async def test_the_callers_correlation_id_reaches_the_adapter(host):
+async def test_the_callers_correlation_id_reaches_the_adapter(host, records):
     """The one of the context is used, and the context is left as it was."""
     adapter = ScriptedAdapter()
     host.bind("chat", "0", adapter)
@@ -63,6 +63,8 @@ async def test_the_callers_correlation_id_reaches_the_adapter(host):
         correlation_id.reset(given)
     await (await host.submit("chat", make_task("t-2"))).collect()
     await (await host.submit("chat", make_task("t-3"))).collect()
+    told = {entry["job_id"]: entry["correlation_id"] for entry in records.entries}
+    assert [told["t-1"], told["t-2"], told["t-3"]] == adapter.correlation_ids
     assert adapter.correlation_ids[0] == "corr-1"
     assert uuid.UUID(adapter.correlation_ids[1]).version == 4
     assert adapter.correlation_ids[1] != adapter.correlation_ids[2]
@@ -254,6 +256,19 @@ async def test_a_replica_that_failed_is_asked_again(host):
     assert len(adapter.submitted) == 1
 
 
+async def test_a_replica_not_heard_of_for_long_is_asked_beside(host, clock):
+    """Another one is known to be ready, so nobody waits for the answer; the next task may go there."""
+    early, late = ScriptedAdapter(), ScriptedAdapter()
+    host.bind("chat", "early", early)
+    await (await host.submit("chat", make_task("t-1"))).collect()
+    host.bind("chat", "late", late)
+    await (await host.submit("chat", make_task("t-2"))).collect()
+    await clock.settle()
+    await (await host.submit("chat", make_task("t-3"))).collect()
+    assert [task.task_id for task in early.submitted] == ["t-1", "t-2"]
+    assert [task.task_id for task in late.submitted] == ["t-3"]
+
+
 async def test_those_who_ask_together_share_one_check(host):
     """Ten submits at once ask once; one that gives up takes nothing away from the others."""
     adapter = ScriptedAdapter()
@@ -384,7 +399,15 @@ def test_the_host_loads_no_server_and_no_adapter():
     import subprocess
     import sys
 
-    unwanted = ("worker_adapters", "openai_client", "upstream_simulator", "starlette", "granian", "socketserver", "typer")
+    unwanted = (
+        "worker_adapters",
+        "openai_client",
+        "upstream_simulator",
+        "starlette",
+        "granian",
+        "socketserver",
+        "typer",
+    )
     code = f"import sys, adapter_host; print([name for name in {unwanted!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=50)
     assert result.stdout.strip() == "[]"

@@ -365,6 +365,19 @@ async def test_a_transport_that_was_given_is_left_open(pair: PairMaker) -> None:
         transport.close()
     with pytest.raises(errors.InvalidState):
         await made.call(lambda client: borrowed.models.list())
+    # the HTTP client inside was given too, and stays its owner's
+    assert not made.upstream.is_closed
+
+
+@pytest.mark.requirement("CLI-03")
+def test_the_blocking_client_needs_no_event_loop() -> None:
+    """A call, a page and a stream in a plain function."""
+    stream = Answer.events(b'{"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}')
+    client = Pair("sync", Answer.json(MODEL), Answer.json(b'{"data": []}'), stream).client
+    assert client.models.retrieve("m").id == "m"
+    assert list(client.chat.completions.list()) == []
+    with client.chat.completions.stream(BODY) as chunks:
+        assert [chunk.choices[0].delta.content for chunk in chunks] == ["Hi"]
 
 
 @pytest.mark.requirement("CLI-15")

@@ -40,9 +40,7 @@ class Rig(NamedTuple):
 def rig() -> Callable[..., Rig]:
     """Make an adapter: `rig(answer, answer, max_slots=2)`; pauses end at once with `auto=True`."""
 
-    def make(
-        *answers: Answer, auto: bool = False, jitter: float = 0.5, hooks: Any = None, **settings: Any
-    ) -> Rig:
+    def make(*answers: Answer, auto: bool = False, jitter: float = 0.5, hooks: Any = None, **settings: Any) -> Rig:
         clock = FakeClock(now=1000.0, auto=auto)
         upstream = TellingUpstream(*answers, clock=clock)
         config = OpenAIHttpConfig(**{"base_url": "http://127.0.0.1:8000/v1", "model": "m", **settings})

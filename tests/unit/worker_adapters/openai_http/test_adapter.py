@@ -59,7 +59,13 @@ TABLE: list[tuple[Answer, str, str, int, int]] = [
     (status(520), "bad_gateway", "UNKNOWN", 1, 4),
     (status(409), "conflict", "UNKNOWN", 1, 4),
     (Answer.failing(httpx.ReadError("reset")), "reset", "UNKNOWN", 1, 4),
-    (Answer.failing(httpx.RemoteProtocolError("Server disconnected without sending a response.")), "reset", "UNKNOWN", 1, 4),
+    (
+        Answer.failing(httpx.RemoteProtocolError("Server disconnected without sending a response.")),
+        "reset",
+        "UNKNOWN",
+        1,
+        4,
+    ),
     (Answer.failing(httpx.ReadTimeout("")), "first_byte_timeout", "UNKNOWN", 1, 4),
     (Answer.events(done=False), "truncated", "UNKNOWN", 1, 1),
     (status(400), "malformed_request", "REJECTED", 1, 1),
@@ -265,7 +271,11 @@ async def test_the_policies_in_force_are_visible_and_hold_no_secret(rig: Callabl
     policies = adapter.policies
     assert policies["retry"]["name"] == "billing_safe"
     assert policies["retry"]["max_attempts"] == 4
-    assert (policies["connect_timeout"], policies["first_byte_timeout"], policies["content_timeout"]) == (5.0, 30.0, 120.0)
+    assert (policies["connect_timeout"], policies["first_byte_timeout"], policies["content_timeout"]) == (
+        5.0,
+        30.0,
+        120.0,
+    )
     assert policies["egress"] == ["the host of http://127.0.0.1:8000/v1"]
     assert policies["proxy"] is None
     assert policies["tls"]["verify"] is True
@@ -311,7 +321,11 @@ async def test_what_is_sent_and_what_is_not(rig: Callable[..., Any], task: Calla
 async def test_azure_has_its_own_header_path_and_query(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """api-key, /deployments/NAME, api-version; all by config."""
     adapter, upstream, _ = rig(
-        SHORT, dialect="azure", api_key="k-1", deployment="gpt", api_version="2024-10-21",
+        SHORT,
+        dialect="azure",
+        api_key="k-1",
+        deployment="gpt",
+        api_version="2024-10-21",
         base_url="http://127.0.0.1:8000/openai",
     )
     await (await adapter.submit(task())).collect()

@@ -67,9 +67,15 @@ async def test_a_cancel_before_the_start_ends_the_submit_at_once(
 @pytest.mark.requirement("ADP-30", "WA-INT-3002", "AH-1004")
 async def test_after_a_cancel_no_token_follows(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """Tokens that were read and not fetched yet are kept back; the end says cancelled, and counts."""
-    adapter, upstream, _ = rig(Answer(headers={"content-type": "text/event-stream"}, body=(
-        b"".join(b"data: %b\n\n" % chunk(text) for text in "abcd"), Stall(),
-    )))
+    adapter, upstream, _ = rig(
+        Answer(
+            headers={"content-type": "text/event-stream"},
+            body=(
+                b"".join(b"data: %b\n\n" % chunk(text) for text in "abcd"),
+                Stall(),
+            ),
+        )
+    )
     stream = await adapter.submit(task())
     assert kinds([await anext(stream), await anext(stream)]) == ["started", "token"]
     await adapter.cancel("t-1")

@@ -160,8 +160,10 @@ def test_the_old_function_call_is_a_tool_call() -> None:
 @pytest.mark.requirement("OC-ADAPT-OAI-6001")
 def test_completions_stream_text() -> None:
     """The legacy chunks have the same frame; an empty text is no token."""
-    parts = [{"choices": [{"index": 0, "text": text, "finish_reason": reason}]} for text, reason in
-             (("a", None), ("", None), ("b", "length"))]
+    parts = [
+        {"choices": [{"index": 0, "text": text, "finish_reason": reason}]}
+        for text, reason in (("a", None), ("", None), ("b", "length"))
+    ]
     reader, tokens = read(*(json.dumps(part).encode() for part in parts))
     assert [token["t"] for token in tokens] == ["a", "b"]
     assert reader.finish_reason == "length"
@@ -177,7 +179,10 @@ def test_model_and_fingerprint_are_remembered() -> None:
 
 
 ERRORS: list[Any] = [
-    (b'{"error": {"message": "died", "type": null, "code": "500"}}', {"error": {"message": "died", "type": None, "code": "500"}}),
+    (
+        b'{"error": {"message": "died", "type": null, "code": "500"}}',
+        {"error": {"message": "died", "type": None, "code": "500"}},
+    ),
     (b'{"error": "text"}', {"error": "text"}),
     (b'{"object": "error", "message": "m", "code": 400}', {"object": "error", "message": "m", "code": 400}),
     (b'{"detail": "d"}', {"detail": "d"}),
@@ -206,7 +211,9 @@ def test_an_error_that_is_null_is_none() -> None:
 
 
 @pytest.mark.requirement("SVC-08")
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"1", b'"t"', b"\xff", b'{"choices": 3}', b'{"choices": [{"delta": 1}]}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"1", b'"t"', b"\xff", b'{"choices": 3}', b'{"choices": [{"delta": 1}]}']
+)
 def test_what_is_no_chunk_is_unreadable_and_not_quoted(data: bytes) -> None:
     """Anything but the JSON of a chunk is refused, without its bytes in the message."""
     with pytest.raises(UnreadableChunk) as caught:

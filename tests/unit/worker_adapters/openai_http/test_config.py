@@ -26,7 +26,12 @@ def refused(**settings: Any) -> str:
 def test_the_defaults_are_those_that_the_documents_name() -> None:
     """Every setting has a default but the address."""
     config = OpenAIHttpConfig(base_url=URL)
-    assert (config.api, config.dialect, config.retry, config.max_slots) == ("chat", "generic", RetryPolicy(name="billing_safe"), 64)
+    assert (config.api, config.dialect, config.retry, config.max_slots) == (
+        "chat",
+        "generic",
+        RetryPolicy(name="billing_safe"),
+        64,
+    )
     assert (config.connect_timeout, config.pool_timeout) == (5.0, 5.0)
     assert (config.first_byte_timeout, config.idle_timeout, config.content_timeout) == (30.0, 30.0, 120.0)
     assert (config.http2, config.ca_file, config.proxy, config.egress) == (True, None, None, ())
@@ -57,8 +62,18 @@ WRONG: list[tuple[str, Any]] = [
     ("http2", "perhaps"),
     ("retry", "forever"),
     ("retry", 4),
-    *((name, wrong) for name in ("connect_timeout", "pool_timeout", "first_byte_timeout", "idle_timeout",
-                                 "content_timeout", "health_timeout") for wrong in (0, -1, float("nan"), float("inf"), "x", 86_401)),
+    *(
+        (name, wrong)
+        for name in (
+            "connect_timeout",
+            "pool_timeout",
+            "first_byte_timeout",
+            "idle_timeout",
+            "content_timeout",
+            "health_timeout",
+        )
+        for wrong in (0, -1, float("nan"), float("inf"), "x", 86_401)
+    ),
     ("connect_timeout", None),
     ("health_path", "models"),
     ("health_path", "/a b"),
@@ -120,7 +135,9 @@ def test_http_is_for_loopback_and_for_hosts_that_are_named() -> None:
 
 
 @pytest.mark.requirement("OC-ADAPT-OAI-6020", "SEC-07")
-@pytest.mark.parametrize("key", ["", "sk-hidden\n", "sk-hid den", " sk-hidden", "sk-hïdden", "sk-\x00hidden", "sk-hidden" * 2000])
+@pytest.mark.parametrize(
+    "key", ["", "sk-hidden\n", "sk-hid den", " sk-hidden", "sk-hïdden", "sk-\x00hidden", "sk-hidden" * 2000]
+)
 def test_a_wrong_key_is_refused_and_not_shown(key: str) -> None:
     """No part of it is in the error, its repr or its traceback."""
     text = refused(api_key=key)

@@ -36,13 +36,25 @@ def test_the_body_is_the_documented_mapping_and_nothing_else(task: Callable[...,
     """For every API and every dialect; no other parameter appears."""
     messages = [{"role": "user", "content": "Tell me of the sea."}]
     assert body(task(), dialect=dialect) == {
-        "model": "m", "messages": messages, CHAT_LIMIT.get(dialect, "max_tokens"): 8, "stream": True, **USAGE,
+        "model": "m",
+        "messages": messages,
+        CHAT_LIMIT.get(dialect, "max_tokens"): 8,
+        "stream": True,
+        **USAGE,
     }
     assert body(task(), dialect=dialect, api="completions") == {
-        "model": "m", "prompt": "Tell me of the sea.", "max_tokens": 8, "stream": True, **USAGE,
+        "model": "m",
+        "prompt": "Tell me of the sea.",
+        "max_tokens": 8,
+        "stream": True,
+        **USAGE,
     }
     assert body(task(), dialect=dialect, api="responses") == {
-        "model": "m", "input": "Tell me of the sea.", "max_output_tokens": 8, "stream": True, "store": False,
+        "model": "m",
+        "input": "Tell me of the sea.",
+        "max_output_tokens": 8,
+        "stream": True,
+        "store": False,
     }
 
 
@@ -94,7 +106,10 @@ def test_vendor_fields_reach_the_body_unchanged(task: Callable[..., Any]) -> Non
 @pytest.mark.requirement("OQ-04")
 def test_messages_go_to_chat_and_responses_as_they_are(task: Callable[..., Any]) -> None:
     """Legacy completions take a prompt; one entry of inputs is a prompt."""
-    messages = ({"role": "system", "content": "Be brief."}, {"role": "user", "content": [{"type": "text", "text": "é"}]})
+    messages = (
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "é"}]},
+    )
     assert body(task(messages=messages))["messages"] == list(messages)
     assert body(task(messages=messages), api="responses")["input"] == list(messages)
     with pytest.raises(InvalidTask, match="messages: the completions API takes a prompt"):
@@ -123,7 +138,11 @@ def test_a_body_that_is_too_large_is_refused(task: Callable[..., Any]) -> None:
 
 
 @pytest.mark.requirement("ADP-13")
-@pytest.mark.parametrize("prompt", ["", "a\ud800b", "a\x00b", "\x1b[31m", "x" * 50_000_000], ids=["empty", "surrogate", "NUL", "escape", "50 MB"])
+@pytest.mark.parametrize(
+    "prompt",
+    ["", "a\ud800b", "a\x00b", "\x1b[31m", "x" * 50_000_000],
+    ids=["empty", "surrogate", "NUL", "escape", "50 MB"],
+)
 def test_a_prompt_that_cannot_be_sent_is_refused_when_the_task_is_made(task: Callable[..., Any], prompt: str) -> None:
     """One error that names the field and does not quote it."""
     with pytest.raises(InvalidTask, match=r"^INVALID_PARAMS \(invalid_task\): prompt: ") as caught:

@@ -33,7 +33,9 @@ COMPLETED = event(
 @pytest.mark.requirement("ADP-10", "ADP-23", "OC-ADAPT-OAI-6001")
 def test_the_completed_event_is_the_evidence() -> None:
     """Deltas are tokens, lifecycle events are not, and usage comes with the end."""
-    reader, tokens = read(CREATED, event("output_text.delta", delta="a"), event("output_text.done", text="a"), COMPLETED)
+    reader, tokens = read(
+        CREATED, event("output_text.delta", delta="a"), event("output_text.done", text="a"), COMPLETED
+    )
     assert tokens == [{"t": "a", "i": 0}]
     assert (reader.finish_reason, reader.evidence, reader.is_complete) == ("stop", "response.completed", True)
     assert reader.model == "snap"
@@ -79,7 +81,9 @@ def test_reasoning_refusal_and_tool_calls_come_on_their_channels() -> None:
         event("reasoning_summary_text.delta", delta="so"),
         event("refusal.delta", delta="no"),
         event("output_item.added", output_index=0, item={"type": "message", "id": "m"}),
-        event("output_item.added", output_index=1, item={"type": "function_call", "id": "i", "call_id": "c", "name": "f"}),
+        event(
+            "output_item.added", output_index=1, item={"type": "function_call", "id": "i", "call_id": "c", "name": "f"}
+        ),
         event("function_call_arguments.delta", output_index=1, delta="{}"),
         event("output_item.added", output_index=2, item={"type": "custom_tool_call", "id": "j"}),
         event("custom_tool_call_input.delta", output_index=2, delta="x"),

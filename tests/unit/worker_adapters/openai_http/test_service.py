@@ -177,7 +177,9 @@ async def test_the_hooks_are_told_of_stages_and_measures_and_of_nothing_private(
     bench = Bench(Answer.events(chunk("waves"), Pause(0.25), chunk("more", "stop")), Answer.json(b"{}", status=429))
     await bench.run()
     assert [(r.stage, r.elapsed_ms, r.status, r.error_class) for r in bench.hooks.records] == [
-        ("opened", 0, 200, None), ("started", 0, 200, None), ("ended", 250, 200, None),
+        ("opened", 0, 200, None),
+        ("started", 0, 200, None),
+        ("ended", 250, 200, None),
     ]
     assert {(r.trace_id, r.request_id) for r in bench.hooks.records} == {("c-1", "r-1")}
     measured = {name: (value, labels) for name, value, labels in bench.hooks.measures}
@@ -238,7 +240,9 @@ async def test_the_same_failure_is_the_same_error_object() -> None:
 @pytest.mark.requirement("SVC-17")
 async def test_the_timeouts_are_the_injected_ones(rig: Callable[..., Any]) -> None:
     """No number of the service's own: those of the settings arrive at the exchange and the stream."""
-    adapter = rig(first_byte_timeout=1.5, idle_timeout=2.5, connect_timeout=3.5, pool_timeout=4.5, content_timeout=5.5).adapter
+    adapter = rig(
+        first_byte_timeout=1.5, idle_timeout=2.5, connect_timeout=3.5, pool_timeout=4.5, content_timeout=5.5
+    ).adapter
     policy = adapter._service.policy
     assert policy.timeouts == Timeouts(first_byte=1.5, idle=2.5, connect=3.5, pool=4.5)
     assert policy.content_timeout == 5.5

@@ -112,14 +112,22 @@ async def test_a_connection_that_breaks_after_the_finish_is_an_end(
     ("steps", "reason", "code", "outcome"),
     [
         ((), "truncated", "WORKER_RESET", "PARTIAL"),
-        ((httpx.RemoteProtocolError("peer closed connection without sending complete message body"),),
-         "reset", "WORKER_RESET", "PARTIAL"),
+        (
+            (httpx.RemoteProtocolError("peer closed connection without sending complete message body"),),
+            "reset",
+            "WORKER_RESET",
+            "PARTIAL",
+        ),
         ((httpx.ReadError("reset"),), "reset", "WORKER_RESET", "PARTIAL"),
         ((b"not json",), "decode", "INTERNAL", "PARTIAL"),
         ((b'{"error": "text"}',), "server_error", "POOL_UNAVAILABLE", "PARTIAL"),
         ((b'{"error": {"message": "m", "type": null, "code": "500"}}',), "server_error", "POOL_UNAVAILABLE", "PARTIAL"),
-        ((b'{"error": {"message": "m", "code": "context_length_exceeded"}}',),
-         "context_length", "INVALID_PARAMS", "PARTIAL"),
+        (
+            (b'{"error": {"message": "m", "code": "context_length_exceeded"}}',),
+            "context_length",
+            "INVALID_PARAMS",
+            "PARTIAL",
+        ),
         ((b'{"error": {"message": "m", "code": 429}}',), "rate_limited", "ADMISSION_REJECT", "PARTIAL"),
         ((b'{"detail": "d"}',), "server_error", "POOL_UNAVAILABLE", "PARTIAL"),
     ],
@@ -241,7 +249,7 @@ async def test_the_same_task_gives_byte_identical_events(
     rig: Callable[..., Any], task: Callable[..., Any], api: str
 ) -> None:
     """Same input, seed and profile against the same upstream: the same events in the same order, byte for byte."""
-    from adapter_api import correlation_id  # noqa: PLC0415 - one test's
+    from adapter_api import correlation_id
 
     chat = (chunk("a"), Pause(0.1), chunk("b", "stop"), USAGE)
     responses = (
@@ -305,9 +313,7 @@ async def test_comments_hold_off_the_idle_timer_and_neither_the_content_timer_no
 @pytest.mark.requirement("ADP-33")
 async def test_the_content_timer_waits_for_a_slow_consumer(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """The time that the consumer takes is not the upstream's."""
-    adapter, _, clock = rig(
-        Answer.events(chunk("a"), chunk("b", "stop")), idle_timeout=100.0, content_timeout=5.0
-    )
+    adapter, _, clock = rig(Answer.events(chunk("a"), chunk("b", "stop")), idle_timeout=100.0, content_timeout=5.0)
     stream = await adapter.submit(task())
     await stream.next_batch()
     clock.advance(30.0)
@@ -420,7 +426,7 @@ async def test_a_done_without_its_blank_line_still_counts(rig: Callable[..., Any
 @pytest.mark.requirement("HTU-13")
 async def test_a_compressed_stream_is_decoded(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """Identity is asked for; gzip is still read, and what breaks it is one error."""
-    import gzip  # noqa: PLC0415 - one test's
+    import gzip
 
     whole = gzip.compress(b"data: %b\n\n" % chunk("a", "stop"), mtime=0)
     headers = EVENTS | {"content-encoding": "gzip"}

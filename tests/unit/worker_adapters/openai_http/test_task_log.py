@@ -47,12 +47,27 @@ async def test_a_task_that_ends_has_one_line_with_the_standard_fields(
     adapter, _, _ = rig(Answer.events(chunk("waves"), chunk("waves", "stop")), api_key="sk-hidden-000")
     await (await adapter.submit(task())).collect()
     attempt, ended = of_tasks(lines)
-    assert (attempt["event"], attempt["log_level"], attempt["attempt"], attempt["http_status"]) == ("attempt", "info", 1, 200)
+    assert (attempt["event"], attempt["log_level"], attempt["attempt"], attempt["http_status"]) == (
+        "attempt",
+        "info",
+        1,
+        200,
+    )
     assert (ended["event"], ended["log_level"]) == ("task_ended", "info")
     expected = {
-        "job_id": "t-1", "session_id": "s-1", "engine": "openai", "engine_version": "snap", "tokens_in": 6,
-        "tokens_out": 2, "decode_time_ms": 0, "first_token_ms": 0, "correlation_id": "c-1", "finish_reason": "stop",
-        "evidence": "finish_reason", "attempts": 1, "model": "snap",
+        "job_id": "t-1",
+        "session_id": "s-1",
+        "engine": "openai",
+        "engine_version": "snap",
+        "tokens_in": 6,
+        "tokens_out": 2,
+        "decode_time_ms": 0,
+        "first_token_ms": 0,
+        "correlation_id": "c-1",
+        "finish_reason": "stop",
+        "evidence": "finish_reason",
+        "attempts": 1,
+        "model": "snap",
     }
     assert expected.items() <= ended.items()
     for secret in SECRETS:
@@ -66,8 +81,11 @@ async def test_every_attempt_has_a_line_and_the_task_has_one(
     """Pauses and reasons are told; the failure is an error when it is the upstream's fault."""
     body = json.dumps({"error": {"message": "key sk-hidden-000"}}).encode()
     adapter, _, _ = rig(
-        Answer.json(body, status=503), Answer.failing(httpx.ConnectError("")), Answer.json(body, status=500),
-        api_key="sk-hidden-000", auto=True,
+        Answer.json(body, status=503),
+        Answer.failing(httpx.ConnectError("")),
+        Answer.json(body, status=500),
+        api_key="sk-hidden-000",
+        auto=True,
     )
     with pytest.raises(WorkerError):
         await adapter.submit(task())
@@ -109,7 +127,12 @@ async def test_a_stream_that_breaks_has_one_line(
         pass
     attempt, failed = of_tasks(lines)
     assert attempt["event"] == "attempt"
-    assert (failed["event"], failed["log_level"], failed["reason"], failed["outcome"]) == ("task_failed", "error", "truncated", "PARTIAL")
+    assert (failed["event"], failed["log_level"], failed["reason"], failed["outcome"]) == (
+        "task_failed",
+        "error",
+        "truncated",
+        "PARTIAL",
+    )
 
 
 @pytest.mark.requirement("LOG-04", "OQ-01")
@@ -134,7 +157,9 @@ async def test_a_cancelled_task_has_one_line_and_is_no_error(
     await anext(stream)
     await adapter.cancel("t-2")
     late = [line for line in of_tasks(lines) if line["event"] != "attempt"]
-    assert [(line["event"], line["finish_reason"], line["log_level"]) for line in late] == [("task_ended", "cancelled", "info")]
+    assert [(line["event"], line["finish_reason"], line["log_level"]) for line in late] == [
+        ("task_ended", "cancelled", "info")
+    ]
 
 
 @pytest.mark.requirement("ADP-43")
@@ -146,7 +171,9 @@ async def test_another_version_is_warned_of_once(
     for _ in range(2):
         await (await adapter.submit(task())).collect()
     warned = [line for line in lines if line["event"] == "engine_version_differs"]
-    assert [(line["expected"], line["engine_version"], line["log_level"]) for line in warned] == [("other", "snap", "warning")]
+    assert [(line["expected"], line["engine_version"], line["log_level"]) for line in warned] == [
+        ("other", "snap", "warning")
+    ]
 
 
 @pytest.mark.requirement("ADP-35")

@@ -43,12 +43,21 @@ def test_the_facts_of_an_error_are_carried_over() -> None:
     """Reason, outcome, status, pause and ids; the code follows the reason."""
     error = worker_error(
         TooManyRequests(
-            "slow down", reason="rate_limited", outcome=Outcome.REJECTED, http_status=429, retry_after=1.5,
+            "slow down",
+            reason="rate_limited",
+            outcome=Outcome.REJECTED,
+            http_status=429,
+            retry_after=1.5,
             upstream_request_id="r-1",
         ),
         streaming=False,
     )
-    assert (error.reason, error.code, error.retriable, error.retry_after_ms) == ("rate_limited", "ADMISSION_REJECT", True, 1500)
+    assert (error.reason, error.code, error.retriable, error.retry_after_ms) == (
+        "rate_limited",
+        "ADMISSION_REJECT",
+        True,
+        1500,
+    )
     assert (error.outcome, error.http_status, error.upstream_request_id) == ("REJECTED", 429, "r-1")
 
 

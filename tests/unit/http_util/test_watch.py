@@ -1,0 +1,215 @@
+"""The watch over one call: deadline, timer, switch, and a cancellation from outside that stays one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from adapter_api import Outcome
+from http_util import AsyncWatch, Deadline, DeadlineExceeded, Interrupted, TimeoutFailure, Timeouts, Watch
+from http_util.testing import FakeClock, FakeSyncClock
+
+STOP = Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN)
+
+
+async def forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def give(value: Any) -> Any:
+    return value
+
+
+@pytest.mark.requirement("HTU-14")
+async def test_what_ends_in_time_is_passed_on() -> None:
+    """Its result or its own exception; no timer stays behind when the call is over."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock, Deadline(10.0))
+    assert await watch.guard(give(3), timer="idle_timeout", at=5.0) == 3
+    with pytest.raises(ZeroDivisionError):
+        await watch.guard(_divide())
+    assert not watch.is_waiting
+    watch.stop()
+    assert clock.next_due() is None
+
+
+async def _divide() -> float:
+    return 1 / 0
+
+
+@pytest.mark.requirement("HTU-14", "ADP-33")
+@pytest.mark.parametrize(
+    ("deadline", "at", "kind", "reason", "when"),
+    [
+        (10.0, 5.0, TimeoutFailure, "idle_timeout", 5.0),
+        (4.0, 5.0, DeadlineExceeded, "deadline", 4.0),
+        (5.0, 5.0, DeadlineExceeded, "deadline", 5.0),
+        (None, 5.0, TimeoutFailure, "idle_timeout", 5.0),
+    ],
+)
+async def test_the_earlier_of_timer_and_deadline_ends_the_wait(
+    deadline: float | None, at: float, kind: type[Exception], reason: str, when: float
+) -> None:
+    """Not a moment before; with its own reason; at the same moment the deadline counts."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock, None if deadline is None else Deadline(deadline))
+    wait = asyncio.ensure_future(watch.guard(forever(), timer="idle_timeout", at=at))
+    await clock.run_for(when - 0.001)
+    assert not wait.done()
+    await clock.run_for(0.001)
+    with pytest.raises(kind) as caught:
+        await wait
+    assert caught.value.reason == reason  # type: ignore[attr-defined]
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_the_timer_is_armed_lazily_and_follows_later_waits() -> None:
+    """A thousand waits cost one timer; the one that rings is the last wait's."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock)
+    for _ in range(1000):
+        await watch.guard(give(None), timer="idle_timeout", at=clock.monotonic() + 3.0)
+    assert len(clock._waiting) == 1
+    clock.advance(2.0)
+    wait = asyncio.ensure_future(watch.guard(forever(), timer="idle_timeout", at=5.0))
+    await clock.run_for(2.9)
+    assert not wait.done()
+    await clock.run_for(0.2)
+    with pytest.raises(TimeoutFailure):
+        await wait
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_a_timer_of_a_wait_that_is_over_breaks_nothing() -> None:
+    """It rings between two waits, and the next wait has its own time."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock)
+    await watch.guard(give(None), timer="idle_timeout", at=1.0)
+    await clock.run_for(2.0)
+    assert watch.failure is None
+    assert await watch.guard(give(1), timer="idle_timeout", at=5.0) == 1
+
+
+@pytest.mark.requirement("ADP-30", "SVC-16")
+async def test_breaking_off_ends_the_wait_and_every_later_one() -> None:
+    """The first failure counts; a wait that never began is closed; the caller learns who cleans up."""
+    watch = AsyncWatch(FakeClock())
+    wait = asyncio.ensure_future(watch.guard(forever()))
+    await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+    assert watch.is_waiting
+    assert watch.break_off(STOP)
+    assert watch.break_off(Interrupted("another", reason="closed", outcome=Outcome.UNKNOWN))
+    with pytest.raises(Interrupted, match="stopped"):
+        await wait
+    assert not watch.break_off(STOP)
+    with pytest.raises(Interrupted, match="stopped"):
+        await watch.guard(forever())
+    with pytest.raises(Interrupted, match="stopped"):
+        await watch.guard(asyncio.get_running_loop().create_future())
+    assert watch.failure is STOP
+
+
+@pytest.mark.requirement("ERR-11")
+async def test_a_cancellation_from_outside_stays_one() -> None:
+    """Also when it comes together with our own; afterwards the task is as uncancelled as it should be."""
+    for together in (False, True):
+        watch = AsyncWatch(FakeClock())
+        wait = asyncio.ensure_future(watch.guard(forever()))
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+        if together:
+            watch.break_off(STOP)
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+
+
+@pytest.mark.requirement("ERR-11")
+async def test_our_own_cancellation_is_taken_back() -> None:
+    """A task that handles the failure goes on; it is not cancelled."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock)
+
+    async def handles() -> int:
+        with pytest.raises(TimeoutFailure):
+            await watch.guard(forever(), timer="idle_timeout", at=1.0)
+        task = asyncio.current_task()
+        assert task is not None
+        await clock.settle()
+        return task.cancelling()
+
+    running = asyncio.ensure_future(handles())
+    await clock.run_for(1.0)
+    assert await running == 0
+
+
+@pytest.mark.requirement("SVC-16")
+async def test_what_is_awaited_may_turn_our_cancellation_into_something_else() -> None:
+    """An error or a result that comes of it is still our failure."""
+
+    async def swallows() -> str:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            return "swallowed"
+        raise AssertionError
+
+    async def translates() -> None:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            raise OSError("closed") from None
+
+    for awaited in (swallows, translates):
+        watch = AsyncWatch(FakeClock())
+        wait = asyncio.ensure_future(watch.guard(awaited()))
+        await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+        watch.break_off(STOP)
+        with pytest.raises(Interrupted, match="stopped"):
+            await wait
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_somebody_is_told_when_the_deadline_passes_while_nobody_waits() -> None:
+    """Once, and not after the watch was stopped."""
+    for stopped in (False, True):
+        clock = FakeClock()
+        told: list[int] = []
+        watch = AsyncWatch(clock)
+        watch.tighten(Deadline(2.0))
+        watch.tighten(Deadline(3.0))
+        watch.tighten(None)
+        watch.on_broken(lambda told=told: told.append(1))
+        await watch.guard(give(None))
+        if stopped:
+            watch.stop()
+        await clock.run_for(5.0)
+        assert told == ([] if stopped else [1])
+        assert (watch.failure is None) == stopped
+
+
+@pytest.mark.requirement("HTU-14")
+def test_the_blocking_watch_looks_at_the_deadline_after_each_wait() -> None:
+    """The socket keeps the time: its timeout is the larger timer, or what is left of the deadline."""
+    clock = FakeSyncClock()
+    watch = Watch(clock)
+    assert watch.clock is clock
+    assert watch.guard(3) == 3
+    assert watch.socket_timeout(Timeouts()) == 30.0
+    assert watch.socket_timeout(Timeouts(first_byte=None, idle=None)) is None
+    assert watch.socket_timeout(Timeouts(idle=None)) is None
+    watch.tighten(Deadline(5.0))
+    watch.tighten(None)
+    assert watch.socket_timeout(Timeouts()) == 5.0
+    clock.sleep(5.0)
+    assert watch.socket_timeout(Timeouts()) == 0.001
+    with pytest.raises(DeadlineExceeded):
+        watch.guard(3)
+    watch.stop()
+
+
+def test_the_asynchronous_watch_leaves_reads_unbounded_in_the_engine() -> None:
+    """It keeps their time itself."""
+    watch = AsyncWatch(FakeClock())
+    assert watch.socket_timeout(Timeouts()) is None
