@@ -10,7 +10,7 @@ generating
 the
    other requests on the same connection.
 4. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
-5. *TLS: a cancelled handshake closes its socket.* httpcore leaves it to the garbage collector.
+5. *Connecting and TLS handshakes that are cancelled close their sockets.* Elsewhere the garbage collector does.
 6. *Pools: the limit of idle connections counts idle connections*, not all of them.
 
 The names with an underscore are httpcore's own; the tests of this module are what notices when a release changes them.
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,9 +30,11 @@ import h2.errors
 import h2.events
 import h2.exceptions
 import httpcore
+from anyio.abc import SocketStream
 from httpcore._async.http2 import AsyncHTTP2Connection
 from httpcore._async.http11 import AsyncHTTP11Connection
 from httpcore._backends.anyio import AnyIOBackend, AnyIOStream
+from httpcore._exceptions import map_exceptions
 from httpcore._sync.http2 import HTTP2Connection
 from httpcore._sync.http11 import HTTP11Connection
 from httpcore._synchronization import AsyncSemaphore
@@ -43,30 +46,29 @@ if TYPE_CHECKING:
 _RESET_TIMEOUT: Final = 1.0
 _RESET_REQUEST: Final[Any] = SimpleNamespace(extensions={"timeout": {"write": _RESET_TIMEOUT}})
 
+# Seconds for each address but the last: a host that has an address of a kind the network does not carry is still reached.
+_NEXT_ADDRESS_AFTER: Final = 1.0
+
 _NETWORK_TROUBLE: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
-def abandon_stream(state: h2.connection.H2Connection, stream_id: int, undelivered: Iterable[h2.events.Event]) -> bool:
+def abandon_stream(state: h2.connection.H2Connection, stream_id: int, undelivered: Iterable[h2.events.Event]) -> None:
     """
     Write into *state* what the peer must be told about a stream that nobody reads any more.
 
-    Data that came and was not handed out is acknowledged, so that the connection's window does not shrink for good.
-
-    Returns:
-        Whether the stream was still open, so that there is a reset to send.
+    Data that came and was not handed out is acknowledged, so that the connection's window does not shrink for good, also
+    when the peer has ended the stream meanwhile. A stream that is still open is reset.
     """
-    stream = state.streams.get(stream_id)
-    if stream is None or stream.closed:
-        return False
     try:
         for event in undelivered:
             if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
                 state.acknowledge_received_data(event.flow_controlled_length, stream_id)
-        state.reset_stream(stream_id, error_code=h2.errors.ErrorCodes.CANCEL)
+        stream = state.streams.get(stream_id)
+        if stream is not None and not stream.closed:
+            state.reset_stream(stream_id, error_code=h2.errors.ErrorCodes.CANCEL)
     except h2.exceptions.ProtocolError:
         # the connection itself is over, and with it the stream
-        return False
-    return True
+        return
 
 
 class _AsyncHTTP2(AsyncHTTP2Connection):
@@ -101,9 +103,9 @@ class _AsyncHTTP2(AsyncHTTP2Connection):
     async def _response_closed(self, stream_id: int) -> None:
         """Reset the stream if it is still open, then forget it."""
         try:
-            if abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ())):
-                with contextlib.suppress(*_NETWORK_TROUBLE):
-                    await self._write_outgoing_data(_RESET_REQUEST)
+            abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ()))
+            with contextlib.suppress(*_NETWORK_TROUBLE):
+                await self._write_outgoing_data(_RESET_REQUEST)
         finally:
             await super()._response_closed(stream_id=stream_id)
 
@@ -150,11 +152,52 @@ class _AsyncHTTP11(AsyncHTTP11Connection):
 
 
 class _Network(AnyIOBackend):
-    """httpcore's network for asyncio, with streams that clean up behind a handshake."""
+    """httpcore's network for asyncio, whose sockets are closed wherever connecting is cancelled."""
 
-    async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        """Connect as httpcore does."""
-        return _TcpStream((await super().connect_tcp(*args, **kwargs))._stream)  # type: ignore[attr-defined]  # noqa: SLF001
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """
+        Connect to the first address of *host* that answers.
+
+        Raises:
+            httpcore.ConnectTimeout: None did within *timeout* seconds.
+            httpcore.ConnectError: None could be reached, or the name has none.
+        """
+        with map_exceptions({TimeoutError: httpcore.ConnectTimeout, OSError: httpcore.ConnectError}):
+            with anyio.fail_after(timeout):
+                sock = await _connected_socket(host, port, tuple(socket_options or ()))
+                return _TcpStream(await SocketStream.from_socket(sock))
+
+
+async def _connected_socket(host: str, port: int, options: tuple[Any, ...]) -> socket.socket:
+    """Try the addresses of *host* in turn; none but the last may take long."""
+    loop = asyncio.get_running_loop()
+    *others, last = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for address in others:
+        with contextlib.suppress(OSError, TimeoutError), anyio.fail_after(_NEXT_ADDRESS_AFTER):
+            return await _connect(loop, address, options)
+    return await _connect(loop, last, options)
+
+
+async def _connect(loop: asyncio.AbstractEventLoop, address: Any, options: tuple[Any, ...]) -> socket.socket:
+    """A connected socket; closed again whatever stops the connecting."""
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        for option in options:
+            sock.setsockopt(*option)
+        await loop.sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class _TcpStream(AnyIOStream):
@@ -209,9 +252,9 @@ class _HTTP2(HTTP2Connection):
     def _response_closed(self, stream_id: int) -> None:
         """Reset the stream if it is still open, then forget it."""
         try:
-            if abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ())):
-                with contextlib.suppress(*_NETWORK_TROUBLE):
-                    self._write_outgoing_data(_RESET_REQUEST)
+            abandon_stream(self._h2_state, stream_id, self._events.get(stream_id, ()))
+            with contextlib.suppress(*_NETWORK_TROUBLE):
+                self._write_outgoing_data(_RESET_REQUEST)
         finally:
             super()._response_closed(stream_id=stream_id)
 

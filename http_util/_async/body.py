@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 class AsyncBody:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = ("_clock", "_decompressor", "_encoding", "_idle", "_pieces", "_response", "_status", "delivered", "watch")
+    __slots__ = (
+        "_clock",
+        "_decompressor",
+        "_encoding",
+        "_idle",
+        "_pieces",
+        "_response",
+        "_status",
+        "delivered",
+        "watch",
+    )
 
     def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
         """

@@ -25,7 +25,17 @@ if TYPE_CHECKING:
 class Body:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = ("_clock", "_decompressor", "_encoding", "_idle", "_pieces", "_response", "_status", "delivered", "watch")
+    __slots__ = (
+        "_clock",
+        "_decompressor",
+        "_encoding",
+        "_idle",
+        "_pieces",
+        "_response",
+        "_status",
+        "delivered",
+        "watch",
+    )
 
     def __init__(self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None) -> None:
         """

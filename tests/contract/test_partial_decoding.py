@@ -74,6 +74,7 @@ def written(chunk: dict[str, Any], style: tuple[bool, bool]) -> bytes:
 
 
 def calls_of(delta: Any) -> list[tuple[Any, ...]] | None:
+    """Tool calls as tuples."""
     if delta.tool_calls is None:
         return None
     return [
@@ -82,6 +83,7 @@ def calls_of(delta: Any) -> list[tuple[Any, ...]] | None:
 
 
 def usage_of(chunk: Any) -> tuple[int, int, int] | None:
+    """Counts as a tuple."""
     usage = chunk.usage
     return usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
 

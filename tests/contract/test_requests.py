@@ -43,6 +43,7 @@ MESSAGES = [
 
 
 def task(**fields: Any) -> TaskRequest:
+    """A small completion task."""
     given = {} if "messages" in fields else {"prompt": "hello world"}
     return TaskRequest(
         **{
@@ -65,7 +66,7 @@ def task(**fields: Any) -> TaskRequest:
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
 @pytest.mark.parametrize("api", sorted(PATHS))
 def test_every_body_is_valid_by_the_full_schema(api: str, dialect: str) -> None:
-    """Plain, with every optional field, strict, with vendor fields; nothing is unknown and nothing changes on the way."""
+    """Plain, with every optional field, strict, with vendor fields; nothing is unknown, nothing changes."""
     config = OpenAIHttpConfig(base_url="http://127.0.0.1/v1", api=api, dialect=dialect)
     sampling = {n: v for n, v in SAMPLING.items() if api != "responses" or n not in UNKNOWN_TO_RESPONSES}
     tasks = [task(), task(**sampling), task(determinism="strict"), task(extra_body=EXTRA[api])]

@@ -27,6 +27,7 @@ BOUNDS: dict[str, Any] = {"max_response_bytes": 1 << 16, "max_event_bytes": 64}
 
 
 async def opened(*steps: Any, done: bool = True) -> tuple[AsyncEventStream, ScriptedUpstream]:
+    """An open stream of *steps*."""
     clock = FakeClock()
     answer = Answer.events(*steps, done=done)
     upstream = ScriptedUpstream(
@@ -37,6 +38,7 @@ async def opened(*steps: Any, done: bool = True) -> tuple[AsyncEventStream, Scri
 
 
 def blocking(*steps: Any, done: bool = True) -> tuple[EventStream, ScriptedUpstream]:
+    """The same for a thread."""
     clock = FakeSyncClock()
     upstream = ScriptedUpstream(Answer.events(*steps, done=done), sync_clock=clock)
     exchange = Exchange(build_client(CONFIG, transport=upstream), clock=clock, rng=seeded_random(), **BOUNDS)

@@ -37,6 +37,7 @@ OK = Answer.json(b'{"a": 1}', headers={"x-request-id": "up-1"})
 
 
 def call(**given: Any) -> HttpCall:
+    """A call that may be repeated."""
     return HttpCall(**{"method": "POST", "url": URL, "content": b"{}", "replay_safe": True, **given})
 
 

@@ -15,10 +15,12 @@ STOP = Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN)
 
 
 async def forever() -> None:
+    """Wait for what does not come."""
     await asyncio.get_running_loop().create_future()
 
 
 async def give(value: Any) -> Any:
+    """Come back at once."""
     return value
 
 
@@ -36,6 +38,7 @@ async def test_what_ends_in_time_is_passed_on() -> None:
 
 
 async def _divide() -> float:
+    """Fail on its own."""
     return 1 / 0
 
 

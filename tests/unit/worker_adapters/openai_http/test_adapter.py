@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def chunk(text: str | None = None, finish: str | None = None, **extra: Any) -> bytes:
+    """The data of one chunk."""
     delta = {} if text is None else {"content": text}
     return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **extra}).encode()
 
@@ -28,10 +29,12 @@ TLS = ssl.SSLCertVerificationError("no")
 
 
 def status(code: int, body: bytes = b"{}", **headers: str) -> Answer:
+    """An error answer."""
     return Answer.json(body, status=code, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def caused(error: Exception, cause: Exception) -> Answer:
+    """A failure to connect with a cause below it."""
     error.__cause__ = cause
     return Answer.failing(error)
 
@@ -77,7 +80,7 @@ TABLE: list[tuple[Answer, str, str, int, int]] = [
 ]
 
 
-@pytest.mark.requirement("WA-INT-3003", "WA-INT-3004", "SVC-07", "SVC-14", "OC-ADAPT-OAI-6030")
+@pytest.mark.requirement("WA-INT-3003", "WA-INT-3004", "SVC-07", "SVC-14", "OC-ADAPT-OAI-6030", "OQ-14", "ADAPT-3005")
 @pytest.mark.parametrize(("answer", "reason", "outcome", "safe", "available"), TABLE)
 async def test_every_row_of_the_outcome_table(
     rig: Callable[..., Any],

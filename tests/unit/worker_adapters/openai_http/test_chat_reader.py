@@ -12,11 +12,13 @@ from worker_adapters.openai_http.token_reader import UnreadableChunk, UpstreamEr
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **extra: Any) -> bytes:
+    """The data of one chunk."""
     choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
     return json.dumps({"object": "chat.completion.chunk", "model": "snap", "choices": [choice], **extra}).encode()
 
 
 def read(*events: bytes | tuple[str, bytes], done_is_evidence: bool = True) -> tuple[ChatReader, list[dict[str, Any]]]:
+    """Read *events* in order."""
     reader = ChatReader(done_is_evidence=done_is_evidence)
     into: list[Any] = []
     for event in events:
@@ -66,7 +68,7 @@ def test_content_after_the_finish_reason_is_counted_and_not_given_out() -> None:
 
 @pytest.mark.requirement("ADP-22")
 def test_usage_counts_wherever_it_comes_and_zeros_do_not() -> None:
-    """With no choices, beside an empty delta after the reason, without choices at all; zeros on every chunk are none."""
+    """With no choices, beside an empty delta after the reason, without choices at all; zeros are none."""
     usage = {"prompt_tokens": 2, "completion_tokens": 1, "total_tokens": 3}
     zero = dict.fromkeys(usage, 0)
     for late in (
@@ -116,6 +118,7 @@ def test_reasoning_and_refusal_come_on_their_channels() -> None:
 
 
 def tool(index: int | None, **fields: Any) -> bytes:
+    """A chunk with one tool call."""
     call = {**({"index": index} if index is not None else {}), **fields}
     return chunk({"tool_calls": [call]})
 
@@ -224,6 +227,6 @@ def test_what_is_no_chunk_is_unreadable_and_not_quoted(data: bytes) -> None:
 @pytest.mark.requirement("ADP-22")
 def test_unknown_objects_and_keys_are_passed_over() -> None:
     """Timings, token ids and objects without choices are neither tokens nor a start."""
-    reader, tokens = read(b'{"object": "timings", "ms": 3}', chunk({"content": "a", "x": 1}, timings={}, token_ids=[1]))
+    _, tokens = read(b'{"object": "timings", "ms": 3}', chunk({"content": "a", "x": 1}, timings={}, token_ids=[1]))
     assert len(tokens) == 1
     assert not read(b'{"object": "timings"}')[0].started

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 
 def config(**settings: Any) -> OpenAIHttpConfig:
+    """Settings for loopback."""
     return OpenAIHttpConfig(**{"base_url": "http://127.0.0.1/v1", "model": "m", **settings})
 
 
 def body(task: Any, **settings: Any) -> dict[str, Any]:
+    """The body for *task*, decoded."""
     written: dict[str, Any] = json.loads(serialize(task, config(**settings)).body)
     return written
 

@@ -12,10 +12,12 @@ from worker_adapters.openai_http.token_reader import UnreadableChunk, UpstreamEr
 
 
 def event(kind: str, **fields: Any) -> bytes:
+    """The data of one event."""
     return json.dumps({"type": f"response.{kind}", **fields}).encode()
 
 
 def read(*events: bytes | tuple[str, bytes]) -> tuple[ResponsesReader, list[dict[str, Any]]]:
+    """Read *events* in order."""
     reader = ResponsesReader()
     into: list[Any] = []
     for each in events:

@@ -26,6 +26,7 @@ PROMPT = SerializedPrompt(api="chat", model="m", body=b'{"model": "m", "prompt":
 
 
 def chunk(text: str, finish: str | None = None) -> bytes:
+    """The data of one chunk."""
     return json.dumps({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}).encode()
 
 

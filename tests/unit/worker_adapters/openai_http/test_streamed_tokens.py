@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 def chunk(text: str | None = None, finish: str | None = None, **extra: Any) -> bytes:
+    """The data of one chunk."""
     delta = {} if text is None else {"content": text}
     return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **extra}).encode()
 
@@ -27,10 +28,12 @@ EVENTS = {"content-type": "text/event-stream"}
 
 
 def shape(events: list[Any]) -> list[str]:
+    """Kinds, and the text of tokens."""
     return [event.text if event.kind == "token" else event.kind for event in events]
 
 
 async def all_of(adapter: Any, task: Any) -> list[Any]:
+    """Every event of a task."""
     async with await adapter.submit(task) as stream:
         return [event async for event in stream]
 
@@ -107,7 +110,7 @@ async def test_a_connection_that_breaks_after_the_finish_is_an_end(
     assert shape(await all_of(adapter, task())) == ["started", "a", "end"]
 
 
-@pytest.mark.requirement("ADP-23", "SVC-05")
+@pytest.mark.requirement("ADP-23", "SVC-05", "OC-CTRL-2028", "OC-CTRL-2029", "ADP-34")
 @pytest.mark.parametrize(
     ("steps", "reason", "code", "outcome"),
     [
@@ -313,11 +316,14 @@ async def test_comments_hold_off_the_idle_timer_and_neither_the_content_timer_no
 @pytest.mark.requirement("ADP-33")
 async def test_the_content_timer_waits_for_a_slow_consumer(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """The time that the consumer takes is not the upstream's."""
-    adapter, _, clock = rig(Answer.events(chunk("a"), chunk("b", "stop")), idle_timeout=100.0, content_timeout=5.0)
+    answer = Answer.events(chunk("a"), Pause(2.0), chunk("b", "stop"))
+    adapter, _, clock = rig(answer, idle_timeout=100.0, content_timeout=5.0)
     stream = await adapter.submit(task())
     await stream.next_batch()
     clock.advance(30.0)
-    assert shape(await stream.next_batch()) == ["b"]
+    reading = asyncio.ensure_future(stream.next_batch())
+    await clock.run_for(2.0)
+    assert shape(await reading) == ["b"]
 
 
 @pytest.mark.requirement("ADP-33")

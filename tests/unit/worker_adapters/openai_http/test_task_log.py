@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from adapter_api import TaskCancelled, WorkerError, correlation_id
@@ -20,6 +21,7 @@ SECRETS = ("sk-hidden-000", "Tell me of the sea", "waves", "Bearer", "authorizat
 
 
 def chunk(text: str, finish: str | None = None) -> bytes:
+    """The data of one chunk."""
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
     usage = {"prompt_tokens": 6, "completion_tokens": 2, "total_tokens": 8} if finish else None
     return json.dumps({"model": "snap", "choices": [choice], "usage": usage}).encode()
@@ -28,14 +30,18 @@ def chunk(text: str, finish: str | None = None) -> bytes:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """The lines of a program that has configured its logging; what was there before is put back."""
+    was_configured = structlog.is_configured()
     monkeypatch.setattr("structlog.is_configured", lambda: True)
     token = correlation_id.set("c-1")
     with capture_logs() as captured:
         yield captured
     correlation_id.reset(token)
+    if not was_configured:
+        structlog.reset_defaults()
 
 
 def of_tasks(lines: list[Any]) -> list[Any]:
+    """The lines about tasks."""
     return [line for line in lines if line["event"] not in ("adapter_built", "giving_up", "retrying")]
 
 
@@ -105,7 +111,7 @@ async def test_every_attempt_has_a_line_and_the_task_has_one(
 async def test_a_fault_of_the_caller_is_a_warning(
     rig: Callable[..., Any], task: Callable[..., Any], lines: list[Any]
 ) -> None:
-    """An invalid task, one that the upstream refuses, one that is too late: one line each, no attempt where none was."""
+    """An invalid task, one that the upstream refuses, one that is too late: one line each."""
     adapter, _, _ = rig(Answer.json(b"{}", status=400))
     for fields in ({"n": 2}, {"deadline_ms": 0}, {}):
         with pytest.raises(WorkerError):
