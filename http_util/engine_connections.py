@@ -11,7 +11,9 @@ the
    other requests on the same connection.
 4. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
 5. *Connecting and TLS handshakes that are cancelled close their sockets.* Elsewhere the garbage collector does.
-6. *Pools: the limit of idle connections counts idle connections*, not all of them.
+6. *A connection fails when connecting fails*, not when a request is cancelled that waits for another one to connect; and
+   once it has failed, which makes its pool forget it, nobody connects it again.
+7. *Pools: the limit of idle connections counts idle connections*, not all of them.
 
 The names with an underscore are httpcore's own; the tests of this module are what notices when a release changes them.
 """
@@ -215,6 +217,28 @@ class _TcpStream(AnyIOStream):
 
 class _AsyncConnection(httpcore.AsyncHTTPConnection):
     """Connects as httpcore does, then speaks through the classes above."""
+
+    has_failed = False
+    """Whether connecting failed, or was cancelled. The pool then forgets this object."""
+
+    async def _connect(self, request: httpcore.Request) -> httpcore.AsyncNetworkStream:
+        """Connect, unless that has failed already: nobody would ever close what a forgotten object connected."""
+        if self.has_failed:
+            raise httpcore.ConnectionNotAvailable
+        try:
+            return await super()._connect(request)
+        except BaseException:
+            self.has_failed = True
+            raise
+
+    @property
+    def _connect_failed(self) -> bool:
+        """What the pool asks."""
+        return self.has_failed
+
+    @_connect_failed.setter
+    def _connect_failed(self, failed: bool) -> None:
+        """Leave it: httpcore sets it also when a request was cancelled that only waited for another one to connect."""
 
     @property
     def _connection(self) -> Any:

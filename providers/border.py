@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_PARAMS, ErrorKind.ADMISSION_REJECT, ErrorKind.DEADLINE_UNMET})
-"""Codes that the caller can do something about: warnings. The others are errors."""
+_CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_PARAMS, ErrorKind.ADMISSION_REJECT})
+"""Codes that the caller can do something about: warnings. The others, the provider's timeout too, are errors."""
 
 
 def refuse_stream(
