@@ -8,6 +8,7 @@ from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 
 async def main() -> None:
+    """Ask, and print the answer as it comes."""
     with upstream_simulator.start() as upstream:
         adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=upstream.base_url, model="demo"))
         task = TaskRequest(

@@ -11,7 +11,7 @@ the
    other requests on the same connection.
 4. *HTTP/1.1: bytes behind an answer close the connection.* Kept, they would be read as the answer to the next request.
 5. *Connecting and TLS handshakes that are cancelled close their sockets.* Elsewhere the garbage collector does.
-6. *A connection fails when connecting fails*, not when a request is cancelled that waits for another one to connect; and
+6. *A connection fails when connecting fails*, not when a request is cancelled that waits for another to connect; and
    once it has failed, which makes its pool forget it, nobody connects it again.
 7. *Pools: the limit of idle connections counts idle connections*, not all of them.
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 _RESET_TIMEOUT: Final = 1.0
 _RESET_REQUEST: Final[Any] = SimpleNamespace(extensions={"timeout": {"write": _RESET_TIMEOUT}})
 
-# Seconds for each address but the last: a host that has an address of a kind the network does not carry is still reached.
+# Seconds for each address but the last: a host with an address that the network does not carry is still reached.
 _NEXT_ADDRESS_AFTER: Final = 1.0
 
 _NETWORK_TROUBLE: Final = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
@@ -58,8 +58,8 @@ def abandon_stream(state: h2.connection.H2Connection, stream_id: int, undelivere
     """
     Write into *state* what the peer must be told about a stream that nobody reads any more.
 
-    Data that came and was not handed out is acknowledged, so that the connection's window does not shrink for good, also
-    when the peer has ended the stream meanwhile. A stream that is still open is reset.
+    Data that came and was not handed out is acknowledged, so that the connection's window does not shrink for good,
+    even when the peer has ended the stream meanwhile. A stream that is still open is reset.
     """
     try:
         for event in undelivered:
@@ -160,8 +160,9 @@ class _Network(AnyIOBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
+        # the signature is httpcore's
+        timeout: float | None = None,  # noqa: ASYNC109
+        local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """
@@ -192,7 +193,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, address: Any, options: tuple
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:
-        sock.setblocking(False)
+        sock.setblocking(False)  # noqa: FBT003 - the socket module's own signature
         for option in options:
             sock.setsockopt(*option)
         await loop.sock_connect(sock, where)

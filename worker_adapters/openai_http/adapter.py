@@ -124,7 +124,7 @@ class OpenAIHttpAdapter:
             idle=config.idle_timeout,
         )
         auth = Auth(
-            api_key=config.api_key,
+            api_key=config.credential,
             scheme=AuthScheme(config.profile.auth),
             organization_id=config.organization,
             project_id=config.project,
@@ -136,7 +136,7 @@ class OpenAIHttpAdapter:
             policy=StreamPolicy(
                 timeouts=timeouts,
                 content_timeout=config.content_timeout,
-                retry=config.retry,
+                retry=config.retry_policy,
                 metrics_events=config.metrics_events,
             ),
             hooks=hooks or SilentHooks(),

@@ -6,8 +6,9 @@ Spec: ADP-14, ADP-33, ADP-35, OC-ADAPT-OAI-6021
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -26,7 +27,7 @@ class OpenAIHttpConfig(BaseModel):
 
     Example:
         >>> config = OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1/", model="m")
-        >>> config.base_url, config.api, config.retry.name
+        >>> config.base_url, config.api, config.retry_policy.name
         ('http://127.0.0.1:8000/v1', 'chat', 'billing_safe')
     """
 
@@ -37,7 +38,9 @@ class OpenAIHttpConfig(BaseModel):
     base_url: str = Field(
         description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
     )
-    api_key: Secret | None = Field(None, description="Credential; None sends none. Printable ASCII without spaces.")
+    api_key: Secret | str | None = Field(
+        None, description="Credential; None sends none. Printable ASCII without spaces."
+    )
     model: Printable | None = Field(
         None, description="Model to ask for, whatever the task names. None: the task's model_ref, by model_aliases."
     )
@@ -63,9 +66,8 @@ class OpenAIHttpConfig(BaseModel):
         (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
     )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
-    retry: RetryPolicy | None = Field(
-        # validation turns the name into the policy
-        "billing_safe",  # type: ignore[assignment]
+    retry: RetryPolicy | str | None = Field(
+        "billing_safe",
         description="Retry policy, or its name: billing_safe, available. None: one attempt.",
     )
     connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
@@ -99,16 +101,40 @@ class OpenAIHttpConfig(BaseModel):
             raise ValueError(f"expected one of {', '.join(sorted(DIALECTS))}")
         return name
 
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _kept_secret(cls, key: object) -> Secret | None:
+        if key is None or isinstance(key, Secret):
+            return key
+        if not isinstance(key, str):
+            raise ValueError(f"expected a text or a Secret, got {type(key).__name__}")  # noqa: TRY004 - pydantic's way
+        return Secret(key)
+
     @field_validator("retry", mode="before")
     @classmethod
-    def _policy_by_name(cls, retry: Any) -> Any:
-        return named_policy(retry) if isinstance(retry, str) else retry
+    def _policy_by_name(cls, retry: object) -> RetryPolicy | None:
+        if retry is None or isinstance(retry, RetryPolicy):
+            return retry
+        if not isinstance(retry, str):
+            # pydantic turns a ValueError into its own error; a TypeError would leave it as it is
+            raise ValueError(f"expected a policy, its name or None, got {type(retry).__name__}")  # noqa: TRY004
+        return named_policy(retry)
 
     @model_validator(mode="after")
     def _checked_by_http(self) -> Self:
         """Let the HTTP settings check what they share, and take over the normal form of the URL."""
         object.__setattr__(self, "base_url", self.http.base_url)
         return self
+
+    @property
+    def credential(self) -> Secret | None:
+        """`api_key`, as it is kept."""
+        return cast("Secret | None", self.api_key)
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """`retry`, by its name or as given."""
+        return cast("RetryPolicy | None", self.retry)
 
     @property
     def profile(self) -> Dialect:
@@ -142,12 +168,12 @@ class OpenAIHttpConfig(BaseModel):
         Spec: ADP-35
         """
         shown = self.model_dump(mode="python", exclude={"api_key", "retry", "ca_file"})
-        retry = None if self.retry is None else {n: getattr(self.retry, n) for n in self.retry.__dataclass_fields__}
+        policy = self.retry_policy
         return {
             **shown,
             "api_key": "set" if self.api_key is not None else "none",
             "ca_file": str(self.ca_file) if self.ca_file is not None else None,
-            "retry": retry,
+            "retry": None if policy is None else asdict(policy),
             "egress": [str(entry) for entry in self.egress] or [f"the host of {self.base_url}"],
             "tls": {"verify": True, "minimum": "1.2"},
             "redirects": False,

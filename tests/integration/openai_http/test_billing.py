@@ -110,7 +110,7 @@ async def test_the_upstreams_own_word_on_retries_counts(
     assert len(simulator.log()) == requests
 
 
-@pytest.mark.requirement("ADP-34", "R-NO-REPLAY")
+@pytest.mark.requirement("ADP-34")
 @pytest.mark.parametrize("policy", ["billing_safe", "available"])
 async def test_nothing_is_sent_again_after_the_first_token(
     adapters: Any, simulator: Simulator, protocol: str, task: Callable[..., Any], policy: str

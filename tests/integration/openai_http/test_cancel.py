@@ -166,4 +166,3 @@ async def test_closing_the_adapter_ends_every_stream(
         endings = [[event async for event in stream][-1] for stream in streams]
     assert [event.data["finish_reason"] for event in endings] == ["cancelled"] * 5
     assert {exchange.left for exchange in simulator.log(settle=2.0)} <= {"disconnected", "reset"}
-
