@@ -190,7 +190,7 @@ def from_stream_error(
     said = read_error_body(payload) if isinstance(payload, bytes) else read_error_value(payload)
     facts: ErrorFacts = {
         "outcome": outcome,
-        "http_status": HTTPStatus.OK,
+        "http_status": int(HTTPStatus.OK),
         "upstream_request_id": upstream_request_id,
         "attempts": tuple(attempts),
     }

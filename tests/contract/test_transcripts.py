@@ -15,7 +15,7 @@ from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 from worker_adapters.openai_http.call_report import CallReport
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.responses_reader import ResponsesReader
-from worker_adapters.openai_http.service import CallContext, StreamPolicy
+from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 from worker_adapters.openai_http.service_hooks import SilentHooks
 from worker_adapters.openai_http.streamed_tokens import StreamedTokens
 from worker_adapters.openai_http.upstream_probe import model_names

@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakValueDictionary
 
 from adapter_api import (
     ADAPTER_API_VERSION,
@@ -40,7 +41,8 @@ from openai_client.auth import Auth, AuthScheme
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.request_body import PATHS, check_task, serialize
 from worker_adapters.openai_http.responses_reader import ResponsesReader
-from worker_adapters.openai_http.service import CallContext, StreamingService, StreamPolicy
+from worker_adapters.openai_http.service import StreamingService
+from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 from worker_adapters.openai_http.service_hooks import SilentHooks
 from worker_adapters.openai_http.task_log import TaskLog
 from worker_adapters.openai_http.upstream_probe import UpstreamProbe
@@ -65,7 +67,6 @@ class _Running:
 
     watch: AsyncWatch
     log: TaskLog
-    stream: TokenStream | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -144,6 +145,9 @@ class OpenAIHttpAdapter:
         )
         self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)
         self._running: dict[str, _Running] = {}
+        # Held by their consumers. A stream may be over upstream, its slot free, and tokens of it still unread: a cancel
+        # must find it all the same.
+        self._streams: WeakValueDictionary[str, TokenStream] = WeakValueDictionary()
         self._is_closed = False
         self._warned_of_version = False
         get_logger("worker_adapters.openai_http").info(
@@ -229,6 +233,7 @@ class OpenAIHttpAdapter:
         deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
         running = _Running(watch=AsyncWatch(self._clock), log=log)
         self._running[task.task_id] = running
+        self._streams.pop(task.task_id, None)
         context = CallContext(
             trace_id=correlation_id,
             request_id=task.task_id,
@@ -262,14 +267,14 @@ class OpenAIHttpAdapter:
 
         Spec: WA-INT-3002, ADP-30, AH-1004
         """
+        stream = self._streams.get(task_id)
+        if stream is not None:
+            await stream.cancel()
+            return
         running = self._running.get(task_id)
-        if running is None:
-            return
-        if running.stream is not None:
-            await running.stream.cancel()
-            return
-        running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.UNKNOWN))
-        await running.released.wait()
+        if running is not None:
+            running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.UNKNOWN))
+            await running.released.wait()
 
     async def aclose(self) -> None:
         """Cancel what is in flight, close every connection. Safe to call twice."""
@@ -294,7 +299,7 @@ class OpenAIHttpAdapter:
     def _streaming(self, task: TaskRequest, running: _Running, tokens: StreamedTokens) -> TokenStream:
         """The stream of a task that has started; its slot is free again when the upstream is closed."""
         stream = TokenStream(tokens, task_id=task.task_id, origin=ADAPTER_NAME)
-        running.stream = stream
+        self._streams[task.task_id] = stream
         running.log.attempts(tokens.attempts)
 
         def over(terminal: TokenEvent) -> None:

@@ -9,8 +9,8 @@ Spec: SVC-01, SVC-02, SVC-03, SVC-12, SVC-13, SVC-14, SVC-15, SVC-21
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adapter_api import WorkerError
 from http_util.call import HttpCall
@@ -22,52 +22,11 @@ from worker_adapters.openai_http.streamed_tokens import StreamedTokens
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from http_util import AsyncExchange, AsyncWatch, Clock, Deadline, RetryPolicy, Timeouts
+    from http_util import AsyncExchange, Clock
     from openai_client.auth import Auth
     from worker_adapters.openai_http.request_body import SerializedPrompt
+    from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
     from worker_adapters.openai_http.service_hooks import ServiceHooks
-    from worker_adapters.openai_http.token_reader import TokenReader
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamPolicy:
-    """
-    The rules of every call of a service.
-
-    Spec: SVC-14, SVC-17
-    """
-
-    timeouts: Timeouts
-    content_timeout: float | None
-    """Seconds without content; None for no such bound."""
-    retry: RetryPolicy | None
-    """None means one attempt."""
-    linger: float = 0.25
-    """Seconds that an upstream may keep its answer open after the finish reason, for a usage chunk say."""
-    metrics_events: bool = False
-    """Whether a `metrics` event comes before the end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallContext:
-    """
-    What belongs to one call.
-
-    Spec: SVC-16, SVC-18
-    """
-
-    trace_id: str
-    request_id: str
-    deadline: Deadline
-    watch: AsyncWatch
-    """The cancellation token: `break_off` ends the call wherever it is."""
-    reader: TokenReader
-    """Unused; it will hold what the stream has told."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    identity: Mapping[str, Any] = field(default_factory=dict)
-    """What `started` and `end` say beside what the upstream tells: correlation_id, seed, engine_version, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from http_util import AsyncEventStream, Secret, ServerSentEvent
     from openai_client.errors import OpenAIError
     from worker_adapters.openai_http.call_report import CallReport
-    from worker_adapters.openai_http.service import CallContext, StreamPolicy
+    from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 
 
 class StreamedTokens:

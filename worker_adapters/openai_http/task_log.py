@@ -60,7 +60,7 @@ class TaskLog:
             return
         usage = data["usage"]
         self._log.info(
-            "task_ended",
+            "stream_ended",
             human=_told(self._engine, data),
             engine_version=data.get("engine_version"),
             model=data.get("model"),
@@ -87,10 +87,10 @@ class TaskLog:
         facts = {name: value for name, value in payload.items() if name != "attempts"}
         facts["error_message"] = facts.pop("message")
         if code is None:
-            self._log.info("task_cancelled", human=f"A task at {self._engine} is cancelled before it starts", **facts)
+            self._log.info("stream_cancelled", human=f"A task at {self._engine} is cancelled before it starts", **facts)
             return
         level = self._log.warning if code in _CALLERS_FAULT else self._log.error
-        level("task_failed", human=f"A task at {self._engine} fails: {payload['reason']}", **facts)
+        level("stream_failed", human=f"A task at {self._engine} fails: {payload['reason']}", **facts)
 
 
 def _told(engine: str, data: Mapping[str, Any]) -> str:

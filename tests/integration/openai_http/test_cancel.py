@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from adapter_api import TaskCancelled
+from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,3 +167,32 @@ async def test_closing_the_adapter_ends_every_stream(
         endings = [[event async for event in stream][-1] for stream in streams]
     assert [event.data["finish_reason"] for event in endings] == ["cancelled"] * 5
     assert {exchange.left for exchange in simulator.log(settle=2.0)} <= {"disconnected", "reset"}
+
+
+async def answer_in_one_write(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A whole stream of 30 tokens that ends in an error, in one piece."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    await reader.readexactly(length)
+    chunks = [b'data: {"choices":[{"index":0,"delta":{"content":"word "}}]}\n\n'] * 30
+    body = b"".join([*chunks, b'data: {"error":{"message":"no more","code":"500"}}\n\n'])
+    kind = b"content-type: text/event-stream\r\n"
+    writer.write(b"HTTP/1.1 200 OK\r\n" + kind + b"content-length: %d\r\n\r\n" % len(body) + body)
+    await writer.drain()
+    writer.close()
+
+
+@pytest.mark.requirement("AH-1004", "WA-INT-3002")
+async def test_a_cancel_also_stops_tokens_that_wait_for_a_slow_consumer(task: Callable[..., Any]) -> None:
+    """The upstream is over and the slot is free, but tokens are unread: after the cancel they are not handed out."""
+    async with await asyncio.start_server(answer_in_one_write, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=f"http://127.0.0.1:{port}/v1", model="m"))
+        stream = await adapter.submit(task(max_tokens=50))
+        read = [await anext(stream) for _ in range(3)]
+        assert (await adapter.props()).slots_free == 64
+        await adapter.cancel("t-1")
+        rest = [event async for event in stream]
+        await adapter.aclose()
+    assert [event.kind for event in read] == ["started", "token", "token"]
+    assert [event.kind for event in rest] == ["error"]

@@ -16,7 +16,8 @@ from http_util.testing import Answer, FakeClock, FixedRandom, Pause, ScriptedUps
 from openai_client.auth import Auth
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.request_body import SerializedPrompt
-from worker_adapters.openai_http.service import CallContext, StreamingService, StreamPolicy
+from worker_adapters.openai_http.service import StreamingService
+from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

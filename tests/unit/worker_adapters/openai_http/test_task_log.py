@@ -59,7 +59,7 @@ async def test_a_task_that_ends_has_one_line_with_the_standard_fields(
         1,
         200,
     )
-    assert (ended["event"], ended["log_level"]) == ("task_ended", "info")
+    assert (ended["event"], ended["log_level"]) == ("stream_ended", "info")
     expected = {
         "job_id": "t-1",
         "session_id": "s-1",
@@ -101,7 +101,7 @@ async def test_every_attempt_has_a_line_and_the_task_has_one(
         (2, "connection_failed", 50, "warning"),
         (3, "server_error", 100, "warning"),
     ]
-    assert (failed["event"], failed["log_level"], failed["reason"]) == ("task_failed", "error", "server_error")
+    assert (failed["event"], failed["log_level"], failed["reason"]) == ("stream_failed", "error", "server_error")
     assert failed["code"] == "POOL_UNAVAILABLE"
     for secret in SECRETS:
         assert secret not in json.dumps(lines, default=str)
@@ -117,7 +117,7 @@ async def test_a_fault_of_the_caller_is_a_warning(
         with pytest.raises(WorkerError):
             await adapter.submit(task(**fields))
     told = of_tasks(lines)
-    assert [line["event"] for line in told] == ["task_failed", "task_failed", "attempt", "task_failed"]
+    assert [line["event"] for line in told] == ["stream_failed", "stream_failed", "attempt", "stream_failed"]
     assert {line["log_level"] for line in told} == {"warning"}
     assert [line["reason"] for line in told] == ["invalid_task", "deadline", "malformed_request", "malformed_request"]
     assert told[0]["error_message"].startswith("n: ")
@@ -134,7 +134,7 @@ async def test_a_stream_that_breaks_has_one_line(
     attempt, failed = of_tasks(lines)
     assert attempt["event"] == "attempt"
     assert (failed["event"], failed["log_level"], failed["reason"], failed["outcome"]) == (
-        "task_failed",
+        "stream_failed",
         "error",
         "truncated",
         "PARTIAL",
@@ -157,14 +157,16 @@ async def test_a_cancelled_task_has_one_line_and_is_no_error(
     with pytest.raises((TaskCancelled, asyncio.CancelledError)):
         await submit
     early = [line for line in of_tasks(lines) if line["event"] != "attempt"]
-    assert [(line["event"], line["log_level"], line["job_id"]) for line in early] == [("task_cancelled", "info", "t-1")]
+    assert [(line["event"], line["log_level"], line["job_id"]) for line in early] == [
+        ("stream_cancelled", "info", "t-1")
+    ]
     lines.clear()
     stream = await adapter.submit(task("t-2"))
     await anext(stream)
     await adapter.cancel("t-2")
     late = [line for line in of_tasks(lines) if line["event"] != "attempt"]
     assert [(line["event"], line["finish_reason"], line["log_level"]) for line in late] == [
-        ("task_ended", "cancelled", "info")
+        ("stream_ended", "cancelled", "info")
     ]
 
 

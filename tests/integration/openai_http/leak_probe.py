@@ -1,0 +1,67 @@
+"""
+Runs many tasks against the upstream that is named, and prints what they left behind, as one line of JSON.
+
+A program of its own: neither the test tool's memory nor a measured line of code is in its figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Final
+
+from adapter_api import TaskRequest
+from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
+
+AT_ONCE: Final = 50
+
+
+def footprint() -> dict[str, int]:
+    """Resident bytes, open files and tasks of this process."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return {
+        "resident": pages * resource.getpagesize(),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
+        "tasks": len(asyncio.all_tasks()),
+    }
+
+
+async def work(adapter: OpenAIHttpAdapter, worker: int, share: int) -> None:
+    """Run *share* tasks, one after the other; every tenth is left in the middle."""
+    for number in range(share):
+        task = TaskRequest(
+            task_id=f"t-{worker}-{number}",
+            session_id="s-1",
+            workload="completion",
+            model_ref="m",
+            engine="openai",
+            ctx=8192,
+            priority="batch",
+            max_tokens=2,
+            deadline_ms=60_000,
+            prompt="Tell me of the sea.",
+        )
+        async with await adapter.submit(task) as stream:
+            async for _ in stream:
+                if number % 10 == 9:
+                    break
+
+
+async def main(base_url: str, tasks: int) -> None:
+    """Warm up, run *tasks* tasks, compare."""
+    adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=base_url, model="m"))
+    await asyncio.gather(*(work(adapter, worker, 10) for worker in range(AT_ONCE)))
+    before = footprint()
+    await asyncio.gather(*(work(adapter, worker, tasks // AT_ONCE) for worker in range(AT_ONCE)))
+    after = footprint()
+    props = await adapter.props()
+    await adapter.aclose()
+    json.dump({"before": before, "after": after, "slots": [props.slots_free, props.slots_total]}, sys.stdout)
+
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
