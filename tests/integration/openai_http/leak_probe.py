@@ -64,4 +64,5 @@ async def main(base_url: str, tasks: int) -> None:
     json.dump({"before": before, "after": after, "slots": [props.slots_free, props.slots_total]}, sys.stdout)
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
