@@ -99,7 +99,7 @@ def test_a_retry_after_of_zero_is_a_fact() -> None:
     assert WorkerError("rate_limited", "later", retry_after_ms=0).payload()["retry_after_ms"] == 0
 
 
-@pytest.mark.requirement("ADP-06", "WA-INT-3008")
+@pytest.mark.requirement("ADP-06", "WA-INT-3008", "HTU-ERR-4004")
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize(
     "reason", ["rate_limited", "idle_timeout", "content_timeout", "reset", "truncated", "internal"]

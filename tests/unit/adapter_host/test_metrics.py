@@ -3,7 +3,7 @@ import pytest
 from adapter_host.metrics import BUCKETS, NAMES, InMemoryMetrics, NoMetrics, ShieldedMetrics
 
 
-@pytest.mark.requirement("MET-20", "MET-21")
+@pytest.mark.requirement("MET-20", "MET-21", "ADAPT-3004")
 def test_names_and_labels_are_a_contract():
     """Dashboards depend on exactly these; a change is made here and there together."""
     assert {name: " ".join(labels) for name, labels in NAMES.items()} == {
