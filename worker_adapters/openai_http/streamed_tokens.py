@@ -145,7 +145,9 @@ class StreamedTokens:
     async def _read(self) -> None:
         """Take in one read of the upstream."""
         # the time that the consumer took is not the upstream's
-        self._content_by += self._clock.monotonic() - self._read_at
+        away = self._clock.monotonic() - self._read_at
+        self._content_by += away
+        self._end_by += away
         timer, at = ("content_timeout", self._content_by) if self._end_by == math.inf else ("linger", self._end_by)
         try:
             events = await self._stream.next_events(timer=timer, at=at)

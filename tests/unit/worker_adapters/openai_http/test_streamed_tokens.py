@@ -101,6 +101,21 @@ async def test_a_lingering_upstream_is_left_after_250_ms(
     assert (await adapter.props()).slots_free == 64
 
 
+@pytest.mark.requirement("ADP-23", "SSE-1004")
+async def test_a_slow_consumer_does_not_use_up_the_time_for_late_usage(
+    rig: Callable[..., Any], task: Callable[..., Any]
+) -> None:
+    """The 250 ms are the upstream's: what a consumer takes between two reads does not count."""
+    adapter, upstream, clock = rig(Answer.events(chunk("a", "stop"), Pause(0.1), USAGE))
+    stream = await adapter.submit(task())
+    assert shape([await anext(stream), await anext(stream)]) == ["started", "a"]
+    await clock.run_for(5.0)
+    ending = asyncio.ensure_future(anext(stream))
+    await clock.run_for(0.2)
+    assert (await ending).data["usage"]["source"] == "upstream"
+    assert (upstream.finished, upstream.closed_early) == (1, 0)
+
+
 @pytest.mark.requirement("ADP-23")
 async def test_a_connection_that_breaks_after_the_finish_is_an_end(
     rig: Callable[..., Any], task: Callable[..., Any]
