@@ -36,8 +36,10 @@ from http_util import (
     Timeouts,
     build_async_client,
 )
+from http_util.errors import HttpFailure
 from http_util.log import get_logger
 from openai_client.auth import Auth, AuthScheme
+from openai_client.error_mapping import from_failure
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.request_body import PATHS, check_task, serialize
 from worker_adapters.openai_http.responses_reader import ResponsesReader
@@ -46,10 +48,14 @@ from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 from worker_adapters.openai_http.service_hooks import SilentHooks
 from worker_adapters.openai_http.task_log import TaskLog
 from worker_adapters.openai_http.upstream_probe import UpstreamProbe
+from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import httpx
 
+    from adapter_api import Attempt
     from http_util import Clock
     from worker_adapters.openai_http.config import OpenAIHttpConfig
     from worker_adapters.openai_http.request_body import SerializedPrompt
@@ -231,21 +237,14 @@ class OpenAIHttpAdapter:
             log.failed(error)
             raise
         deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
-        running = _Running(watch=AsyncWatch(self._clock), log=log)
+        running = _Running(watch=AsyncWatch(self._clock, deadline), log=log)
         self._running[task.task_id] = running
         self._streams.pop(task.task_id, None)
-        context = CallContext(
-            trace_id=correlation_id,
-            request_id=task.task_id,
-            deadline=deadline,
-            watch=running.watch,
-            reader=self._reader(),
-            headers={CORRELATION_HEADER: correlation_id},
-            identity=self._identity(task, prompt, correlation_id),
-        )
         try:
+            await self._learn_pinned_version(task, running)
+            context = self._context(task, prompt, running, deadline, correlation_id)
             tokens = await self._service.stream(prompt, context)
-            await self._check_version(task, context.reader, tokens, running)
+            await self._check_snapshot(task, context.reader, tokens, running)
         except WorkerError as error:
             log.attempts(error.attempts)
             log.failed(error)
@@ -328,24 +327,59 @@ class OpenAIHttpAdapter:
             "correlation_id": correlation_id,
         }
 
-    async def _check_version(
+    def _context(
+        self, task: TaskRequest, prompt: SerializedPrompt, running: _Running, deadline: Deadline, correlation_id: str
+    ) -> CallContext:
+        return CallContext(
+            trace_id=correlation_id,
+            request_id=task.task_id,
+            deadline=deadline,
+            watch=running.watch,
+            reader=self._reader(),
+            headers={CORRELATION_HEADER: correlation_id},
+            identity=self._identity(task, prompt, correlation_id),
+        )
+
+    async def _learn_pinned_version(self, task: TaskRequest, running: _Running) -> None:
+        """Hold a server that tells its version to the one that the settings expect, before the task is sent."""
+        if self._config.engine_version is None or self._config.profile.version is None:
+            return
+        if self._probe.version is None:
+            try:
+                await running.watch.guard(self._probe.learn_version())
+            except HttpFailure as failure:
+                raise worker_error(from_failure(failure), streaming=False) from failure
+        self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
+
+    async def _check_snapshot(
         self, task: TaskRequest, reader: TokenReader, tokens: StreamedTokens, running: _Running
     ) -> None:
-        """Hold the upstream to the version that the settings expect; remember the one that it tells."""
+        """Remember the model that answers; where the server tells no version, it is the model that is held to."""
         self._probe.snapshot = reader.model or self._probe.snapshot
-        # a server with a version of its own is held to that one only, and not before it has told it
-        found = self._probe.version if self._config.profile.version is not None else reader.model
+        if self._config.profile.version is not None:
+            return
+        try:
+            self._hold_to_version(task, reader.model, running, outcome=Outcome.PARTIAL, attempts=tokens.attempts)
+        except WorkerError:
+            await tokens.aclose()
+            raise
+
+    def _hold_to_version(
+        self,
+        task: TaskRequest,
+        found: str | None,
+        running: _Running,
+        *,
+        outcome: Outcome,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        """Refuse a strict task for another engine version than the expected one; warn once of the others."""
         expected = self._config.engine_version
         if expected is None or found is None or found == expected:
             return
         if task.determinism == "strict":
-            await tokens.aclose()
-            raise WorkerError(
-                "engine_version",
-                f"expected engine version {expected!r}, found {found!r}",
-                outcome=Outcome.PARTIAL,
-                attempts=tokens.attempts,
-            )
+            message = f"expected engine version {expected!r}, found {found!r}"
+            raise WorkerError("engine_version", message, outcome=outcome, attempts=attempts)
         if not self._warned_of_version:
             self._warned_of_version = True
             running.log.other_version(expected, found)

@@ -68,7 +68,7 @@ class OpenAIHttpConfig(BaseModel):
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     retry: RetryPolicy | str | None = Field(
         "billing_safe",
-        description="Retry policy, or its name: billing_safe, available. None: one attempt.",
+        description="Retry policy, or its name: billing_safe, available. None, or the word none: one attempt.",
     )
     connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
     pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
@@ -113,7 +113,9 @@ class OpenAIHttpConfig(BaseModel):
     @field_validator("retry", mode="before")
     @classmethod
     def _policy_by_name(cls, retry: object) -> RetryPolicy | None:
-        if retry is None or isinstance(retry, RetryPolicy):
+        if retry is None or retry is False or retry == "none":
+            return None
+        if isinstance(retry, RetryPolicy):
             return retry
         if not isinstance(retry, str):
             # pydantic turns a ValueError into its own error; a TypeError would leave it as it is

@@ -6,6 +6,7 @@ Spec: ADP-40, ADP-41, OC-ADAPT-OAI-6010, OQ-11
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -74,7 +75,19 @@ class UpstreamProbe:
         missing = self._missing_model(body)
         if missing is not None:
             return WorkerHealth(live=True, ready=False, reason="model_missing", detail=missing)
-        return WorkerHealth(live=True, ready=True)
+        if self.version is None:
+            await self.learn_version()
+        return WorkerHealth(live=True, ready=True, detail=self._other_version())
+
+    async def learn_version(self) -> None:
+        """Ask the dialect's own path for the version, where it has one; not to be told is no failure."""
+        probe = self._config.profile.version
+        if probe is None:
+            return
+        with suppress(WorkerError):
+            told = _field(await self._get(_root(self._config.base_url) + probe.path), probe.field)
+            if told is not None:
+                self.version = probe.prefix + told
 
     async def engine_version(self) -> str:
         """
@@ -85,16 +98,7 @@ class UpstreamProbe:
 
         Spec: OC-ADAPT-OAI-6010
         """
-        probe = self._config.profile.version
-        if probe is not None:
-            try:
-                told = _field(await self._get(_root(self._config.base_url) + probe.path), probe.field)
-            except WorkerError:
-                if self.known_version is None:
-                    raise
-                told = None
-            if told is not None:
-                self.version = probe.prefix + told
+        await self.learn_version()
         return self.known_version or await self._listed_model()
 
     async def _listed_model(self) -> str:
@@ -134,6 +138,13 @@ class UpstreamProbe:
         if error.http_status in _NO_LISTING and self._config.ready_without_listing:
             return WorkerHealth(live=True, ready=True, detail=f"no {self._config.health_path} to ask")
         return WorkerHealth(live=error.http_status is not None, ready=False, reason=error.reason, detail=error.message)
+
+    def _other_version(self) -> str:
+        """What to say when the version is known and is not the expected one."""
+        expected = self._config.engine_version
+        if expected is None or self.version is None or self.version == expected:
+            return ""
+        return f"engine version {self.version!r}, expected {expected!r}: strict tasks are refused"
 
     def _missing_model(self, body: bytes) -> str | None:
         """What to say when the listing is meaningful and does not have the model; None otherwise."""

@@ -373,12 +373,31 @@ async def test_another_version_than_the_pinned_one_fails_strict_tasks_only(
 async def test_a_server_with_a_version_of_its_own_is_held_to_that_one(
     rig: Callable[..., Any], task: Callable[..., Any]
 ) -> None:
-    """The model's name is no version where the dialect has a path that tells one."""
-    adapter, _, _ = rig(SHORT, status(200, b'{"version": "0.32.0"}'), SHORT, dialect="vllm", engine_version="vllm/0.31")
-    await (await adapter.submit(task(determinism="strict"))).collect()
-    assert await adapter.engine_version() == "vllm/0.32.0"
-    with pytest.raises(WorkerError, match=r"found 'vllm/0\.32\.0'"):
+    """The version is asked before the first task is sent, once; a strict task for another one is never sent."""
+    tells = status(200, b'{"version": "0.32.0"}')
+    adapter, upstream, _ = rig(tells, SHORT, dialect="vllm", engine_version="vllm/0.31")
+    with pytest.raises(WorkerError, match=r"found 'vllm/0\.32\.0'") as caught:
         await adapter.submit(task(determinism="strict"))
+    assert (caught.value.reason, caught.value.outcome) == ("engine_version", Outcome.NOT_SENT)
+    assert [request.method for request in upstream.requests] == ["GET"]
+    answer = await (await adapter.submit(task())).collect()
+    assert answer.end["engine_version"] == "vllm/0.32.0"
+    assert [request.method for request in upstream.requests] == ["GET", "POST"]
+
+
+@pytest.mark.requirement("ADP-43", "ADP-30")
+async def test_a_task_can_be_cancelled_while_the_pinned_version_is_asked_for(
+    rig: Callable[..., Any], task: Callable[..., Any]
+) -> None:
+    """The question is part of the task: cancel and deadline end it."""
+    adapter, upstream, clock = rig(Answer(before_head=[Stall()]), dialect="vllm", engine_version="vllm/0.31")
+    submit = asyncio.ensure_future(adapter.submit(task("t-1")))
+    await clock.settle()
+    await adapter.cancel("t-1")
+    with pytest.raises(TaskCancelled):
+        await submit
+    assert [request.method for request in upstream.requests] == ["GET"]
+    assert (await adapter.props()).slots_free == 64
 
 
 @pytest.mark.requirement("ADP-42", "ORCH-3603")

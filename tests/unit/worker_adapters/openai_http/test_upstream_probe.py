@@ -50,7 +50,7 @@ async def test_a_model_must_be_listed_where_the_listing_means_something(
     rig: Callable[..., Any], dialect: str, model: str | None, answer: Answer, ready: bool
 ) -> None:
     """By dialect; an empty or unreadable listing says nothing."""
-    adapter, _, _ = rig(answer, dialect=dialect, model=model)
+    adapter, _, _ = rig(answer, Answer.json(b"{}", status=404), dialect=dialect, model=model)
     health = await adapter.health()
     assert (health.live, health.ready) == (True, ready)
     assert health.reason == (None if ready else "model_missing")
@@ -128,7 +128,8 @@ async def test_without_such_a_path_the_model_stands_for_the_version(rig: Callabl
         await adapter.engine_version()
     assert caught.value.reason == "not_found"
     for dialect in ("generic", "vllm"):
-        adapter, _, _ = rig(Answer.failing(httpx.ConnectError("")), dialect=dialect)
+        gone = [Answer.failing(httpx.ConnectError("")) for _ in range(2)]
+        adapter, _, _ = rig(*gone, dialect=dialect)
         with pytest.raises(WorkerError) as caught:
             await adapter.engine_version()
         assert caught.value.reason == "connection_failed"
