@@ -27,9 +27,9 @@ async def main() -> None:
             async for event in stream:
                 if event.kind == "token":
                     print(event.text, end="")
+                elif event.kind == "end":
+                    print(f"\n{event.data['tokens_out']} tokens, evidence: {event.data['evidence']}")
         stream.raise_for_error()
-        end = stream.terminal.data
-        print(f"\n{end['tokens_out']} tokens, evidence: {end['evidence']}")
         await adapter.aclose()
 
 
