@@ -2,7 +2,7 @@
 The rules of the contract as checks that any adapter can be put through, with no test framework.
 
 Each check takes a fresh adapter, does one thing and says what it saw when a rule is broken. Shape, order, errors,
-cancel, drop, reuse of ids, close: what an orchestrator relies on.
+deadline, cancel, drop, reuse of ids, close: what an orchestrator relies on.
 
 Spec: ADP-08, ADP-02, ADP-20, ADP-30, ADP-31, ADP-32
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api.errors import InvalidTask, WorkerError
 from adapter_api.reasons import REASONS
+from adapter_api.token_event import TokenEvent
 from adapter_api.token_order import OrderGuard, OrderViolation
 from adapter_api.worker_adapter import WorkerAdapter, WorkerHealth, WorkerProps
 
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from adapter_api.task_request import TaskRequest
-    from adapter_api.token_event import TokenEvent
     from adapter_api.token_stream import TokenStream
 
 _VERBS: Final = ("health", "props", "submit", "cancel", "engine_version", "aclose")
 _END_FIELDS: Final = ("tokens_out", "decode_ms", "finish_reason")
+_DEADLINES_MS: Final = (1, 50)  # one that falls into `submit`, one that falls into the stream
+_DEADLINE_SLACK: Final = 1.0  # seconds: a busy machine is late too
 
 
 class ConformanceFailure(AssertionError):
@@ -58,6 +60,7 @@ async def check_worker_adapter(
     *,
     timeout: float = 10.0,  # noqa: ASYNC109 - bounds each check, not this call
     only: Sequence[str] = (),
+    make_slow: Callable[[], WorkerAdapter | Awaitable[WorkerAdapter]] | None = None,
 ) -> tuple[str, ...]:
     """
     Put an adapter through every check, and return the names of those that it passed.
@@ -67,6 +70,8 @@ async def check_worker_adapter(
         make_task: Makes a valid task with the id it is given; eight tokens or more make the cancel checks meaningful.
         timeout: Most seconds for one check; a check that takes longer has failed.
         only: Names of the checks to run; empty means all of `CHECKS`.
+        make_slow: Makes an adapter that takes two seconds or more for the same task. `holds its deadline` uses it in
+            place of *make_adapter*: a task that is done before its deadline proves little.
 
     Raises:
         ConformanceFailure: At least one check failed.
@@ -82,7 +87,8 @@ async def check_worker_adapter(
     failures: list[tuple[str, str]] = []
     passed: list[str] = []
     for name in only or CHECKS:
-        seen = await _run(CHECKS[name], make_adapter, make_task, timeout)
+        make = make_slow if make_slow is not None and CHECKS[name] is _holds_its_deadline else make_adapter
+        seen = await _run(CHECKS[name], make, make_task, timeout)
         if seen is None:
             passed.append(name)
         else:
@@ -99,8 +105,9 @@ async def _run(
     seconds: float,
 ) -> str | None:
     """Run one check on a fresh adapter; None when it passed, else what was seen."""
+    bound = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with bound:
             made = make_adapter()
             adapter = await made if inspect.isawaitable(made) else made
             try:
@@ -109,8 +116,8 @@ async def _run(
                 await adapter.aclose()
     except _Broken as broken:
         return str(broken)
-    except TimeoutError:
-        return f"took longer than {seconds} s"
+    except TimeoutError as exc:
+        return f"took longer than {seconds} s" if bound.expired() else f"raised TimeoutError: {exc}"
     # An adapter is foreign code: whatever it raises here is a finding, not a crash of the checks.
     except Exception as exc:  # noqa: BLE001
         return f"raised {type(exc).__name__}: {exc}"
@@ -120,6 +127,16 @@ async def _run(
 def _require(holds: object, seen: str) -> None:
     if not holds:
         raise _Broken(seen)
+
+
+def _ending(event: TokenEvent | None) -> str:
+    """What a stream ended in; of an error its reason and message too."""
+    if event is None:
+        return "nothing"
+    if event.kind != "error":
+        return event.kind
+    code, reason, message = (event.data.get(name) for name in ("code", "reason", "message"))
+    return f"error: {code} ({reason}): {message}"
 
 
 async def _has_the_shape(adapter: WorkerAdapter, _: Callable[[str], TaskRequest]) -> None:
@@ -159,7 +176,8 @@ async def _streams_in_order(adapter: WorkerAdapter, make_task: Callable[[str], T
         guard.check(events)
     except OrderViolation as violation:
         raise _Broken(str(violation)) from None
-    _require(events and events[-1].kind == "end", f"a good task ends in {events[-1].kind if events else 'nothing'}")
+    last = events[-1] if events else None
+    _require(last is not None and last.kind == "end", f"a good task ends in {_ending(last)}")
     _require(guard.tokens, "a good task gives no token")
     missing = [name for name in _END_FIELDS if name not in events[-1].data]
     _require(not missing, f"end lacks {', '.join(missing)}")
@@ -177,10 +195,10 @@ async def _refuses_wrong_tasks(adapter: WorkerAdapter, make_task: Callable[[str]
         ("no prompt, inputs or messages", {"prompt": None, "inputs": None, "messages": None}),
     ):
         error = await _refusal(adapter, dataclasses.replace(good, **changes), what)
-        _require(error.code == "INVALID_PARAMS", f"{what} gave {error.code}, expected INVALID_PARAMS")
+        _require(error.code == "INVALID_PARAMS", f"{what} gave {error}, expected INVALID_PARAMS")
         _require(not error.retriable, f"{what} is called retriable")
     expired = await _refusal(adapter, dataclasses.replace(good, deadline_ms=0), "an expired deadline")
-    _require(expired.code == "DEADLINE_UNMET", f"an expired deadline gave {expired.code}, expected DEADLINE_UNMET")
+    _require(expired.code == "DEADLINE_UNMET", f"an expired deadline gave {expired}, expected DEADLINE_UNMET")
 
 
 async def _refusal(adapter: WorkerAdapter, task: TaskRequest, what: str) -> WorkerError:
@@ -192,6 +210,40 @@ async def _refusal(adapter: WorkerAdapter, task: TaskRequest, what: str) -> Work
         return error
     await stream.aclose()
     raise _Broken(f"{what} is accepted")
+
+
+async def _holds_its_deadline(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """A task ends well, or when its deadline passes, in the error that says so; then its slot and its id are free."""
+    before = (await adapter.props()).slots_free
+    for deadline_ms in _DEADLINES_MS:
+        task = dataclasses.replace(make_task("deadline-1"), deadline_ms=deadline_ms)
+        bound = asyncio.timeout(deadline_ms / 1000 + _DEADLINE_SLACK)
+        try:
+            async with bound:
+                last = await _last_event(adapter, task)
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise _Broken(f"a task of {deadline_ms} ms went on for {_DEADLINE_SLACK} s after its deadline") from None
+        finish = last.data.get("finish_reason") if last else None
+        ended_well = last is not None and last.kind == "end" and finish != "cancelled"
+        is_late = last is not None and last.data.get("code") == "DEADLINE_UNMET"
+        what = "end, cancelled" if finish == "cancelled" else _ending(last)
+        _require(ended_well or is_late, f"a task of {deadline_ms} ms ended in {what}, expected DEADLINE_UNMET")
+    after = (await adapter.props()).slots_free
+    _require(before == after, f"{before} slots were free before, {after} after the deadlines")
+
+
+async def _last_event(adapter: WorkerAdapter, task: TaskRequest) -> TokenEvent | None:
+    """How *task* ended; an error of `submit` as the event that it would have been."""
+    try:
+        stream = await adapter.submit(task)
+    except WorkerError as error:
+        return TokenEvent("error", error.payload())
+    async with stream:
+        async for _ in stream:
+            pass
+    return stream.terminal
 
 
 async def _cancels_in_the_middle(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
@@ -212,9 +264,7 @@ def _require_cancelled(rest: Sequence[TokenEvent], stream: TokenStream) -> None:
     tokens = sum(event.kind == "token" for event in rest)
     _require(tokens == 0, f"{tokens} tokens after cancel returned")
     terminal = stream.terminal
-    _require(
-        terminal is not None and terminal.kind == "end", f"a cancelled stream ends in {terminal and terminal.kind}"
-    )
+    _require(terminal is not None and terminal.kind == "end", f"a cancelled stream ends in {_ending(terminal)}")
 
 
 async def _cancels_only_its_task(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
@@ -225,8 +275,10 @@ async def _cancels_only_its_task(adapter: WorkerAdapter, make_task: Callable[[st
         await adapter.cancel("nobody-knows-this-id")
         await adapter.cancel("two-1")
         events = [event async for event in second]
+    last = events[-1] if events else None
+    _require(last is not None and last.kind == "end", f"the other task ended in {_ending(last)}")
     finish = events[-1].data.get("finish_reason")
-    _require(events[-1].kind == "end" and finish != "cancelled", f"the other task ended in {events[-1].kind}, {finish}")
+    _require(finish != "cancelled", f"the other task ended in end, {finish}")
 
 
 async def _frees_a_dropped_task(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
@@ -273,6 +325,7 @@ CHECKS: Final[dict[str, Callable[[Any, Any], Awaitable[None]]]] = {
     "reports itself": _reports_itself,
     "streams in order": _streams_in_order,
     "refuses wrong tasks": _refuses_wrong_tasks,
+    "holds its deadline": _holds_its_deadline,
     "cancels in the middle": _cancels_in_the_middle,
     "cancels only its task": _cancels_only_its_task,
     "frees a dropped task": _frees_a_dropped_task,

@@ -80,7 +80,7 @@ def for_each_replica(
             try:
                 answers[pool_id, replica_id] = ask(installed.plugin, settings)
             except ValidationError as exc:
-                refused.extend(problems_of(exc, "", prefix, secrets))
+                refused.extend(problems_of(exc, "", prefix, secrets, given=settings))
             except ValueError as exc:
                 text = safe_message(str(exc), [secret.reveal() for secret in secrets])
                 refused.append(Problem("", ".".join(prefix), text))

@@ -4,7 +4,7 @@ What a configuration file says, as values: pools, their adapters and settings, t
     [host]                              # all optional
     strict = false                      # refuse to start when an installed plugin cannot be used
     grace = 5.0                         # seconds
-    [host.breaker]                      # or: breaker = false
+    [host.breaker]                      # or: breaker = false, or true
     failure_threshold = 5
 
     [pools.chat]
@@ -22,20 +22,22 @@ Spec: HST-10, HST-11
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from adapter_host.plugins import LOAD_TIMEOUT
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR
 from http_util.breaker import BreakerPolicy
-from http_util.redact import safe_message
+from http_util.redact import is_sensitive_name, safe_message
+from http_util.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from http_util.secret import Secret
+    from pydantic_core import ErrorDetails
 
 DEFAULT_REPLICA: Final = "0"
 """Id of a pool's only replica when the configuration names none."""
@@ -110,8 +112,14 @@ class HostSettings(_Section):
     health_timeout: _Seconds = Field(default=CHECK_TIMEOUT, description="Seconds that a replica has to answer.")
     plugin_timeout: _Seconds = Field(default=LOAD_TIMEOUT, description="Seconds that a plugin has to load.")
     breaker: BreakerSettings | Literal[False] = Field(
-        default=BreakerSettings(), description="The breaker of each pool; false for none."
+        default=BreakerSettings(), description="The breaker of each pool; true for the defaults, false for none."
     )
+
+    @field_validator("breaker", mode="before")
+    @classmethod
+    def _switched(cls, value: object) -> object:
+        """True as the defaults."""
+        return BreakerSettings() if value is True else value
 
 
 class ReplicaSettings(_Section):
@@ -165,21 +173,71 @@ class HostConfig(_Section):
         try:
             return cls.model_validate(dict(content))
         except ValidationError as exc:
-            raise ConfigError(problems_of(exc, where, (), secrets)) from None
+            raise ConfigError(problems_of(exc, where, (), secrets, given=content)) from None
 
 
 def problems_of(
-    exc: ValidationError, where: str, prefix: Sequence[str], secrets: Iterable[Secret] = ()
+    exc: ValidationError, where: str, prefix: Sequence[str], secrets: Iterable[Secret] = (), *, given: Mapping[str, Any]
 ) -> list[Problem]:
-    """What a validation error says, key by key, without the values."""
+    """
+    What a validation error says, one problem for each key, without the values.
+
+    Args:
+        exc: What pydantic raised.
+        where: The file.
+        prefix: Path of the keys that lead to what was validated.
+        secrets: Removed, should one turn up.
+        given: What was validated: it tells keys from the names of a union's members.
+    """
     known = [secret.reveal() for secret in secrets]
-    problems = []
-    for error in exc.errors(include_url=False, include_context=False, include_input=False):
-        key = ".".join([*prefix, *(str(part) for part in error["loc"])])
-        what = error["msg"]
-        if error["type"] == "extra_forbidden":
-            what = "unknown key; see the documentation for those that there are"
-        elif error["type"] == "missing":
-            what = "is required"
-        problems.append(Problem(where, safe_message(key, known), safe_message(what, known)))
-    return problems
+    says: dict[tuple[str, ...], list[str]] = {}
+    unions: set[tuple[str, ...]] = set()
+    for error in exc.errors(include_url=False, include_context=False):
+        path, union = _key_path(error, given)
+        if union is not None:
+            unions.add(union)
+        if (what := _said(error, path)) not in (said := says.setdefault(path, [])):
+            said.append(what)
+    # Where a member of a union was meant, as what is wrong inside it shows, the others need not be named.
+    meant = {path for path in says if any(path != union and path[: len(union)] == union for union in unions)}
+    for union in unions:
+        if any(path[: len(union)] == union for path in meant):
+            says.pop(union, None)
+    return [
+        Problem(where, safe_message(".".join([*prefix, *path]), known), safe_message(", or: ".join(said), known))
+        for path, said in says.items()
+    ]
+
+
+def _key_path(error: ErrorDetails, given: object) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """The keys that lead to *error*, as they stand in the file; and those to the union that it is in, if it is."""
+    path: tuple[str, ...] = ()
+    union: tuple[str, ...] | None = None
+    for place, part in enumerate(error["loc"], start=1):
+        is_key = isinstance(given, Mapping) and (part in given or (error["type"] == "missing" and _last(error, place)))
+        if is_key or isinstance(part, int):
+            path = (*path, str(part))
+            given = given.get(part) if isinstance(given, Mapping) else _item(given, part)
+        elif part != "[key]":
+            union = path
+    return path, union
+
+
+def _last(error: ErrorDetails, place: int) -> bool:
+    return place == len(error["loc"])
+
+
+def _item(given: object, part: object) -> object:
+    return given[part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else None
+
+
+def _said(error: ErrorDetails, path: tuple[str, ...]) -> str:
+    """What is wrong and what is accepted."""
+    value = error["input"]
+    if isinstance(value, Mapping) and set(value) == {"env", "file"}:
+        return "expected one of env and file, got both"
+    if path and is_sensitive_name(path[-1]) and error["type"] != "missing" and not isinstance(value, str | Secret):
+        return 'expected a text, { env = "NAME" } or { file = "PATH" }'
+    if error["type"] == "extra_forbidden":
+        return "unknown key; see the documentation for those that there are"
+    return "is required" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")

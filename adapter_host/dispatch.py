@@ -5,7 +5,10 @@ The adapter's stream is passed on in the batches in which it comes: per network 
 Whatever ends a task (its terminal event, a cancel, a consumer that leaves, a failure) ends it once: place in the table,
 slot, breaker permit and story are settled together.
 
-Spec: AH-1004, AH-1005, HST-05, ADP-30, ADP-31
+The deadline of a task holds whatever the adapter does: `http_util.watch` costs one timer for each task, none for each
+token.
+
+Spec: AH-1004, AH-1005, HST-05, ADP-30, ADP-31, AH-1008
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from adapter_api import OrderGuard, OrderViolation, TaskCancelled, TokenEvent, TokenStream, WorkerError
+from adapter_api import OrderGuard, OrderViolation, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError
 from adapter_host.waiting import within
+from http_util.deadline import Deadline
+from http_util.errors import DeadlineExceeded
+from http_util.watch import AsyncWatch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
 
 CANCEL_TIMEOUT: Final = 5.0
 """Seconds that an adapter has to confirm a cancel; then its stream is closed over its head."""
+
+DEADLINE_GRACE: Final = 0.025
+"""Seconds beyond its deadline that an adapter gets to end a task itself: it knows better what became of it."""
 
 AGAINST_THE_POOL: Final = frozenset(
     {
@@ -116,6 +125,9 @@ class Dispatch:
         self.tokens = 0
         """Tokens delivered."""
         self._inner: _Inner | None = None
+        seconds = task.deadline_ms / 1000 - story.seconds + DEADLINE_GRACE
+        self._watch = AsyncWatch(owner.clock, Deadline(owner.clock.monotonic() + seconds))
+        self._expiring: asyncio.Task[WorkerError] | None = None
 
     def __repr__(self) -> str:
         """The task and how far it is."""
@@ -133,14 +145,19 @@ class Dispatch:
         Submit *task* to the chosen replica and wrap what it gives.
 
         Raises:
-            WorkerError: As the adapter raised it, redacted; `internal` without detail for anything else.
+            WorkerError: As the adapter raised it, redacted; `deadline` when it took too long; `internal` without detail
+                for anything else.
+
+        Spec: AH-1008
         """
         replica = self.replica
         if replica is None:  # pragma: no cover - place() comes before start()
             raise WorkerError("internal", "a task was started before it had a place")
         name = replica.adapter_name
         try:
-            raw = await replica.adapter.submit(task)
+            raw = await self._watch.guard(replica.adapter.submit(task))
+        except DeadlineExceeded:
+            raise self._too_late(streaming=False) from None
         except WorkerError as error:
             raise self._redacted(error) from None
         # An adapter is foreign code seen from the host; only the class of what it raises is told, and to the log only.
@@ -152,6 +169,7 @@ class Dispatch:
         if self.is_cancelled:
             await self._close_inner()
             raise TaskCancelled
+        self._watch.on_broken(self._expire)
         self.stream = TokenStream(_HostSource(self), task_id=task.task_id, origin=name)
         return self.stream
 
@@ -160,14 +178,32 @@ class Dispatch:
         inner = self._inner
         if inner is None:  # pragma: no cover - there is no stream before there is an inner one
             return []
+        if self._watch.failure is not None and not self.is_cancelled:
+            raise await self._expired()
         if inner.is_closed and not self.is_cancelled:
             raise WorkerError("closed", "the stream was closed, because a read of it was cancelled", streaming=True)
+        events = [] if inner.is_closed else await self._read(inner)
+        if not events:
+            return self._after_the_end()
+        if events[0].kind == "error" and not inner.has_started:
+            # A guarded stream that broke the order before it started has this one event; ours says it in its own words.
+            failure = self._redacted(WorkerError.from_payload(events[0].data))
+            self.fail(failure)
+            raise failure
+        return self._noted(events) if events[-1].is_terminal or not inner.has_tokens else self._counted(events)
+
+    async def _read(self, inner: _Inner) -> list[TokenEvent]:
+        """The next batch of the adapter's stream; empty when it has stopped. A failure settles the task."""
         try:
-            events = [] if inner.is_closed else await inner.read()
+            return await self._watch.guard(inner.read())
         except asyncio.CancelledError:
             await self._close_inner()
             self.stop("dropped")
             raise
+        except DeadlineExceeded:
+            if self.is_cancelled:
+                return []
+            raise await self._expired() from None
         except OrderViolation as violation:
             self.fail(WorkerError("order_violation", str(violation), streaming=True))
             raise
@@ -179,14 +215,6 @@ class Dispatch:
             failure = WorkerError("internal", f"{inner.origin} failed inside a stream", streaming=True)
             self.fail(failure, cause=type(exc).__name__)
             raise failure from None
-        if not events:
-            return self._after_the_end()
-        if events[0].kind == "error" and not inner.has_started:
-            # A guarded stream that broke the order before it started has this one event; ours says it in its own words.
-            failure = self._redacted(WorkerError.from_payload(events[0].data))
-            self.fail(failure)
-            raise failure
-        return self._noted(events) if events[-1].is_terminal or not inner.has_tokens else self._counted(events)
 
     async def cancel(self) -> None:
         """
@@ -227,6 +255,25 @@ class Dispatch:
         if not self.is_over:
             self.story.failed(error, self.tokens, self.owner.metrics, cause=cause)
             self._settle(error)
+
+    def _expire(self) -> None:
+        """The deadline passed while nobody reads: stop the adapter's work all the same."""
+        if not self.is_cancelled:
+            self._expiring = asyncio.create_task(self._expired())
+
+    async def _expired(self) -> WorkerError:
+        """Stop the adapter's work, and settle the task as late; what its reader is told."""
+        failure = self._too_late(streaming=True)
+        await self._close_inner()
+        self.fail(failure)
+        return failure
+
+    def _too_late(self, *, streaming: bool) -> WorkerError:
+        """What a task fails with whose adapter goes on beyond the deadline."""
+        outcome = Outcome.PARTIAL if self.tokens else Outcome.UNKNOWN
+        name = self.replica.adapter_name if self.replica is not None else "no adapter"
+        message = f"the deadline of {self.task.deadline_ms} ms passed; {name} was stopped by the host"
+        return WorkerError("deadline", message, streaming=streaming, outcome=outcome)
 
     async def _stop_adapter(self) -> None:
         """Tell the adapter to stop the task; close its stream when it cannot be told."""
@@ -318,6 +365,7 @@ class Dispatch:
 
     def _settle(self, error: WorkerError | None, *, ended_well: bool = False) -> None:
         self.is_over = True
+        self._watch.stop()
         # Nobody needs them any more, and they would keep each other alive until the garbage collector comes.
         self.starting = self.stream = None
         if self.replica is not None:
@@ -325,7 +373,8 @@ class Dispatch:
         breaker = self.pool.breaker
         if breaker is not None and self.permit is not None:
             now = self.owner.clock.monotonic()
-            if error is not None and error.reason in AGAINST_THE_POOL:
+            # Without a replica nothing was tried: that none is ready is no news of how tasks fare.
+            if error is not None and self.replica is not None and error.reason in AGAINST_THE_POOL:
                 breaker.settle_failure(self.permit, now)
             elif ended_well:
                 breaker.settle_success(self.permit, now)

@@ -32,6 +32,7 @@ from adapter_host.registry import Registry
 from adapter_host.retirement import Retirement
 from adapter_host.selection import Candidate, choose, placed_pool
 from adapter_host.task_story import TaskStory, default_logger
+from adapter_host.unreadiness import refusal, unready
 from adapter_host.waiting import until_set, within
 from http_util.breaker import BreakerPolicy, State
 from http_util.clock import SystemClock
@@ -39,7 +40,7 @@ from http_util.errors import PolicyFailure
 from http_util.redact import safe_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from types import TracebackType
 
     from adapter_api import TaskRequest, TokenStream, WorkerAdapter
@@ -283,8 +284,9 @@ class AdapterHost:
             InvalidTask: The task is wrong, its id is in flight, or its pin cannot be honoured.
             TaskCancelled: It was cancelled before it started.
             WorkerError: `pool_unknown`, `pool_unready`, `circuit_open`, `closed`, `deadline`, or what the adapter says.
+                When no replica is ready for one lasting reason, as `invalid_api_key`, it is that reason.
 
-        Spec: AH-1002, AH-1003
+        Spec: AH-1002, AH-1003, AH-1008
         """
         self._require_open()
         placed = placed_pool(pool_id, task.placement, self._registry.pool_ids, allow_pin=self._allow_pin)
@@ -357,7 +359,7 @@ class AdapterHost:
         if any(answer.ready for answer in answers):
             return WorkerHealth(live=True, ready=True)
         reason = next((answer.reason for answer in answers if answer.reason), "pool_unready")
-        return WorkerHealth(live=is_live, ready=False, reason=reason, detail=_unready(replicas))
+        return WorkerHealth(live=is_live, ready=False, reason=reason, detail=unready(replicas))
 
     async def props(self, pool_id: str) -> WorkerProps:
         """
@@ -502,7 +504,7 @@ class AdapterHost:
         )
         if chosen is None:
             if not unknown:
-                raise WorkerError("pool_unready", _unready(replicas), outcome=Outcome.NOT_SENT)
+                raise refusal(replicas)
             return unknown
         self._readiness.ask_soon(unknown)
         self._turn += 1
@@ -536,11 +538,3 @@ class AdapterHost:
                 self._retirement.begin(replica, grace=0.0)
         await self._retirement.aclose()
         await self._readiness.aclose()
-
-
-def _unready(replicas: Sequence[Replica]) -> str:
-    """Which replicas are not ready, and why."""
-    shown = [
-        f"{one.replica_id}: {(one.health and (one.health.detail or one.health.reason)) or '?'}" for one in replicas
-    ]
-    return safe_message("no replica is ready; " + "; ".join(shown)) if shown else "the pool has no replica"

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from adapter_api.outcome import Outcome
+from http_util.errors import PolicyFailure
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -68,6 +71,24 @@ class HttpCall:
         parts = urlsplit(self.url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    """
+    Let headers pass that can be sent by either protocol, whatever the engine would make of them.
+
+    Raises:
+        PolicyFailure: A name or a value is not printable ASCII; the text names the header and shows no value.
+
+    Spec: HTU-17
+    """
+    for name, value in headers.items():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+            raise PolicyFailure(
+                f"header {name!r}: a value must be printable ASCII (value not shown)",
+                reason="configuration",
+                outcome=Outcome.NOT_SENT,
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapter_api.outcome import Outcome
 from http_util.errors import StatusFailure
+from http_util.redact import safe_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +56,8 @@ STATUS_TABLE: Final[Mapping[int, tuple[str, Outcome]]] = {
 }
 """Reason and outcome by status. Statuses not listed follow their class, see `reason_for_status`."""
 
-_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id")
+_REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id")
+_LONGEST_ID: Final = 128
 _MILLISECOND_HEADERS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 
 
@@ -174,7 +176,8 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 def upstream_request_id(headers: Mapping[str, str]) -> str | None:
     """Return the id that the upstream gave to the request, from the first header that has one."""
-    return next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+    told = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
+    return None if told is None else safe_message(told, limit=_LONGEST_ID)
 
 
 def _phrase(status: int) -> str:

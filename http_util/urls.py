@@ -159,4 +159,5 @@ def _origin(parts: SplitResult, field: str, url: str) -> Origin:
 
 def _refusal(field: str, accepted: str, url: str) -> ValueError:
     """Return the error for a URL, without anything secret in it."""
-    return ValueError(f"{field} {accepted}; got {redact_url(url)[:200]!r}")
+    shown, query, _ = redact_url(url).partition("?")
+    return ValueError(f"{field} {accepted}; got {shown[:200] + query!r}")

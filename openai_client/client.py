@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from http_util.call import HttpReply
     from http_util.clock import Clock, SyncClock
     from http_util.retry_budget import RetryBudget
-    from http_util.secret import Secret
     from openai_client.base_model import Unknown
     from openai_client.config import ClientSettings
     from openai_client.operation import Call, CallOptions, PageOperation, QueryValue, StreamOperation
@@ -256,13 +255,15 @@ class Client(SyncFamilies):
         try:
             return self._transport.send(prepared.http)
         except HttpFailure as failure:
-            raise from_failure(failure, prepared.secrets) from failure
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
 
-    def _source(self, prepared: PreparedCall) -> tuple[EventSource, tuple[Secret, ...]]:
+    def _source(self, prepared: PreparedCall) -> tuple[EventSource, PreparedCall]:
         try:
-            return self._transport.open(prepared.http), prepared.secrets
+            return self._transport.open(prepared.http), prepared
         except HttpFailure as failure:
-            raise from_failure(failure, prepared.secrets) from failure
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
 
 
 class AsyncClient(AsyncFamilies):
@@ -467,13 +468,15 @@ class AsyncClient(AsyncFamilies):
         try:
             return await self._transport.send(prepared.http)
         except HttpFailure as failure:
-            raise from_failure(failure, prepared.secrets) from failure
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
 
-    async def _source(self, prepared: PreparedCall) -> tuple[AsyncEventSource, tuple[Secret, ...]]:
+    async def _source(self, prepared: PreparedCall) -> tuple[AsyncEventSource, PreparedCall]:
         try:
-            return await self._transport.open(prepared.http), prepared.secrets
+            return await self._transport.open(prepared.http), prepared
         except HttpFailure as failure:
-            raise from_failure(failure, prepared.secrets) from failure
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
 
 
 C = TypeVar("C", bound="Call")

@@ -2,7 +2,7 @@
 What an upstream's error object means: tables from its code and type to a reason.
 
 The status gives a default; a code that is known refines it; an unknown code keeps the default. Text is read only where
-no server gives a code: a context that is too long, a request larger than the whole budget.
+no server gives a code: a context that is too long, a request larger than the whole budget, a model without a route.
 
 Spec: ERR-04
 """
@@ -75,7 +75,8 @@ _CODES_OF: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "not_found": ("deploymentnotfound", "model_not_found", "not_found_error", "resource_not_found"),
     "deleted": ("deployment_deleted", "model_decommissioned", "model_deprecated", "model_retired"),
-    "invalid_api_key": ("authentication_error", "incorrect_api_key", "invalid_api_key"),
+    # LiteLLM without a database says "no_db_connection" of every key that is not its own
+    "invalid_api_key": ("authentication_error", "incorrect_api_key", "invalid_api_key", "no_db_connection"),
     "expired_api_key": ("api_key_expired", "expired_api_key", "expired_key", "token_expired"),
     "permission_denied": (
         "insufficient_permissions",
@@ -130,6 +131,8 @@ _CONTEXT_TEXT: Final = re.compile(
     r"|exceed(?:s|ed)? (?:the )?(?:available |maximum |model'?s )?context (?:length|size|window)",
     re.IGNORECASE,
 )
+# LiteLLM's answer to a model that it has no route for: a 400 without a telling code
+_MODEL_TEXT: Final = re.compile(r"\binvalid model name passed in model=", re.IGNORECASE)
 _OVERLOAD_TEXT: Final = re.compile(r"\boverload", re.IGNORECASE)
 _TOO_LARGE_TEXT: Final = re.compile(r"\brequest too large\b", re.IGNORECASE)
 _LIMIT_TEXT: Final = re.compile(r"\blimit:? (\d{1,15})\b", re.IGNORECASE)
@@ -152,6 +155,8 @@ def refined_reason(said: ErrorBody, default: str) -> str:
         # some servers answer a fault of the request with 500, or in the stream
         case "malformed_request" | "server_error" if _CONTEXT_TEXT.search(text):
             return "context_length"
+        case "malformed_request" if _MODEL_TEXT.search(text):
+            return "not_found"
         case "rate_limited" if _TOO_LARGE_TEXT.search(text):
             return "token_limit"
         case "service_unavailable" if _OVERLOAD_TEXT.search(text):

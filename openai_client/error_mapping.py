@@ -273,5 +273,7 @@ def _status_message(failure: StatusFailure, said: ErrorBody, secrets: Iterable[S
 def _message(head: str, said: ErrorBody, secrets: Iterable[Secret]) -> str:
     """Return one sentence without the credentials of the call."""
     label = said.code if said.code and said.numeric_code is None else said.type
-    text = f"{head}{f' ({label})' if label else ''}{f': {said.message}' if said.message else ''}"
+    # a line break would be shown as an escape
+    sentence = " ".join(line for part in (said.message or "").splitlines() if (line := part.strip()))
+    text = f"{head}{f' ({label})' if label else ''}{f': {sentence}' if sentence else ''}"
     return redact_text(text, secrets=[secret.reveal() for secret in secrets])

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from openai_client.base_model import RequestModel
+from openai_client.option_checks import check_finite, checked_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from pydantic import BaseModel
 
     from http_util.deadline import Deadline
     from http_util.retry import RetryPolicy
@@ -54,12 +54,13 @@ class CallOptions:
     """Headers added to the client's; the same name replaces the client's value."""
     idempotency_key: str | None = None
     """Sent as `Idempotency-Key`; makes the call repeatable where the upstream honours it."""
-    retry: RetryPolicy | None = None
-    """The retry policy of this call."""
+    retry: RetryPolicy | str | None = None
+    """The retry policy of this call, given as a policy or by its name; kept as the policy."""
     extra_body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """
     Vendor fields, merged into the top level of the JSON body unchanged. A field that the body model has set is refused,
-    so nothing is overwritten silently; a schema field left unset may be given here, and is then not validated.
+    so nothing is overwritten silently; a schema field left unset may be given here, and is then not validated. Numbers
+    must be finite: JSON has no others.
     """
 
     def __post_init__(self) -> None:
@@ -67,12 +68,17 @@ class CallOptions:
         Check the options.
 
         Raises:
-            ValueError: `timeout` is not above 0, or `idempotency_key` is empty.
+            ValueError: `timeout` is not above 0, `idempotency_key` is empty, there is no policy called `retry`, or a
+                number in `extra_body` is not finite.
+            TypeError: `retry` is neither a policy nor a name.
         """
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout must be above 0 seconds, or None for the client's; got {self.timeout!r}")
         if self.idempotency_key == "":
             raise ValueError("idempotency_key must not be empty; leave it out to send none")
+        # the dataclass is frozen
+        object.__setattr__(self, "retry", checked_policy(self.retry))
+        check_finite(self.extra_body, "extra_body")
 
 
 CLIENT_DEFAULTS: Final = CallOptions()
@@ -115,9 +121,11 @@ class Call:
         Check that the body can be written as asked.
 
         Raises:
+            TypeError: The body is something else than a model or bytes.
             ValueError: `extra_body` repeats a field that the body has set or the operation decides, or there is no
                 JSON body to add to.
         """
+        _check_body(self)
         _check_fixed(self.body, self.fixed, self.operation_id)
         _check_extra_body(self)
 
@@ -141,7 +149,7 @@ class Call:
         if not added:
             return None if self.body is None else self.body.model_dump_json(exclude_unset=True, by_alias=True).encode()
         fields = {} if self.body is None else self.body.model_dump(mode="json", exclude_unset=True, by_alias=True)
-        return to_json({**fields, **added})
+        return to_json({**fields, **added}, inf_nan_mode="null")
 
     def with_options(self, options: CallOptions) -> Self:
         """Return the same call with other options."""
@@ -298,6 +306,15 @@ def _pairs(name: str, value: QueryValue) -> list[tuple[str, str]]:
     if hasattr(value, "items"):
         return [(f"{name}[{key}]", str(item)) for key, item in value.items()]
     return [(f"{name}[]", str(item)) for item in value]
+
+
+def _check_body(call: Call) -> None:
+    if call.body is None or isinstance(call.body, BaseModel | bytes):
+        return
+    raise TypeError(
+        f"body of {call.operation_id} must be a model of openai_client.types or bytes, not {type(call.body).__name__}; "
+        "client.request(method, path, body=...) takes a mapping as it is"
+    )
 
 
 def _check_fixed(body: BaseModel | bytes | None, fixed: Mapping[str, Any], operation_id: str) -> None:

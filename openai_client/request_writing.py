@@ -16,8 +16,10 @@ from openai_client.auth import merged_headers
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, SerializationError
 from openai_client.operation import EVENT_STREAM, JSON, StreamOperation
+from openai_client.option_checks import checked_policy
 
 if TYPE_CHECKING:
+    from http_util.errors import HttpFailure
     from http_util.secret import Secret
     from openai_client.config import ClientConfig
     from openai_client.operation import Call, CallOptions
@@ -28,11 +30,34 @@ GENERATION: Final = frozenset(
 """Operations that may be repeated although they are no GET: they leave nothing behind but a bill."""
 
 
+_READ_TIMERS: Final = frozenset({"first_byte_timeout", "idle_timeout"})
+
+
 class PreparedCall(NamedTuple):
     """A call ready to be sent, and what must be removed from everything that is said about it."""
 
     http: HttpCall
     secrets: tuple[Secret, ...]
+    limit: str
+    """What ends the call, such as `the call's timeout of 2 s`; meaningless without a deadline."""
+
+    def ended_by(self, failure: HttpFailure, now: float) -> HttpFailure:
+        """
+        Return *failure*, or the same as a deadline that names the setting which ended the call.
+
+        Blocking code waits on a socket, whose timer is cut to what is left of the call: its failure names the timer.
+
+        Args:
+            failure: How the call failed.
+            now: The monotonic time.
+
+        Spec: CLI-11
+        """
+        deadline = self.http.deadline
+        passed = failure.reason in _READ_TIMERS and deadline is not None and now >= deadline.at
+        if not passed and failure.reason != "deadline":
+            return failure
+        return failure.replace(reason="deadline", message=f"{self.limit} passed")
 
 
 def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCall:
@@ -65,18 +90,19 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
     headers.update(authorization.headers)
     _check_size(headers, config.http.max_header_bytes)
     streams = isinstance(operation, StreamOperation)
+    deadline, limit = _deadline(options, config, now, streams=streams)
     http = HttpCall(
         method=operation.method,
         url=_url(operation, config),
         headers=headers,
         content=_content(operation, config.http.max_body_bytes),
         timeouts=_timeouts(operation, config, streams=streams),
-        deadline=_deadline(options, config, now, streams=streams),
-        retry=options.retry or config.retry,
+        deadline=deadline,
+        retry=checked_policy(options.retry) or config.retry,
         replay_safe=is_replay_safe(operation),
         refine=refiner(authorization.secrets),
     )
-    return PreparedCall(http, authorization.secrets)
+    return PreparedCall(http, authorization.secrets, limit)
 
 
 def is_replay_safe(operation: Call) -> bool:
@@ -151,11 +177,11 @@ def _timeouts(operation: Call, config: ClientConfig, *, streams: bool) -> Timeou
     )
 
 
-def _deadline(options: CallOptions, config: ClientConfig, now: float, *, streams: bool) -> Deadline | None:
-    """Return the strictest of the bounds; the client's own timeout does not end a stream that is running."""
-    bounds = [] if options.deadline is None else [options.deadline]
+def _deadline(options: CallOptions, config: ClientConfig, now: float, *, streams: bool) -> tuple[Deadline | None, str]:
+    """Return the strictest of the bounds and its name; the client's own timeout does not end a running stream."""
+    bounds = [] if options.deadline is None else [(options.deadline, "the deadline")]
     if options.timeout is not None:
-        bounds.append(Deadline(now + options.timeout))
+        bounds.append((Deadline(now + options.timeout), f"the call's timeout of {options.timeout:g} s"))
     elif not streams:
-        bounds.append(Deadline(now + config.timeout))
-    return min(bounds, default=None)
+        bounds.append((Deadline(now + config.timeout), f"the client's timeout of {config.timeout:g} s"))
+    return min(bounds, default=(None, "the deadline"))

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from http_util.clock import Clock, SyncClock
-    from http_util.secret import Secret
     from openai_client.operation import StreamOperation
+    from openai_client.request_writing import PreparedCall
     from openai_client.transport import AsyncEventSource, EventSource
 
 E = TypeVar("E")
@@ -45,7 +45,7 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
     def __init__(
         self,
         operation: StreamOperation[E],
-        connect: Callable[[], tuple[EventSource, tuple[Secret, ...]]],
+        connect: Callable[[], tuple[EventSource, PreparedCall]],
         clock: SyncClock,
     ) -> None:
         """
@@ -53,13 +53,13 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
 
         Args:
             operation: The call.
-            connect: Makes it and returns the open answer together with the credentials used.
+            connect: Makes it and returns the open answer together with what was sent.
             clock: Tells the time.
         """
         self._operation = operation
         self._connect = connect
         self._clock = clock
-        self._secrets: tuple[Secret, ...] = ()
+        self._prepared: PreparedCall | None = None
         self._source: EventSource | None = None
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
@@ -73,8 +73,8 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
         """
         if self._source is not None:
             raise InvalidState("a stream can be entered once; make the call again for another one")
-        self._source, self._secrets = self._connect()
-        self._reader = StreamReader(self._operation, self._source.head, self._secrets)
+        self._source, self._prepared = self._connect()
+        self._reader = StreamReader(self._operation, self._source.head, self._prepared.secrets)
         return self
 
     def __exit__(
@@ -113,7 +113,9 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
         try:
             events = source.next_events()
         except HttpFailure as failure:
-            raise from_failure(failure, self._secrets) from failure
+            prepared = _entered(self._prepared)
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
         if events:
             reader.feed(events)
         else:
@@ -144,7 +146,7 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
     def __init__(
         self,
         operation: StreamOperation[E],
-        connect: Callable[[], Awaitable[tuple[AsyncEventSource, tuple[Secret, ...]]]],
+        connect: Callable[[], Awaitable[tuple[AsyncEventSource, PreparedCall]]],
         clock: Clock,
     ) -> None:
         """
@@ -152,13 +154,13 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
 
         Args:
             operation: The call.
-            connect: Makes it and returns the open answer together with the credentials used.
+            connect: Makes it and returns the open answer together with what was sent.
             clock: Tells the time.
         """
         self._operation = operation
         self._connect = connect
         self._clock = clock
-        self._secrets: tuple[Secret, ...] = ()
+        self._prepared: PreparedCall | None = None
         self._source: AsyncEventSource | None = None
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
@@ -172,8 +174,8 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
         """
         if self._source is not None:
             raise InvalidState("a stream can be entered once; make the call again for another one")
-        self._source, self._secrets = await self._connect()
-        self._reader = StreamReader(self._operation, self._source.head, self._secrets)
+        self._source, self._prepared = await self._connect()
+        self._reader = StreamReader(self._operation, self._source.head, self._prepared.secrets)
         return self
 
     async def __aexit__(
@@ -212,7 +214,9 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
         try:
             events = await source.next_events()
         except HttpFailure as failure:
-            raise from_failure(failure, self._secrets) from failure
+            prepared = _entered(self._prepared)
+            ended = prepared.ended_by(failure, self._clock.monotonic())
+            raise from_failure(ended, prepared.secrets) from failure
         if events:
             reader.feed(events)
         else:

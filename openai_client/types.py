@@ -1,7 +1,7 @@
 """
 Every model of the API, under one name each: request bodies, their parts, results, events.
 
-A model's module is imported when the model is first used, so this module costs nothing.
+A model's module is imported when the model is first used, so this module costs nothing; `import *` loads them all.
 
 Example:
     >>> from openai_client.types import ChatCompletionRequestUserMessage, CreateChatCompletionRequest
@@ -23,7 +23,8 @@ from openai_client.base_model import Unknown, deprecated_fields
 if TYPE_CHECKING:
     from openai_client._generated.index import *  # noqa: F403 - exactly the generated models, for type checkers
 
-__all__ = ["Unknown", "deprecated_fields"]  # and every name in MODELS: a list of all would load them all
+# the names of all models are strings too
+__all__ = ["Unknown", "deprecated_fields", *sorted(name for names in MODELS.values() for name in names)]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
@@ -38,4 +39,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """Return the names of all models, loaded or not."""
-    return sorted([*__all__, *(name for names in MODELS.values() for name in names)])
+    return sorted(__all__)

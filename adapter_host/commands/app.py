@@ -6,6 +6,7 @@ Spec: HST-12, HST-13
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Final, Optional
 
@@ -43,6 +44,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"adapter-host {version('worker-adapters')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Stream tokens from any engine that has a worker adapter."""
+
 
 # typer evaluates the annotations of its commands, and reads `Optional` on every version that we allow.
 ConfigPath = Annotated[

@@ -26,6 +26,7 @@ USAGE: Final = 2
 UNKNOWN: Final = 3
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
+TERMINATED: Final = 143
 
 MEANINGS: Final = {
     OK: "the task is complete, or everything is ready",
@@ -34,6 +35,7 @@ MEANINGS: Final = {
     UNKNOWN: "there is no such pool or adapter",
     INTERRUPTED: "interrupted by Ctrl-C; the upstream was told to stop",
     BROKEN_PIPE: "nobody reads standard output any more",
+    TERMINATED: "ended by SIGTERM; the upstream was told to stop",
 }
 """What each exit code means."""
 

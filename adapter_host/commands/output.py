@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _DIM: Final = "\x1b[2m"
 _PLAIN: Final = "\x1b[0m"
 
+_ANSWER: Final = ("text", None)
+
 _OBEYED: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What a terminal would obey, or draw in another order; tab and line feed are wanted."""
 
@@ -50,15 +52,16 @@ class TextOutput:
         self._on_terminal = sys.stdout.isatty()
         self._dims = sys.stderr.isatty()
         self._open_line = False
-        self._channel = "text"
+        self._shown: tuple[str, object] = _ANSWER
+        """Channel, and index of the tool call, of what stands on the open line."""
 
     def batch(self, events: Sequence[TokenEvent]) -> None:
-        """Write the text of the answer; reasoning and tool calls go beside it."""
+        """Write the text of the answer; reasoning and tool calls go beside it, and so does the mark of a refusal."""
         for event in events:
             if event.kind != "token":
                 continue
             if event.channel in ("text", "refusal"):
-                self._write(event.text)
+                self._write(event)
             else:
                 self._aside(event)
         sys.stdout.flush()
@@ -73,27 +76,35 @@ class TextOutput:
         self._close_line()
         say(described(error))
 
-    def _write(self, text: str) -> None:
-        if self._channel != "text":
-            self._close_line()
-            self._channel = "text"
+    def _write(self, event: TokenEvent) -> None:
+        text = event.text
+        if self._turn_to((event.channel, None)) and event.channel == "refusal":
+            sys.stderr.write(self._dim("[refusal]") + "\n")
+            sys.stderr.flush()
         sys.stdout.write(_OBEYED.sub(lambda one: escape_controls(one.group()), text) if self._on_terminal else text)
         self._open_line = not text.endswith("\n") if text else self._open_line
 
     def _aside(self, event: TokenEvent) -> None:
-        if self._channel != event.channel:
-            self._close_line()
-            self._channel = event.channel
-            name = (event.data.get("tool_call") or {}).get("name")
+        call = event.data.get("tool_call") or {}
+        if self._turn_to((event.channel, call.get("index"))):
+            name = call.get("name")
             sys.stderr.write(self._dim(f"[{event.channel}{f' {name}' if name else ''}] "))
         sys.stderr.write(self._dim(_OBEYED.sub("", event.text)))
         sys.stderr.flush()
         self._open_line = True
 
+    def _turn_to(self, shown: tuple[str, object]) -> bool:
+        """Whether *shown* is another channel or tool call than before; the line of the one before is then ended."""
+        if self._shown == shown:
+            return False
+        self._close_line()
+        self._shown = shown
+        return True
+
     def _close_line(self) -> None:
         """End the line that is being written, where it is being written."""
         if self._open_line:
-            stream = sys.stdout if self._channel == "text" else sys.stderr
+            stream = sys.stdout if self._shown[0] in ("text", "refusal") else sys.stderr
             stream.write("\n")
             stream.flush()
             self._open_line = False

@@ -1,7 +1,7 @@
 """
 `adapter-host run`: one task, its answer as it comes.
 
-Ctrl-C cancels the task upstream and waits for that; a second one gives up waiting.
+Ctrl-C, or a request to terminate, cancels the task upstream and waits for that; a second one gives up waiting.
 
 Spec: HST-14, HST-15, HST-16
 """
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from adapter_api import TaskRequest, WorkerError
 from adapter_host.commands.embedded import embedded_upstream
-from adapter_host.commands.exit_codes import FAILED, INTERRUPTED, OK, CommandError, exit_code_of, named, say
+from adapter_host.commands.exit_codes import FAILED, INTERRUPTED, OK, TERMINATED, CommandError, exit_code_of, named, say
 from adapter_host.commands.logs import configure_logs
 from adapter_host.commands.output import JsonOutput, Output, TextOutput, summary
 from adapter_host.commands.prompt import DEMO_PROMPT
@@ -87,7 +87,7 @@ async def _run(options: RunOptions, target: Target | None) -> int:
             return exit_code_of(error)
         with _interruptible(host, target.pool_id, task.task_id) as interruption:
             code = await _show(host, target.pool_id, task, output)
-        return INTERRUPTED if interruption.happened else code
+        return code if interruption.code is None else interruption.code
 
 
 def _task(options: RunOptions, target: Target) -> TaskRequest:
@@ -141,7 +141,8 @@ def _close(stream: TokenStream, output: Output, first_token: float | None, secon
 class _Interruption:
     """Whether Ctrl-C, or a request to terminate, has come."""
 
-    happened = False
+    code: int | None = None
+    """The exit code that the first one stands for."""
 
 
 @contextlib.contextmanager
@@ -152,19 +153,19 @@ def _interruptible(host: AdapterHost, pool_id: str, task_id: str) -> Iterator[_I
     interruption = _Interruption()
     cancels: list[asyncio.Task[None]] = []
 
-    def interrupt() -> None:
-        if interruption.happened and main is not None:
+    def interrupt(code: int) -> None:
+        if interruption.code is not None and main is not None:
             main.cancel()
-        interruption.happened = True
+        interruption.code = interruption.code or code
         cancels.append(loop.create_task(host.cancel(pool_id, task_id)))
 
-    signals = (signal.SIGINT, signal.SIGTERM)
-    for number in signals:
-        loop.add_signal_handler(number, interrupt)
+    codes = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+    for number, code in codes.items():
+        loop.add_signal_handler(number, interrupt, code)
     try:
         yield interruption
     except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+        raise SystemExit(interruption.code) from None
     finally:
-        for number in signals:
+        for number in codes:
             loop.remove_signal_handler(number)

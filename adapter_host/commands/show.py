@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 VERSION_TIMEOUT = 5.0
 """Seconds that a replica has to tell its engine's version."""
 
+_PRESENCE = ("none", "set")
+"""What an adapter's policies say in the place of a secret."""
+
 
 def show_plugins(*, as_json: bool, strict: bool) -> int:
     """Print the installed adapters, good and bad; with *strict*, bad ones are a failure."""
@@ -85,7 +88,7 @@ def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
         _print_json({"replicas": rows})
     else:
         _print_table(
-            ("pool", "replica", "adapter", "live", "ready", "slots free", "engine version", "detail"),
+            ("pool", "replica", "adapter", "live", "ready", "free slots", "slots", "engine version", "detail"),
             [tuple("-" if value is None else str(value) for value in row.values()) for row in rows],
         )
     pools = {row["pool_id"] for row in rows}
@@ -119,16 +122,14 @@ async def _row(replica: Replica) -> dict[str, Any]:
         # Foreign code: a check reports, whatever an adapter raises.
         except Exception as exc:  # noqa: BLE001
             detail = detail or f"engine version: {type(exc).__name__}"
-    slots = None
-    if props is not None and props.slots_total is not None:
-        slots = f"{props.slots_free} of {props.slots_total}"
     return {
         "pool_id": replica.pool_id,
         "replica_id": replica.replica_id,
         "adapter": replica.adapter_name,
         "live": health is not None and health.live,
         "ready": health is not None and health.ready,
-        "slots_free": slots,
+        "slots_free": props.slots_free if props else None,
+        "slots_total": props.slots_total if props else None,
         "engine_version": version,
         "detail": detail,
     }
@@ -148,7 +149,8 @@ def show_config(path: Path | None, *, as_json: bool) -> int:
     secrets = [secret.reveal() for secret in loaded.secrets]
     pools: dict[str, Any] = {}
     for (pool_id, replica_id), in_force in policies.items():
-        shown = redact_value(json.loads(json.dumps(in_force, default=str)), secrets=secrets)
+        told = json.loads(json.dumps(in_force, default=str))
+        shown = _with_presence(told, redact_value(told, secrets=secrets))
         entry = pools.setdefault(pool_id, {"adapter": loaded.config.pools[pool_id].adapter, "replicas": {}})
         entry["replicas"][replica_id] = shown
     report = {"file": str(loaded.path), "host": host.model_dump(mode="json"), "pools": pools}
@@ -157,6 +159,13 @@ def show_config(path: Path | None, *, as_json: bool) -> int:
     else:
         _print_lines(report)
     return OK
+
+
+def _with_presence(told: Any, redacted: Any) -> Any:
+    """*redacted*, but for the words by which an adapter says whether a secret is there: they are not the secret."""
+    if isinstance(told, dict) and isinstance(redacted, dict):
+        return {name: _with_presence(value, redacted.get(name)) for name, value in told.items()}
+    return told if told in _PRESENCE else redacted
 
 
 def _configuration(path: Path | None) -> LoadedConfig:

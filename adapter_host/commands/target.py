@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from adapter_host.commands.exit_codes import UNKNOWN, CommandError, say
 from adapter_host.config import HostConfig
 from adapter_host.config_file import find_config, load_config
+from http_util.redact import is_sensitive_name
 from http_util.secret import Secret
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def find_target(wish: Wish) -> Target | None:
     if pool_id not in pools:
         raise CommandError(f"--pool: {path} has no pool {pool_id!a}; it has: {known}", UNKNOWN)
     model = wish.model or _model_in(pools[pool_id].settings)
-    return Target(config=loaded.config, pool_id=pool_id, model=model, path=path, secrets=loaded.secrets)
+    config = _asking_for(wish.model, loaded.config, pool_id)
+    return Target(config=config, pool_id=pool_id, model=model, path=path, secrets=loaded.secrets)
 
 
 def embedded_target(base_url: str, model: str | None) -> Target:
@@ -105,7 +107,25 @@ def _described(wish: Wish) -> Target:
         settings["api_key"] = _secret_from(wish.api_key_env)
     pool = {"adapter": wish.adapter or DEFAULT_ADAPTER, "settings": settings}
     config = HostConfig.from_mapping({"pools": {COMMAND_LINE_POOL: pool}}, where="command line")
+    config = _asking_for(wish.model, config, COMMAND_LINE_POOL)
     return Target(config=config, pool_id=COMMAND_LINE_POOL, model=wish.model or _model_in(settings))
+
+
+def _asking_for(model: str | None, config: HostConfig, pool_id: str) -> HostConfig:
+    """*config* with *model* wherever the settings of the pool fix one: they would come before the task's own."""
+    if model is None:
+        return config
+    pool = config.pools[pool_id]
+    replicas = {
+        name: replica.model_copy(update={"settings": _with_model(replica.settings, model)})
+        for name, replica in pool.replicas.items()
+    }
+    changed = pool.model_copy(update={"settings": _with_model(pool.settings, model), "replicas": replicas})
+    return config.model_copy(update={"pools": {**config.pools, pool_id: changed}})
+
+
+def _with_model(settings: dict[str, Any], model: str) -> dict[str, Any]:
+    return {**settings, "model": model} if "model" in settings else settings
 
 
 def _secret_from(variable: str) -> Secret:
@@ -122,6 +142,9 @@ def _setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
         raise CommandError(f"--set: expected key=value, got {ascii(name)[:80]}")
+    if is_sensitive_name(name.strip()):
+        what = "a secret does not belong on the command line, where others can read it"
+        raise CommandError(f"--set: {ascii(name.strip())[:80]}: {what}; name its variable with --api-key-env")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

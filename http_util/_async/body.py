@@ -7,7 +7,7 @@ Spec: HTU-13, HTU-14, ADP-33
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api.outcome import Outcome
 from http_util.decompress import Decompressor
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from http_util.watch import AsyncWatch
 
 
+SLICE_BYTES: Final = 64 * 1024
+"""Most bytes of an unfolded piece that are handed on at once: as many as an engine reads at once."""
+
+
 class AsyncBody:
     """An unread or half-read body. Its reader closes it."""
 
@@ -32,6 +36,7 @@ class AsyncBody:
         "_pieces",
         "_response",
         "_status",
+        "_unfolded",
         "delivered",
         "watch",
     )
@@ -59,6 +64,7 @@ class AsyncBody:
         self._pieces = stream.__aiter__()
         self._encoding: str | None = response.headers.get("content-encoding", "")
         self._decompressor: Decompressor | None = None
+        self._unfolded = memoryview(b"")
 
     async def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
         """
@@ -71,6 +77,10 @@ class AsyncBody:
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
+        if self._unfolded:
+            # others get a turn between two slices, and the watch looks at the deadline
+            await self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+            return self._next_slice()
         if self._encoding is not None:
             # not before it is read: an error answer stands for its status, whatever its body is
             self._decompressor = Decompressor.for_encoding(self._encoding)
@@ -88,7 +98,13 @@ class AsyncBody:
         if piece is None:
             self._decompressor.finish()
             return None
-        return self._decompressor.feed(piece)
+        self._unfolded = memoryview(self._decompressor.feed(piece))
+        return self._next_slice()
+
+    def _next_slice(self) -> bytes:
+        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
+        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
+        return bytes(part)
 
     async def read_all(self, most: int) -> bytes:
         """

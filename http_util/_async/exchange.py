@@ -19,7 +19,7 @@ from adapter_api.outcome import Outcome
 from http_util._async.body import AsyncBody
 from http_util._async.event_stream import AsyncEventStream
 from http_util.attempt_ledger import AttemptLedger
-from http_util.call import HttpReply, ReplyHead
+from http_util.call import HttpReply, ReplyHead, check_headers
 from http_util.classify import classify_status, lower_headers, upstream_request_id
 from http_util.errors import (
     BODY_EXCERPT_BYTES,
@@ -199,6 +199,7 @@ class AsyncExchange:
     async def _send(self, call: HttpCall, watch: AsyncWatch) -> httpx.Response:
         """The response with its body unread."""
         progress = _Progress()
+        check_headers(call.headers)
         request = httpx.Request(
             call.method,
             call.url,
@@ -236,6 +237,9 @@ class AsyncExchange:
         media_type = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
         try:
             excerpt = await body.read_some(BODY_EXCERPT_BYTES)
+        except (DeadlineExceeded, Interrupted) as failure:
+            failure.attempts = head.attempts
+            raise
         except HttpFailure:
             excerpt = b""
         return ProtocolFailure(

@@ -8,7 +8,7 @@ Spec: HTU-13, HTU-14, ADP-33
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api.outcome import Outcome
 from http_util.decompress import Decompressor
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from http_util.watch import Watch
 
 
+SLICE_BYTES: Final = 64 * 1024
+"""Most bytes of an unfolded piece that are handed on at once: as many as an engine reads at once."""
+
+
 class Body:
     """An unread or half-read body. Its reader closes it."""
 
@@ -33,6 +37,7 @@ class Body:
         "_pieces",
         "_response",
         "_status",
+        "_unfolded",
         "delivered",
         "watch",
     )
@@ -60,6 +65,7 @@ class Body:
         self._pieces = stream.__iter__()
         self._encoding: str | None = response.headers.get("content-encoding", "")
         self._decompressor: Decompressor | None = None
+        self._unfolded = memoryview(b"")
 
     def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
         """
@@ -72,6 +78,10 @@ class Body:
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
+        if self._unfolded:
+            # others get a turn between two slices, and the watch looks at the deadline
+            self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+            return self._next_slice()
         if self._encoding is not None:
             # not before it is read: an error answer stands for its status, whatever its body is
             self._decompressor = Decompressor.for_encoding(self._encoding)
@@ -89,7 +99,13 @@ class Body:
         if piece is None:
             self._decompressor.finish()
             return None
-        return self._decompressor.feed(piece)
+        self._unfolded = memoryview(self._decompressor.feed(piece))
+        return self._next_slice()
+
+    def _next_slice(self) -> bytes:
+        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
+        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
+        return bytes(part)
 
     def read_all(self, most: int) -> bytes:
         """

@@ -20,7 +20,7 @@ from adapter_api.outcome import Outcome
 from http_util._sync.body import Body
 from http_util._sync.event_stream import EventStream
 from http_util.attempt_ledger import AttemptLedger
-from http_util.call import HttpReply, ReplyHead
+from http_util.call import HttpReply, ReplyHead, check_headers
 from http_util.classify import classify_status, lower_headers, upstream_request_id
 from http_util.errors import (
     BODY_EXCERPT_BYTES,
@@ -200,6 +200,7 @@ class Exchange:
     def _send(self, call: HttpCall, watch: Watch) -> httpx.Response:
         """The response with its body unread."""
         progress = _Progress()
+        check_headers(call.headers)
         request = httpx.Request(
             call.method,
             call.url,
@@ -237,6 +238,9 @@ class Exchange:
         media_type = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
         try:
             excerpt = body.read_some(BODY_EXCERPT_BYTES)
+        except (DeadlineExceeded, Interrupted) as failure:
+            failure.attempts = head.attempts
+            raise
         except HttpFailure:
             excerpt = b""
         return ProtocolFailure(

@@ -259,11 +259,11 @@ async def test_a_stream_cut_at_every_byte_ends_only_on_evidence(stream: Transcri
 
 REASONS: Final = {
     "litellm/error_dead": "server_error",
-    "litellm/error_key": "malformed_request",
+    "litellm/error_key": "invalid_api_key",
     "litellm/error_mock_429": "rate_limited",
     "litellm/error_mock_500": "server_error",
     "litellm/error_mock_context": "context_length",
-    "litellm/error_model": "malformed_request",
+    "litellm/error_model": "not_found",
     "litellm/error_no_key": "server_error",
     "litellm/responses_mock": "server_error",
     "llama_cpp_python/error_type": "malformed_request",

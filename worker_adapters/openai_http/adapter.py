@@ -41,7 +41,7 @@ from http_util.log import get_logger
 from openai_client.auth import Auth, AuthScheme
 from openai_client.error_mapping import from_failure
 from worker_adapters.openai_http.chat_reader import ChatReader
-from worker_adapters.openai_http.request_body import PATHS, check_task, serialize
+from worker_adapters.openai_http.request_body import PATHS, check_task, private_texts, serialize
 from worker_adapters.openai_http.responses_reader import ResponsesReader
 from worker_adapters.openai_http.service import StreamingService
 from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
@@ -244,7 +244,7 @@ class OpenAIHttpAdapter:
             await self._learn_pinned_version(task, running)
             context = self._context(task, prompt, running, deadline, correlation_id)
             tokens = await self._service.stream(prompt, context)
-            await self._check_snapshot(task, context.reader, tokens, running)
+            await self._check_snapshot(task, tokens, running)
         except WorkerError as error:
             log.attempts(error.attempts)
             log.failed(error)
@@ -338,6 +338,7 @@ class OpenAIHttpAdapter:
             reader=self._reader(),
             headers={CORRELATION_HEADER: correlation_id},
             identity=self._identity(task, prompt, correlation_id),
+            private=private_texts(task),
         )
 
     async def _learn_pinned_version(self, task: TaskRequest, running: _Running) -> None:
@@ -351,15 +352,13 @@ class OpenAIHttpAdapter:
                 raise worker_error(from_failure(failure), streaming=False) from failure
         self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
 
-    async def _check_snapshot(
-        self, task: TaskRequest, reader: TokenReader, tokens: StreamedTokens, running: _Running
-    ) -> None:
+    async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:
         """Remember the model that answers; where the server tells no version, it is the model that is held to."""
-        self._probe.snapshot = reader.model or self._probe.snapshot
+        self._probe.snapshot = tokens.model or self._probe.snapshot
         if self._config.profile.version is not None:
             return
         try:
-            self._hold_to_version(task, reader.model, running, outcome=Outcome.PARTIAL, attempts=tokens.attempts)
+            self._hold_to_version(task, tokens.model, running, outcome=Outcome.PARTIAL, attempts=tokens.attempts)
         except WorkerError:
             await tokens.aclose()
             raise

@@ -6,7 +6,7 @@ Spec: ADP-22, ADP-23, ADP-24, OC-ADAPT-OAI-6001
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,6 +16,10 @@ from worker_adapters.openai_http.token_reader import DONE, UNREADABLE, TokenRead
 if TYPE_CHECKING:
     from adapter_api import TokenEvent
     from worker_adapters.openai_http.chunks import Choice, Chunk, Delta, ToolCall
+
+
+FAILED: Final = frozenset({"error", "abort"})
+"""Finish reasons by which a server says that it gave up: no end of an answer, whatever they are called."""
 
 
 class ChatReader(TokenReader):
@@ -44,9 +48,9 @@ class ChatReader(TokenReader):
 
     def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:
         """Take in one event; see `TokenReader.read`."""
-        if self._done:
+        if self._done or not data:
             return
-        if data == DONE:
+        if data == DONE and event != "error":
             self._close()
             return
         try:
@@ -63,7 +67,8 @@ class ChatReader(TokenReader):
         if chunk.system_fingerprint:
             self.system_fingerprint = chunk.system_fingerprint
         for choice in chunk.choices:
-            if choice.index == 0:
+            # an index that is missing or null is that of the only choice
+            if not choice.index:
                 self._read_choice(choice, into)
         if chunk.usage is not None:
             self._count(chunk.usage)
@@ -74,18 +79,20 @@ class ChatReader(TokenReader):
             self.evidence = "done"
 
     def _read_choice(self, choice: Choice, into: list[TokenEvent]) -> None:
-        if choice.delta is not None:
-            self._read_delta(choice.delta, into)
+        if (delta := choice.delta or choice.message) is not None:
+            self._read_delta(delta, into)
         if choice.text:
             self._token(choice.text, into)
+        if choice.finish_reason in FAILED:
+            raise UpstreamError({"error": {"message": f"finish_reason {choice.finish_reason}"}})
         if choice.finish_reason:
             self._finish(choice.finish_reason, "finish_reason")
 
     def _read_delta(self, delta: Delta, into: list[TokenEvent]) -> None:
         if reasoning := delta.reasoning_content or delta.reasoning:
             self._token(reasoning, into, "reasoning")
-        if content := delta.content:
-            self._token(content if isinstance(content, str) else _text_of_parts(content), into)
+        if (content := delta.content) and (text := content if isinstance(content, str) else _text_of_parts(content)):
+            self._token(text, into)
         if delta.refusal:
             self._token(delta.refusal, into, "refusal")
         if delta.tool_calls:
@@ -127,7 +134,7 @@ def _arguments_text(arguments: Any) -> str:
 
 def _text_of_parts(parts: list[Any]) -> str:
     """The text of content that comes as a list of parts."""
-    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    texts = [part.get("text") if isinstance(part, dict) else part for part in parts]
     return "".join(text for text in texts if isinstance(text, str))
 
 
@@ -136,7 +143,7 @@ def _raise_if_error(event: str, chunk: Chunk, data: bytes) -> None:
     if chunk.error is not None:
         raise UpstreamError({"error": chunk.error})
     if event == "error" or chunk.object == "error" or chunk.detail is not None or chunk.message is not None:
-        raise UpstreamError(msgspec.json.decode(data))
+        raise _unreadable("error", data)
 
 
 def _unreadable(event: str, data: bytes) -> Exception:

@@ -45,8 +45,10 @@ class Delta(msgspec.Struct):
 class Choice(msgspec.Struct):
     """One choice of a chunk, of chat (`delta`) or of completions (`text`)."""
 
-    index: int = 0
+    index: int | None = 0
     delta: Delta | None = None
+    message: Delta | None = None
+    """The whole message, from servers that answer a stream in one piece."""
     text: str | None = None
     finish_reason: str | None = None
 

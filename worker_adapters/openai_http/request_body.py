@@ -104,6 +104,16 @@ def serialize(task: TaskRequest, config: OpenAIHttpConfig) -> SerializedPrompt:
     return SerializedPrompt(api=config.api, model=model, body=content)
 
 
+def private_texts(task: TaskRequest) -> tuple[str, ...]:
+    """Every text of the task's prompt, wherever in a conversation it stands; roles and types are not private."""
+    given = [task.prompt, *(task.inputs or ())]
+    for message in task.messages or ():
+        content = message.get("content")
+        parts = [content] if isinstance(content, str) else content or ()
+        given += [part.get("text") if isinstance(part, Mapping) else part for part in parts]
+    return tuple(text for text in given if isinstance(text, str))
+
+
 def upstream_model(model_ref: str, config: OpenAIHttpConfig) -> str:
     """
     The upstream's name of a model.

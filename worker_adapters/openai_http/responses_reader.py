@@ -6,7 +6,7 @@ Spec: ADP-10, ADP-22, ADP-23, ADP-24, OC-ADAPT-OAI-6001
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -51,7 +51,7 @@ class ResponsesReader(TokenReader):
 
     def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:
         """Take in one event; see `TokenReader.read`."""
-        if data == DONE:
+        if not data or (data == DONE and event != "error"):
             return
         try:
             parsed = decode_response_event(data)
@@ -77,7 +77,7 @@ class ResponsesReader(TokenReader):
     def _read_stranger(self, kind: str, parsed: ResponseEvent, data: bytes) -> None:
         """An error in any form is raised; other events that are not of a response are passed over."""
         if kind == "error" or parsed.error is not None or parsed.message is not None:
-            raise UpstreamError(msgspec.json.decode(data))
+            raise UpstreamError(_decoded(data))
 
     def _read_item(self, parsed: ResponseEvent, into: list[TokenEvent]) -> None:
         item = parsed.item
@@ -101,4 +101,13 @@ class ResponsesReader(TokenReader):
             why = response.incomplete_details.reason if response.incomplete_details is not None else None
             self._finish(_INCOMPLETE.get(why, why or "incomplete"), "response.incomplete")
         elif kind in ("response.failed", "response.cancelled"):
-            raise UpstreamError(msgspec.json.decode(data).get("response", {}))
+            raise UpstreamError(_decoded(data).get("response", {}))
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    """The whole of an event that has been read in part already; what is nested too deep for that says nothing."""
+    try:
+        decoded: dict[str, Any] = msgspec.json.decode(data)
+    except UNREADABLE:
+        return {}
+    return decoded

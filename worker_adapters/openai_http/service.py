@@ -101,7 +101,9 @@ class StreamingService:
         try:
             stream = await self.exchange.open(call, watch=context.watch)
         except HttpFailure as failure:
-            raise worker_error(from_failure(failure, authorization.secrets), streaming=False) from failure
+            raise worker_error(
+                from_failure(failure, authorization.secrets), streaming=False, private=context.private
+            ) from failure
         report.opened(stream.head.status)
         return StreamedTokens(stream, context, self.policy, report, secrets=authorization.secrets)
 

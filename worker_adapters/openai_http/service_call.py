@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from http_util import AsyncWatch, Deadline, RetryPolicy, Timeouts
     from worker_adapters.openai_http.token_reader import TokenReader
@@ -53,3 +53,5 @@ class CallContext:
     headers: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What `started` and `end` say beside what the upstream tells: correlation_id, seed, engine_version, ..."""
+    private: Sequence[str] = field(default=(), repr=False)
+    """The texts of the prompt, taken out of whatever the upstream says about it."""

@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api import Outcome, TaskCancelled, TokenEvent, WorkerError
 from http_util.errors import HttpFailure, Interrupted
+from http_util.redact import safe_message
 from openai_client.error_mapping import from_failure, from_stream_error
 from worker_adapters.openai_http.event_payloads import StreamTimes, end_payload, metrics_payload, started_payload
 from worker_adapters.openai_http.token_reader import DONE, UnreadableChunk, UpstreamError
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from openai_client.errors import OpenAIError
     from worker_adapters.openai_http.call_report import CallReport
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
+
+
+_LONGEST_FACT: Final = 256
+"""Characters of a model's name, a fingerprint, an id; longer ones are cut."""
+
+_UPSTREAMS_WORDS: Final = ("engine_version", "model", "system_fingerprint", "finish_reason", "upstream_request_id")
 
 
 class StreamedTokens:
@@ -73,7 +80,7 @@ class StreamedTokens:
         self._closed = asyncio.Event()
         self._closer: asyncio.Task[None] | None = None
         self._on_closed: Callable[[TokenEvent], None] | None = None
-        self._read_at = self._clock.monotonic()
+        self._read_at = self._left_at = self._clock.monotonic()
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
         self._content_by = self._read_at + self._content_timeout
         self._end_by = math.inf
@@ -83,7 +90,13 @@ class StreamedTokens:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The ledger of the call."""
-        return self._stream.head.attempts
+        lines = self._stream.head.attempts
+        return tuple(replace(line, upstream_request_id=self._shown(line.upstream_request_id)) for line in lines)
+
+    @property
+    def model(self) -> str | None:
+        """The model that answers, as the upstream names it."""
+        return self._shown(self._reader.model)
 
     def on_closed(self, callback: Callable[[TokenEvent], None]) -> None:
         """Call *callback* with the terminal event once the upstream is closed; at once when it is already."""
@@ -108,7 +121,7 @@ class StreamedTokens:
         if not self._reader.started:
             await self._close()
             raise self._error or self._cancelled()
-        self._tokens.insert(0, TokenEvent("started", started_payload(self._reader, self._context.identity)))
+        self._tokens.insert(0, TokenEvent("started", self._safe(started_payload(self._reader, self._context.identity))))
         self._report.started(self._stream.head.status)
 
     async def next_events(self) -> list[TokenEvent]:
@@ -145,7 +158,7 @@ class StreamedTokens:
     async def _read(self) -> None:
         """Take in one read of the upstream."""
         # the time that the consumer took is not the upstream's
-        away = self._clock.monotonic() - self._read_at
+        away = self._clock.monotonic() - self._left_at
         self._content_by += away
         self._end_by += away
         timer, at = ("content_timeout", self._content_by) if self._end_by == math.inf else ("linger", self._end_by)
@@ -159,6 +172,8 @@ class StreamedTokens:
             self._take(events)
         else:
             self._take_end()
+        # from here on it is the consumer's time
+        self._left_at = self._clock.monotonic()
 
     def _take(self, events: list[ServerSentEvent]) -> None:
         """Let the reader have *events*."""
@@ -171,6 +186,8 @@ class StreamedTokens:
             self._fail(self._upstream_error(error.payload))
         except UnreadableChunk as error:
             self._end_if_proven("decode", str(error))
+        except Exception:  # noqa: BLE001 - a bug of a reader is no reason to leave the contract; its text may be private
+            self._conclude(self._failure("internal", "a chunk of the stream could not be taken in"))
         if len(tokens) > before:
             self._content_by = self._read_at + self._content_timeout
             if self._first_token_at is None:
@@ -205,14 +222,14 @@ class StreamedTokens:
         if self._terminal is None:
             head = self._stream.head
             payload = end_payload(
-                self._reader, self._context.identity, self._times(), head.attempts, is_cancelled=is_cancelled
+                self._reader, self._context.identity, self._times(), self.attempts, is_cancelled=is_cancelled
             )
             if head.upstream_request_id is not None:
                 payload["upstream_request_id"] = head.upstream_request_id
-            self._terminal = TokenEvent("end", payload)
+            self._terminal = TokenEvent("end", self._safe(payload))
 
     def _fail(self, error: OpenAIError) -> None:
-        self._conclude(worker_error(error, streaming=self._reader.started))
+        self._conclude(worker_error(error, streaming=self._reader.started, private=self._context.private))
 
     def _conclude(self, error: WorkerError) -> None:
         if self._terminal is None:
@@ -228,7 +245,7 @@ class StreamedTokens:
             outcome=self._outcome,
             http_status=head.status,
             attempts=self._failed_attempts(reason),
-            upstream_request_id=head.upstream_request_id,
+            upstream_request_id=self._shown(head.upstream_request_id),
         )
 
     def _cancelled(self) -> TaskCancelled:
@@ -237,7 +254,7 @@ class StreamedTokens:
             outcome=self._outcome,
             http_status=head.status,
             attempts=self._failed_attempts("cancelled"),
-            upstream_request_id=head.upstream_request_id,
+            upstream_request_id=self._shown(head.upstream_request_id),
         )
 
     def _upstream_error(self, payload: object) -> OpenAIError:
@@ -245,15 +262,28 @@ class StreamedTokens:
             payload,
             self._secrets,
             outcome=self._outcome,
-            upstream_request_id=self._stream.head.upstream_request_id,
+            upstream_request_id=self._shown(self._stream.head.upstream_request_id),
         )
         error.attempts = self._failed_attempts(error.reason)
         return error
 
     def _failed_attempts(self, reason: str) -> tuple[Attempt, ...]:
         """The ledger; its last attempt, which had begun well, has failed after all."""
-        *before, last = self._stream.head.attempts
+        *before, last = self.attempts
         return (*before, replace(last, outcome=self._outcome, reason=reason))
+
+    def _shown(self, told: str | None) -> str | None:
+        """A short text of the upstream, in a form that may be shown: without the key, which it may repeat."""
+        return (
+            None
+            if told is None
+            else safe_message(told, (secret.reveal() for secret in self._secrets), limit=_LONGEST_FACT)
+        )
+
+    def _safe(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """*payload* with the upstream's own words in it made safe."""
+        words = {name: payload[name] for name in _UPSTREAMS_WORDS if payload.get(name) is not None}
+        return payload | {name: self._shown(word) for name, word in words.items()}
 
     def _ending(self, terminal: TokenEvent) -> list[TokenEvent]:
         if terminal.kind == "end" and self._policy.metrics_events:

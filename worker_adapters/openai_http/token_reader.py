@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 Evidence = Literal["finish_reason", "done", "response.completed", "response.incomplete", "cancelled"]
 """What proves that a stream ended: nothing else makes an `end`."""
 
+_MOST_TOKENS: Final = 2**53
+"""The largest count that every reader of JSON takes for what it is."""
+
 DONE: Final = b"[DONE]"
 """The data of the event that closes a chat or completions stream."""
 
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What a decoder of chunks raises for data that is not the JSON it expects."""
 
 
@@ -106,8 +109,10 @@ class TokenReader(ABC):
         self.index += 1
 
     def _count(self, usage: Usage | None) -> None:
-        """Keep *usage* unless it counts nothing, as that of servers which put zeros on every chunk."""
-        if usage is not None and (usage.completion_tokens or usage.output_tokens or usage.total_tokens):
+        """Keep *usage* unless it counts nothing (some servers put zeros on every chunk), or what no stream can hold."""
+        if usage is None or not (usage.completion_tokens or usage.output_tokens or usage.total_tokens):
+            return
+        if all(count is None or 0 <= count <= _MOST_TOKENS for count in msgspec.structs.astuple(usage)):
             self.usage = usage
 
     def _finish(self, reason: str, evidence: Evidence) -> None:

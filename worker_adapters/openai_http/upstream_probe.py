@@ -19,6 +19,7 @@ from http_util.deadline import Deadline
 from http_util.errors import HttpFailure
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
+from worker_adapters.openai_http.token_reader import UNREADABLE
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def model_names(listing: bytes) -> list[str]:
     """
     try:
         rows: Any = msgspec.json.decode(listing)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return []
     data = rows.get("data") if isinstance(rows, dict) else rows
     if not isinstance(data, list):
@@ -176,7 +177,7 @@ def model_names(listing: bytes) -> list[str]:
 def _field(body: bytes, name: str) -> str | None:
     try:
         answer: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     value = answer.get(name) if isinstance(answer, dict) else None
     return str(value)[:128] if value is not None else None

@@ -12,9 +12,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from adapter_api import REASONS, TaskCancelled, WorkerError
+from http_util.redact_quotes import without_quotes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from openai_client.errors import OpenAIError
 
@@ -61,13 +62,14 @@ SERVICE_KINDS: Final[Mapping[str, ServiceKind]] = {
 """The service's kind of every reason; total over `adapter_api.REASONS`."""
 
 
-def worker_error(error: OpenAIError, *, streaming: bool) -> WorkerError:
+def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] = ()) -> WorkerError:
     """
     The adapter's error for an error of the client.
 
     Args:
         error: Already redacted, as all of them are.
         streaming: Whether `started` has been given.
+        private: Texts of the prompt, which the upstream may have quoted.
 
     Spec: ERR-20, HTU-ERR-4002
     """
@@ -77,7 +79,7 @@ def worker_error(error: OpenAIError, *, streaming: bool) -> WorkerError:
     retry_after_ms = None if error.retry_after is None else max(0, round(error.retry_after * 1000))
     return WorkerError(
         reason,
-        error.message,
+        without_quotes(error.message, private),
         streaming=streaming,
         retry_after_ms=retry_after_ms,
         outcome=error.outcome,

@@ -1,16 +1,14 @@
-"""The adapter: six methods. The source: three. The host's `TokenStream` does the rest."""
+"""The adapter: six methods. The source: three. `TokenStream` does the rest."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapter_api import (
-    ADAPTER_API_VERSION,
     InvalidTask,
     TaskRequest,
     TokenEvent,
@@ -48,23 +46,19 @@ class EchoAdapter:
         self._is_closed = False
 
     async def health(self) -> WorkerHealth:
-        """There is no upstream to ask."""
+        """Report; never raise. An adapter with an upstream asks it here."""
         return WorkerHealth(live=not self._is_closed, ready=not self._is_closed)
 
     async def props(self) -> WorkerProps:
         """Tell what is known; what is not known stays None."""
-        return WorkerProps(
-            slots_total=self._config.slots,
-            slots_free=self._config.slots - len(self._running),
-            engine_version=ENGINE_VERSION,
-            workloads=("completion",),
-            contract_version=ADAPTER_API_VERSION,
-        )
+        slots = self._config.slots
+        free = slots - len(self._running)
+        return WorkerProps(slots_total=slots, slots_free=free, engine_version=ENGINE_VERSION, workloads=("completion",))
 
     async def submit(self, task: TaskRequest) -> TokenStream:
         """Refuse what cannot be right before anything is sent; return the stream once the engine answers."""
         words = self._words_of(task)
-        source = EchoSource(words[: task.max_tokens], self._config.delay, lambda: self._running.pop(task.task_id, None))
+        source = EchoSource(words, task.deadline_ms, self._config.delay, lambda: self._running.pop(task.task_id, None))
         stream = self._running[task.task_id] = TokenStream(source, task_id=task.task_id, origin="echo")
         return stream
 
@@ -92,26 +86,27 @@ class EchoAdapter:
             raise InvalidTask("workload", f"expected completion, got {task.workload}")
         if task.max_tokens > task.ctx:
             raise InvalidTask("max_tokens", f"expected at most ctx, which is {task.ctx}, got {task.max_tokens}")
-        prompt = prompt_of(task)
+        prompt = prompt_of(task)  # raises InvalidTask unless there is exactly one input
         if not isinstance(prompt, str):
             raise InvalidTask("messages", "the echo adapter takes a prompt only")
         if task.deadline_ms <= 0:
             raise WorkerError("deadline", f"deadline_ms: expected more than 0, got {task.deadline_ms}")
         if len(self._running) >= self._config.slots:
             raise WorkerError("slots_exhausted", f"all {self._config.slots} slots are taken")
-        return re.findall(r"\s*\S+\s*$|\s*\S+", prompt)
+        return prompt.split()[: task.max_tokens]
 
 
 class EchoSource:
-    """The adapter's side of one stream: says what comes next, and stops when it is told to."""
+    """The adapter's side of one stream: says what comes next, and stops when it is told to or when time is up."""
 
-    def __init__(self, words: list[str], delay: float, forget: Callable[[], object]) -> None:
-        """Say *words*, each after *delay* seconds; call *forget* when the task is over."""
+    def __init__(self, words: list[str], deadline_ms: int, delay: float, forget: Callable[[], object]) -> None:
+        """Say *words*, each after *delay* seconds, all within *deadline_ms*; call *forget* when the task is over."""
         self._words = words
         self._delay = delay
         self._forget = forget
         self._stop = asyncio.Event()
         self._began_at = time.monotonic()
+        self._deadline_ms = deadline_ms
         self._said = -1  # nothing yet, not even `started`
 
     async def next_events(self) -> list[TokenEvent]:
@@ -123,10 +118,13 @@ class EchoSource:
         await self._pause()
         if self._stop.is_set():
             return [self._end("cancelled")]
+        if self._seconds_left() <= 0:  # what is raised here becomes the one `error` event, and the source is closed
+            raise WorkerError("deadline", f"the deadline of {self._deadline_ms} ms passed", streaming=True)
         if self._said == len(self._words):
             return [self._end("stop")]
+        text, index = self._words[self._said], self._said
         self._said += 1
-        return [token(self._words[self._said - 1], self._said - 1)]
+        return [token(f" {text}" if index else text, index)]
 
     async def cancel(self) -> None:
         """Stop; the next read gives the end of a cancelled task."""
@@ -137,24 +135,24 @@ class EchoSource:
         """Release everything: nobody reads any more."""
         await self.cancel()
 
+    def _seconds_left(self) -> float:
+        return self._began_at + self._deadline_ms / 1000 - time.monotonic()
+
     async def _pause(self) -> None:
-        """Wait for the next word, or for the cancel."""
+        """Wait for the next word, for the cancel or for the deadline, whichever is first."""
         try:
-            async with asyncio.timeout(self._delay):
+            async with asyncio.timeout(min(self._delay, self._seconds_left())):
                 await self._stop.wait()
         except TimeoutError:
             pass
 
     def _end(self, finish_reason: str) -> TokenEvent:
         self._forget()
-        decode_ms = round((time.monotonic() - self._began_at) * 1000)
         data = {
             "tokens_out": self._said,
-            "decode_ms": decode_ms,
-            "decode_time_ms": decode_ms,
+            "decode_ms": round((time.monotonic() - self._began_at) * 1000),
             "finish_reason": finish_reason,
             "evidence": "finish_reason",
             "usage": {"source": "none"},
-            "engine_version": ENGINE_VERSION,
         }
         return TokenEvent("end", data)

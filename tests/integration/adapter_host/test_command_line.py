@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 
 import pytest
 
@@ -120,8 +121,9 @@ def test_a_failed_task_in_json_is_an_error_event(command):
 
 
 @pytest.mark.requirement("HST-16")
-def test_ctrl_c_cancels_the_task_and_exits_with_130(sample_site, tmp_path):
-    """The end of a cancelled task is shown; the process does not linger."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_cancel_the_task(sample_site, tmp_path, number, code):
+    """130 and 143; the end of a cancelled task is shown; the process does not linger."""
     (tmp_path / "adapter-host.toml").write_text(ECHO + "settings = { delay = 0.05 }")
     command = [sys.executable, "-c", "from adapter_host.cli import main; main()", "run", "--json", "word " * 60]
     environment = os.environ | {"PYTHONPATH": str(sample_site)}
@@ -129,12 +131,12 @@ def test_ctrl_c_cancels_the_task_and_exits_with_130(sample_site, tmp_path):
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         lines = [process.stdout.readline() for _ in range(3)]
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest, errors = process.communicate(timeout=20)
     assert json.loads(lines[0])["kind"] == "started"
     end = json.loads(rest.splitlines()[-1])
     assert (end["kind"], end["data"]["finish_reason"]) == ("end", "cancelled")
-    assert process.returncode == 130
+    assert process.returncode == code
     assert errors == b""
 
 
@@ -202,7 +204,8 @@ def test_check_asks_every_pool(command, tmp_path):
             "adapter": "echo",
             "live": True,
             "ready": True,
-            "slots_free": "8 of 8",
+            "slots_free": 8,
+            "slots_total": 8,
             "engine_version": "echo-1",
             "detail": "",
         }
@@ -213,7 +216,8 @@ def test_check_asks_every_pool(command, tmp_path):
     assert mixed.returncode == 1
     header, chat, other = (line.split("\t") for line in mixed.stdout.decode().splitlines())
     assert header[:5] == ["pool", "replica", "adapter", "live", "ready"]
-    assert chat[:7] == ["chat", "0", "echo", "True", "True", "8 of 8", "echo-1"]
+    assert header[5:] == ["free slots", "slots", "engine version", "detail"]
+    assert chat[:8] == ["chat", "0", "echo", "True", "True", "8", "8", "echo-1"]
     assert other[:5] == ["down", "0", "openai-http", "False", "False"]
     assert command("check", "--config", "mixed.toml", "--pool", "chat").returncode == 0
 
@@ -234,6 +238,9 @@ def test_config_prints_the_policies_in_force_and_no_secret(command, tmp_path):
     assert policies["base_url"] == "https://a.example/v1"
     assert b"warning: hosts.toml: pools.chat.settings.api_key: a secret stands in the file itself" in plain.stderr
     assert KEY.encode() not in plain.stdout + plain.stderr + as_json.stdout + as_json.stderr
+    assert policies["api_key"] == "set"
+    path.write_text("[pools.chat]\nadapter = 'openai-http'\nsettings = { base_url = 'https://a.example/v1' }")
+    assert b'pools.chat.replicas.0.api_key = "none"\n' in command("config", "--config", "hosts.toml").stdout
 
 
 @pytest.mark.requirement("HST-13")
@@ -245,6 +252,12 @@ def test_help_has_examples_and_exit_codes(command, arguments):
     assert "130  interrupted by Ctrl-C" in text
     if "list" not in arguments:
         assert "adapter-host run --pool chat" in text
+
+
+def test_the_version_is_told(command):
+    """On one line."""
+    result = command("--version")
+    assert (result.returncode, result.stdout) == (0, f"adapter-host {version('worker-adapters')}\n".encode())
 
 
 @pytest.mark.requirement("HST-12")

@@ -148,7 +148,7 @@ async def test_the_sample_plugin_passes_the_conformance_suite(sample_site, site,
     factory = discover().plugins["echo"].plugin.factory
     prompt = "one two three four five six seven eight nine ten"
     passed = await check_worker_adapter(lambda: factory({}), lambda task_id: make_task(task_id, prompt=prompt))
-    assert len(passed) == 9
+    assert len(passed) == 10
     with pytest.raises(ValueError, match="slots"):
         factory({"slots": 0})
 

@@ -151,7 +151,7 @@ async def test_a_timeout_of_the_call_holds(caller: Caller, simulator: Simulator)
     simulator.script("stall=3")
     began = time.monotonic()
     options = CallOptions(timeout=0.2)
-    with pytest.raises(errors.Timeout):
+    with pytest.raises(errors.Timeout, match=r"^the call's timeout of 0\.2 s passed$"):
         await caller.call(lambda client: client.chat.completions.create(BODY, options=options))
     assert time.monotonic() - began < 1.0
 

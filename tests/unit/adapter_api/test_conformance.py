@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import adapter_api
 from adapter_api import TokenEvent, TokenStream, WorkerError, WorkerHealth, WorkerProps, token
 from adapter_api.testing import (
     CHECKS,
@@ -16,6 +21,10 @@ from adapter_api.testing import (
 )
 
 pytestmark = pytest.mark.requirement("ADP-08")
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = ROOT / "examples" / "sample_plugin"
+GUIDE = (ROOT / "docs" / "writing-an-adapter.md").read_text("utf-8")
 
 
 async def failures(make_adapter, *only: str, bound: float = 5.0) -> dict[str, str]:
@@ -86,7 +95,11 @@ async def test_reports_of_another_kind_are_found():
 @pytest.mark.parametrize(
     ("steps", "says"),
     [
-        ([answer()[0], token("a", 1)], "a good task ends in error"),
+        ([answer()[0], token("a", 1)], "a good task ends in error: INTERNAL (order_violation): scripted"),
+        (
+            [answer()[0], WorkerError("reset", "the cable was cut", streaming=True)],
+            "a good task ends in error: WORKER_RESET (reset): the cable was cut",
+        ),
         (answer(), "a good task gives no token"),
         ([*answer("a")[:2], TokenEvent("end", {"tokens_out": 1})], "end lacks decode_ms, finish_reason"),
         ([TokenEvent("started", {}), *answer("a")[1:]], "started lacks engine_version"),
@@ -113,6 +126,47 @@ async def test_an_adapter_that_takes_everything_is_found():
         "refuses an id in flight": "an id that is in flight is accepted again",
         "closes for good": "a task after aclose is accepted",
     }
+
+
+@pytest.mark.parametrize("steps", [[Gate()], [answer()[0], Gate()]])
+async def test_a_deadline_that_is_forgotten_is_found(steps, monkeypatch: pytest.MonkeyPatch):
+    """In `submit` and in the stream; the adapter that is slow on purpose is the one that is asked."""
+    monkeypatch.setattr("adapter_api.conformance._DEADLINE_SLACK", 0.01)
+    with pytest.raises(ConformanceFailure) as caught:
+        await check_worker_adapter(ScriptedAdapter, make_task, make_slow=lambda: ScriptedAdapter(steps))
+    says = "a task of 1 ms went on for 0.01 s after its deadline"
+    assert caught.value.failures == (("holds its deadline", says),)
+
+
+@pytest.mark.parametrize(
+    ("steps", "says"),
+    [
+        ([WorkerError("deadline", "late")], None),
+        ([answer()[0], WorkerError("deadline", "late", streaming=True)], None),
+        ([WorkerError("overloaded", "busy")], "a task of 1 ms ended in error: POOL_UNAVAILABLE (overloaded): busy"),
+        (answer("a", finish_reason="cancelled"), "a task of 1 ms ended in end, cancelled"),
+        ([TimeoutError("mine")], "raised TimeoutError: mine"),
+    ],
+)
+async def test_a_deadline_ends_a_task_in_its_own_error(steps, says: str | None):
+    """Before the stream or in it; nothing else will do."""
+    if says is None:
+        only = ("holds its deadline",)
+        assert await check_worker_adapter(lambda: ScriptedAdapter(steps), make_task, only=only) == only
+        return
+    seen = await failures(lambda: ScriptedAdapter(steps), "holds its deadline")
+    assert says in seen["holds its deadline"]
+
+
+async def test_a_slot_that_is_lost_at_the_deadline_is_found():
+    """The task is over, so its slot is free."""
+
+    class Leaking(ScriptedAdapter):
+        async def props(self):
+            return WorkerProps(slots_total=9, slots_free=9 - len(self.submitted))
+
+    seen = await failures(Leaking, "holds its deadline")
+    assert seen == {"holds its deadline": "9 slots were free before, 7 after the deadlines"}
 
 
 async def test_a_cancel_that_does_nothing_is_found():
@@ -180,3 +234,41 @@ async def test_the_scripted_adapter_refuses_beyond_its_slots():
     adapter.health_error = ValueError("no")
     with pytest.raises(ValueError, match="no"):
         await adapter.health()
+
+
+def shown(language: str) -> list[str]:
+    """The code of the guide."""
+    return re.findall(rf"```{language}\n(.*?)```", GUIDE, re.DOTALL)
+
+
+def test_the_guide_shows_the_sample_as_it_is():
+    """Who copies from the guide has the files that are tested."""
+    assert shown("toml") == [(SAMPLE / "pyproject.toml").read_text("utf-8")]
+    files = [(SAMPLE / "echo_adapter" / name).read_text("utf-8") for name in ("plugin.py", "adapter.py")]
+    assert shown("python")[:2] == files
+
+
+def test_the_guide_works_as_printed(monkeypatch: pytest.MonkeyPatch):
+    """Its adapter, its hook and its test, from nothing but the page."""
+    plugin, adapter, test = shown("python")
+    for name, code in (("", ""), (".adapter", adapter), (".plugin", plugin), (".test_echo", test)):
+        module = ModuleType(f"echo_adapter{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        exec(compile(code, f"docs/writing-an-adapter.md{name}", "exec"), vars(module))
+    sys.modules["echo_adapter.test_echo"].test_it_keeps_the_contract()
+    offered = sys.modules["echo_adapter.plugin"].worker_adapter_plugins()
+    task = make_task(prompt="Say it  again.", max_tokens=2)
+
+    async def answered() -> str:
+        return (await (await offered.factory({"slots": 1}).submit(task)).collect()).text
+
+    assert asyncio.run(answered()) == "Say it"
+
+
+def test_what_the_guide_says_to_write_can_be_written():
+    """Each line of its table is an expression that works with the names of the package."""
+    names = {name: getattr(adapter_api, name) for name in adapter_api.__all__} | {"reason": "reset", "message": "cut"}
+    lines = re.findall(r"^\| `(\w+\(.*\))` \|", GUIDE, re.MULTILINE)
+    assert len(lines) == 10
+    for line in lines:
+        eval(line, names)

@@ -22,6 +22,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
     slots: int = Field(default=1, ge=1)
     api_key: Secret | None = None
+    hosts: list[str] = []
 
 
 def catalogue(factory=None, *, name: str = "fake") -> Catalogue:
@@ -100,6 +101,28 @@ def test_everything_that_is_wrong_is_told_at_once():
     ]
     assert error.is_unknown_adapter is False
     assert problems(config(a={"adapter": "missing"})).is_unknown_adapter is True
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ({"enf": "CHAT_KEY"}, 'expected a text, { env = "NAME" } or { file = "PATH" }'),
+        (3, 'expected a text, { env = "NAME" } or { file = "PATH" }'),
+        ({"env": "CHAT_KEY", "file": "chat.key"}, "expected one of env and file, got both"),
+        ("", "a secret must not be empty"),
+    ],
+)
+def test_a_reference_that_is_none_says_what_is_accepted(reference: object, says: str):
+    """In the words of the file, not of the program."""
+    assert str(problems(config(a={"adapter": "fake", "settings": {"api_key": reference}}))).startswith(
+        f"pools.a.settings.api_key: {says}"
+    )
+
+
+def test_an_entry_of_a_list_is_named_by_its_place():
+    """Counted from 0, as everywhere."""
+    error = problems(config(a={"adapter": "fake", "settings": {"hosts": ["a", 3]}}))
+    assert str(error) == "pools.a.settings.hosts.1: Input should be a valid string"
 
 
 @pytest.mark.parametrize(

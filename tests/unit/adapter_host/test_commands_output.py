@@ -28,7 +28,17 @@ def test_reasoning_and_tool_calls_go_beside_the_answer(capsys):
     output.end("5 tokens")
     out, err = capsys.readouterr()
     assert out == "Well\n no\n"
-    assert err == "[reasoning] hm yes\n[tool_call look] {}\n5 tokens\n"
+    assert err == "[reasoning] hm yes\n[tool_call look] {}\n[refusal]\n5 tokens\n"
+
+
+def test_each_tool_call_has_a_header_of_its_own(capsys):
+    """Where its index changes; not where its text goes on."""
+    output = TextOutput()
+    calls = [(0, "look", "{"), (0, None, "}"), (1, "find", "{}"), (0, None, "!")]
+    for number, (index, name, text) in enumerate(calls):
+        output.batch([aside(text, number, "tool_call", tool_call={"index": index, "name": name})])
+    output.end("4 tokens")
+    assert capsys.readouterr().err == "[tool_call look] {}\n[tool_call find] {}\n[tool_call] !\n4 tokens\n"
 
 
 def test_an_answer_that_ends_its_line_gets_no_second_line_end(capsys):

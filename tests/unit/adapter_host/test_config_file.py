@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter_host import ConfigError, find_config, load_config
+from adapter_host import ConfigError, HostConfig, find_config, load_config
 from adapter_host.config_file import MAX_CONFIG_BYTES
 from http_util.secret import Secret
 
@@ -59,6 +59,34 @@ def test_a_whole_configuration(tmp_path):
 def test_an_empty_file_is_a_host_without_pools(tmp_path):
     """Everything has a default."""
     assert load_config(written(tmp_path, ""), {}).config.pools == {}
+
+
+def test_a_breaker_may_be_switched_on_and_off(tmp_path):
+    """True is the defaults, false is none."""
+    assert load_config(written(tmp_path, "[host]\nbreaker = true"), {}).config == HostConfig()
+    assert load_config(written(tmp_path, "[host]\nbreaker = false"), {}).config.host.breaker is False
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "[host]\nbreaker = 'x'",
+            "host.breaker: Input should be a valid dictionary or instance of BreakerSettings, or: Input should be Fals",
+        ),
+        (
+            "[host.breaker]\nfailure_threshold = 0",
+            "host.breaker.failure_threshold: Input should be greater than or equal to 1",
+        ),
+        ("[host.breaker]\nthreshold = 1", "host.breaker.threshold: unknown key; see the documentation for those that"),
+        ("[pools.\"a\\n\"]\nadapter = 'x'", "pools.a\\n: String should match pattern"),
+    ],
+)
+def test_one_mistake_is_one_line(tmp_path, text: str, line: str):
+    """Also where one of several shapes is accepted; keys are those of the file."""
+    found = problems(tmp_path, text).splitlines()
+    assert len(found) == 1
+    assert found[0].startswith(f"hosts.toml: {line}")
 
 
 @pytest.mark.requirement("HST-11")

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from adapter_api import InvalidTask, Outcome, Placement, TokenEvent, WorkerAdapter, WorkerError, correlation_id, token
-from adapter_api.testing import Gate, ScriptedAdapter, answer, check_worker_adapter, make_task
+from adapter_api.testing import CHECKS, Gate, ScriptedAdapter, answer, check_worker_adapter, make_task
 from adapter_host import AdapterHost
 from http_util.breaker import BreakerPolicy, State
 from http_util.testing import FakeClock
@@ -378,7 +378,7 @@ async def test_a_pool_passes_the_conformance_suite_also_two_hosts_deep():
         outer.bind("chat", "0", inner.pool("deep"))
         return outer.pool("chat")
 
-    assert len(await check_worker_adapter(make, make_task)) == 9
+    assert len(await check_worker_adapter(make, make_task)) == len(CHECKS)
     for owner in owners:
         await owner.aclose(grace=0.0)
 

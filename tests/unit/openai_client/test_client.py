@@ -175,6 +175,51 @@ async def test_an_upstream_that_stays_silent_ends_in_a_timeout(pair: PairMaker) 
     assert caught.value.category is errors.ErrorCategory.TIMEOUT
 
 
+@pytest.mark.requirement("CLI-11", "ERR-05")
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"timeout": 1}, "the call's timeout of 1 s passed"),
+        ({"timeout": 9.0, "deadline": Deadline(1.0)}, "the deadline passed"),
+        ({}, "the client's timeout of 1.5 s passed"),
+    ],
+)
+async def test_a_call_that_is_out_of_time_names_the_bound_that_was_given(
+    pair: PairMaker, options, sentence: str
+) -> None:
+    """And not a timer that nobody has set."""
+    made = pair(Answer(before_head=[Pause(1.6), Stall()]), timeout=1.5)
+    with pytest.raises(errors.Timeout, match=f"^{sentence}$") as caught:
+        await made.call(lambda client: client.models.list(options=CallOptions(**options)))
+    assert caught.value.reason == "deadline"
+
+
+@pytest.mark.requirement("CLI-11", "ERR-05")
+async def test_a_stream_that_does_not_begin_in_time_names_the_bound_that_was_given(pair: PairMaker) -> None:
+    """As any call."""
+    made = pair(Answer(before_head=[Pause(1.6), Stall()]))
+    options = CallOptions(timeout=1.5)
+    with pytest.raises(errors.Timeout, match=r"^the call's timeout of 1\.5 s passed$"):
+        await made.stream(lambda client: client.chat.completions.stream(BODY, options=options))
+
+
+@pytest.mark.requirement("CLI-11")
+async def test_a_timer_that_was_set_and_is_shorter_than_the_call_keeps_its_name(pair: PairMaker) -> None:
+    """There was time left."""
+    made = pair(Answer(before_head=[Pause(1.1), Stall()]), http={"first_byte_timeout": 1.0})
+    with pytest.raises(errors.Timeout, match="first_byte_timeout") as caught:
+        await made.call(lambda client: client.models.list(options=CallOptions(timeout=9.0)))
+    assert caught.value.reason == "first_byte_timeout"
+
+
+@pytest.mark.requirement("CLI-11", "RTY-05")
+async def test_a_call_is_repeated_by_a_policy_given_by_name(pair: PairMaker) -> None:
+    """As the client's own `retry` may be."""
+    made = pair(Answer.json(b"{}", status=503), Answer.json(b'{"data": []}'))
+    await made.call(lambda client: client.models.list(options=CallOptions(retry="billing_safe")))
+    assert len(made.requests) == 2
+
+
 @pytest.mark.requirement("CLI-11")
 @pytest.mark.parametrize(
     "options", [{"timeout": 2.0}, {"deadline": Deadline(2.0)}, {"timeout": 9.0, "deadline": Deadline(2.0)}]

@@ -131,7 +131,15 @@ def test_every_status_has_its_leaf(code: int, leaf: type, retryable: bool) -> No
         (404, api("no such model", param="model", code="model_not_found"), errors.NotFound),
         (403, api("Project does not have access to model", code="model_not_found"), errors.NotFound),
         (400, api("The model has been deprecated", code="model_deprecated"), errors.Deleted),
+        (
+            400,
+            api(
+                "/chat/completions: Invalid model name passed in model=nope.", kind="invalid_request_error", code="400"
+            ),
+            errors.NotFound,
+        ),
         (401, api("Incorrect API key provided", code="invalid_api_key"), errors.InvalidApiKey),
+        (400, api("No connected db.", kind="no_db_connection", code="400"), errors.InvalidApiKey),
         (401, api("Your key has expired", code="expired_api_key"), errors.ExpiredApiKey),
         (401, {"error": "Unauthorized"}, errors.InvalidApiKey),
         (401, api("Missing scopes: model.read", code="missing_scope"), errors.InsufficientPermissions),
@@ -161,6 +169,15 @@ def test_every_status_has_its_leaf(code: int, leaf: type, retryable: bool) -> No
 def test_the_body_refines_what_the_status_says(code: int, body, leaf: type) -> None:
     """Codes of the API and of compatible servers lead to the finer leaf; unknown codes keep the status' own."""
     assert type(from_failure(status(code, body))) is leaf
+
+
+@pytest.mark.requirement("ERR-07")
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "  \n\n\t", "\u2028"])
+def test_a_message_of_several_lines_becomes_one_line(line_break: str) -> None:
+    """A line break is a space there, in the answer to a call and in a stream, and no escape."""
+    said = api(f"first{line_break}second{line_break}", kind="t")
+    assert str(from_failure(status(400, said))).endswith("(t): first second")
+    assert str(from_stream_error(said)).endswith("(t): first second")
 
 
 @pytest.mark.requirement("ERR-01", "ERR-09")

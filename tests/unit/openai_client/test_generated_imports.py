@@ -63,3 +63,11 @@ def test_every_model_is_found_by_its_name_alone() -> None:
         assert getattr(types, name) is not None
     with pytest.raises(AttributeError, match="Nonsense"):
         _ = types.Nonsense
+
+
+def test_a_star_import_gives_every_model() -> None:
+    """Sessions at a prompt begin like that."""
+    names: dict[str, object] = {}
+    exec("from openai_client.types import *", names)
+    assert set(types.__all__) <= set(names)
+    assert {"CreateChatCompletionRequest", "CreateEmbeddingRequest", "Response", "Unknown"} <= set(names)

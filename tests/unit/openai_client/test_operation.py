@@ -73,6 +73,25 @@ def test_the_repr_of_an_operation_shows_neither_body_nor_headers() -> None:
 
 
 @pytest.mark.requirement("CLI-09")
+@pytest.mark.parametrize("body", [{"text": "secret"}, ["secret"], "secret"])
+def test_a_body_that_is_no_model_is_refused_with_what_would_be_accepted(body: Any) -> None:
+    """A dict is what newcomers try first; the message shows the way, and nothing of the body."""
+    with pytest.raises(TypeError, match=r"body of op must be a model of openai_client.types or bytes") as caught:
+        post(body)
+    assert type(body).__name__ in str(caught.value)
+    assert "client.request(" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_number_that_json_lacks_is_null_in_the_body_with_and_without_extra_fields() -> None:
+    """What is added to a body does not change how the rest is written."""
+    body = Body(text="a", weight=float("nan"))
+    plain, extended = post(body), post(body, options=CallOptions(extra_body={"k": 1}))
+    assert json.loads(plain.body_bytes() or b"") == {"type": "body", "text": "a", "weight": None}
+    assert extended.body_bytes() == b'{"type":"body","text":"a","weight":null,"k":1}'
+
+
+@pytest.mark.requirement("CLI-09")
 def test_the_body_is_the_same_bytes_each_time() -> None:
     """Fields in the schema's order, then what the operation decides, then what the caller adds."""
     options = CallOptions(extra_body={"top_k": 5, "a": [1]})

@@ -257,9 +257,20 @@ async def test_the_clients_timeout_does_not_end_a_running_stream(pair: PairMaker
     chunks, _ = await made.stream(chat)
     assert text_of(chunks) == "abcd"
     made, chunks = pair(Answer.events(*steps, chat_chunk(finish="stop")), timeout=30.0), []
-    with pytest.raises(errors.Timeout):
+    with pytest.raises(errors.Timeout, match=r"^the call's timeout of 50 s passed$"):
         await made.collect(lambda client: chat(client, timeout=50.0), chunks)
     assert text_of(chunks) == "abc"
+
+
+@pytest.mark.requirement("CLI-11", "ERR-05")
+async def test_a_stream_that_falls_silent_until_its_time_is_over_names_the_bound_that_was_given(
+    pair: PairMaker,
+) -> None:
+    """Blocking code learns of it from its socket, which knows another timer; what the upstream has done is kept."""
+    made, chunks = pair(Answer.events(chat_chunk("a"), Pause(2.5), Stall(), done=False)), []
+    with pytest.raises(errors.Timeout, match=r"^the call's timeout of 2 s passed$") as caught:
+        await made.collect(lambda client: chat(client, timeout=2.0), chunks)
+    assert (caught.value.reason, text_of(chunks)) == ("deadline", "a")
 
 
 @pytest.mark.requirement("CLI-10")

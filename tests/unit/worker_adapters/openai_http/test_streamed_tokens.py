@@ -171,7 +171,7 @@ async def test_a_stream_that_fails_after_started_ends_in_one_error(
     [
         ((), "truncated"),
         ((b"[DONE]",), "truncated"),
-        ((b"",), "decode"),
+        ((b"",), "truncated"),
         ((httpx.ReadError("reset"),), "reset"),
         ((b"not json",), "decode"),
         ((b'{"error": "text"}',), "server_error"),
