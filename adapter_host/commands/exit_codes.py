@@ -34,7 +34,7 @@ MEANINGS: Final = {
     USAGE: "the command line, the input or the configuration is wrong",
     UNKNOWN: "there is no such pool or adapter",
     INTERRUPTED: "interrupted by Ctrl-C; the upstream was told to stop",
-    BROKEN_PIPE: "nobody reads standard output any more",
+    BROKEN_PIPE: "standard output is closed, full, or read by nobody any more",
     TERMINATED: "ended by SIGTERM; the upstream was told to stop",
 }
 """What each exit code means."""
@@ -82,6 +82,10 @@ def named(error: ConfigError, path: Path | None) -> ConfigError:
 
 def guarded(work: Callable[[], int]) -> int:
     """What *work* returns, or the exit code of the expected failure that it ends in."""
+    # Python leaves the stream out when the shell closed it; an answer that nobody can read is not asked for.
+    if sys.stdout is None:
+        say("standard output is closed")
+        return BROKEN_PIPE
     try:
         code = work()
         sys.stdout.flush()
@@ -96,7 +100,9 @@ def guarded(work: Callable[[], int]) -> int:
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as exc:
+        if not isinstance(exc, BrokenPipeError):
+            say(f"standard output cannot be written: {exc.strerror or type(exc).__name__}")
         # The interpreter flushes standard output once more on its way out; let it flush into nothing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE

@@ -158,6 +158,26 @@ def test_a_reader_that_leaves_is_no_crash(sample_site, tmp_path):
     assert (process.returncode, errors) == (141, b"")
 
 
+@pytest.mark.requirement("HST-16")
+@pytest.mark.parametrize(
+    ("where", "said"), [(">&-", b"standard output is closed"), ("> /dev/full", b"standard output cannot be written")]
+)
+def test_an_output_that_takes_nothing_is_one_line(sample_site, tmp_path, where, said):
+    """Closed by the shell, or full: exit code 141, and no traceback."""
+    command = f'exec "$0" -c "from adapter_host.cli import main; main()" run --adapter echo hello {where}'
+    ran = subprocess.run(
+        ["sh", "-c", command, sys.executable],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(sample_site)},
+        capture_output=True,
+        timeout=30,
+        check=False,
+    )
+    assert ran.returncode == 141
+    assert ran.stderr.count(b"\n") == 1
+    assert said in ran.stderr
+
+
 @pytest.mark.requirement("HST-14")
 def test_on_a_terminal_tokens_come_one_by_one_and_control_characters_are_shown(sample_site, tmp_path):
     """The first word is there long before the last; an escape sequence does not reach the terminal."""
