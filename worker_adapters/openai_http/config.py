@@ -17,7 +17,7 @@ from http_util.retry import RetryPolicy, named_policy
 from http_util.secret import Secret
 from worker_adapters.openai_http.dialects import DIALECTS, Api, Dialect
 
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 Printable = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
@@ -84,9 +84,11 @@ class OpenAIHttpConfig(BaseModel):
     ready_without_listing: bool = Field(
         default=True, description="Whether an upstream that has no such path (404, 405, 501) counts as ready."
     )
-    max_slots: int = Field(64, ge=1, le=65_536, description="Tasks that may run at once; one more is refused.")
-    max_event_bytes: int = Field(1024 * 1024, ge=1024, description="Largest event of a stream in bytes.")
-    max_request_bytes: int = Field(64 * 1024 * 1024, ge=1024, description="Largest request body in bytes.")
+    max_slots: int = Field(
+        64, strict=True, ge=1, le=65_536, description="Tasks that may run at once; one more is refused."
+    )
+    max_event_bytes: int = Field(1024 * 1024, strict=True, ge=1024, description="Largest event of a stream in bytes.")
+    max_request_bytes: int = Field(64 * 1024 * 1024, strict=True, ge=1024, description="Largest request body in bytes.")
     engine_label: Printable = Field("openai", description="Value of the field engine in records.")
     engine_version: Printable | None = Field(
         None, description="The version that is expected. Another one fails strict tasks and warns of the others."

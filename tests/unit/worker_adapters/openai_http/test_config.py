@@ -197,3 +197,17 @@ def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (config.api_key, config.proxy, config.base_url) == (None, None, URL)
     adapter = OpenAIHttpAdapter(config)
     assert adapter._client._trust_env is False
+
+
+@pytest.mark.requirement("ADP-14")
+@pytest.mark.parametrize(
+    "field", ["connect_timeout", "idle_timeout", "content_timeout", "max_slots", "max_event_bytes"]
+)
+@pytest.mark.parametrize("value", [True, "5", None])
+def test_a_number_is_a_number(field: str, value: object) -> None:
+    """True, a text and nothing are no number of seconds, slots or bytes; the error names the field."""
+    if field == "content_timeout" and value is None:
+        assert OpenAIHttpConfig(base_url="http://127.0.0.1/v1", content_timeout=None).content_timeout is None
+        return
+    with pytest.raises(ValueError, match=field):
+        OpenAIHttpConfig.model_validate({"base_url": "http://127.0.0.1/v1", field: value})
