@@ -40,7 +40,7 @@ class CallReport:
         """The first valid chunk is there."""
         self._record("started", status, None)
 
-    def ended(self, *, status: int | None, reason: str | None, bytes_received: int) -> None:
+    def ended(self, *, status: int | None, reason: str | None, bytes_received: int, surplus: int = 0) -> None:
         """
         The call is over.
 
@@ -48,6 +48,7 @@ class CallReport:
             status: The upstream's status, if there was one.
             reason: Of the failure or the cancellation; None for a good end.
             bytes_received: Of the stream.
+            surplus: Increments that came after the finish reason, and were not given out; measured when there are any.
         """
         kind = None if reason is None else SERVICE_KINDS[reason].value
         self._record("ended", status, kind)
@@ -57,6 +58,7 @@ class CallReport:
             ("request_latency_ms", (self._clock.monotonic() - self.began) * 1000),
             ("bytes_sent", self._bytes_sent),
             ("bytes_received", bytes_received),
+            *([("surplus_increments", surplus)] if surplus else ()),
         ):
             # a hook is foreign code; there is nowhere to tell of its failure but itself
             with suppress(Exception):

@@ -48,7 +48,8 @@ class ServiceHooks(Protocol):
         Take a measurement.
 
         Args:
-            name: request_count, request_latency_ms, bytes_sent or bytes_received.
+            name: request_count, request_latency_ms, bytes_sent or bytes_received; surplus_increments when an upstream
+                went on after its finish reason.
             value: In the unit that the name says.
             labels: status, and error_class where there is a failure.
 

@@ -319,6 +319,11 @@ class StreamedTokens:
         reason = terminal.data.get("reason")
         if terminal.data.get("evidence") == "cancelled":
             reason = "cancelled"
-        self._report.ended(status=self._stream.head.status, reason=reason, bytes_received=self._stream.byte_count)
+        self._report.ended(
+            status=self._stream.head.status,
+            reason=reason,
+            bytes_received=self._stream.byte_count,
+            surplus=self._reader.surplus,
+        )
         if self._on_closed is not None:
             self._on_closed(terminal)

@@ -11,9 +11,10 @@ import pytest
 
 from adapter_api import Outcome, TaskCancelled, WorkerError
 from http_util.testing import Answer, Pause, Stall
+from worker_adapters.openai_http.service_hooks import SilentHooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def chunk(text: str | None = None, finish: str | None = None, **extra: Any) -> bytes:
@@ -69,13 +70,20 @@ async def test_without_usage_the_tokens_are_counted_and_said_to_be(
     assert (none["tokens_out"], none["usage"]["completion_tokens"], none["usage"]["source"]) == (0, None, "none")
 
 
-@pytest.mark.requirement("ADP-20", "OC-ADAPT-OAI-6011")
+@pytest.mark.requirement("ADP-20", "OC-ADAPT-OAI-6011", "SVC-19")
 async def test_content_after_the_finish_reason_is_never_emitted(
     rig: Callable[..., Any], task: Callable[..., Any]
 ) -> None:
-    """A usage chunk that comes later still lands in the end."""
-    adapter, _, _ = rig(Answer.events(chunk("a", "stop"), chunk("late"), USAGE, chunk("later")))
+    """It is counted, and a usage chunk that comes later still lands in the end."""
+    measured: dict[str, float] = {}
+
+    class Hooks(SilentHooks):
+        def measure(self, name: str, value: float, labels: Mapping[str, str]) -> None:
+            measured[name] = value
+
+    adapter, _, _ = rig(Answer.events(chunk("a", "stop"), chunk("late"), USAGE, chunk("later")), hooks=Hooks())
     events = await all_of(adapter, task())
+    assert measured["surplus_increments"] == 2
     assert shape(events) == ["started", "a", "end"]
     assert events[-1].data["usage"]["source"] == "upstream"
 
