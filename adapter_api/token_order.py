@@ -64,7 +64,7 @@ class OrderGuard:
         adapter_api.token_order.OrderViolation: openai-http: expected token 1, got token 2
     """
 
-    __slots__ = ("_next_index", "_origin", "_state")
+    __slots__ = ("_next_index", "_origin", "_row", "state")
 
     def __init__(self, origin: str) -> None:
         """
@@ -73,26 +73,25 @@ class OrderGuard:
         Args:
             origin: Who makes the stream; named in the violation.
         """
+        self.state = OrderState.NEW
+        """Where the stream stands. For reading: `check` moves it."""
         self._origin = origin
-        self._state = OrderState.NEW
+        # looked up when the state changes only: the hash of an Enum costs more than a check
+        self._row = TRANSITIONS[OrderState.NEW]
         self._next_index = 0
 
     @classmethod
     def ended(cls, origin: str, *, tokens: int) -> OrderGuard:
         """A guard that lets nothing more pass, for a stream that was ended from outside after *tokens* tokens."""
         guard = cls(origin)
-        guard._state = OrderState.ENDED
+        guard.state = OrderState.ENDED
+        guard._row = TRANSITIONS[OrderState.ENDED]
         guard._next_index = tokens
         return guard
 
     def __repr__(self) -> str:
         """The state and the next index."""
-        return f"OrderGuard({self._origin!r}, {self._state.value}, next_index={self._next_index})"
-
-    @property
-    def state(self) -> OrderState:
-        """Where the stream stands."""
-        return self._state
+        return f"OrderGuard({self._origin!r}, {self.state.value}, next_index={self._next_index})"
 
     @property
     def tokens(self) -> int:
@@ -106,20 +105,18 @@ class OrderGuard:
         Raises:
             OrderViolation: An event may not come here. The guard is then of no further use.
         """
-        state = self._state
-        # Looked up when the state changes only: the hash of an Enum costs more than the rest of this loop.
-        row = TRANSITIONS[state]
+        state, row = self.state, self._row
         next_index = self._next_index
         for event in events:
-            after = row.get(event.kind)
-            if after is None:
-                raise OrderViolation(f"{self._origin}: {event.kind} is out of order in a stream that is {state.value}")
+            kind = event.kind
+            after = row.get(kind)
             if after is not state:
-                state = after
-                row = TRANSITIONS[state]
-            if event.kind == "token":
+                if after is None:
+                    raise OrderViolation(f"{self._origin}: {kind} is out of order in a stream that is {state.value}")
+                state, row = after, TRANSITIONS[after]
+            if kind == "token":
                 if event.data.get("i") != next_index:
                     raise OrderViolation(f"{self._origin}: expected token {next_index}, got token {event.index}")
                 next_index += 1
-        self._state = state
+        self.state, self._row = state, row
         self._next_index = next_index

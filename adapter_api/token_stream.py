@@ -10,17 +10,16 @@ Spec: ADP-02, ADP-20, ADP-30, ADP-31, OC-CTRL-2028, OC-CTRL-2029
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from adapter_api.errors import TaskCancelled, WorkerError
 from adapter_api.token_event import TokenEvent
 from adapter_api.token_order import OrderGuard, OrderState, OrderViolation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 
@@ -79,6 +78,7 @@ class TokenStream:
     __slots__ = (
         "__weakref__",  # who cancels by id finds a stream that still holds tokens, and does not keep it alive
         "_closed",
+        "_end",
         "_guard",
         "_origin",
         "_reading",
@@ -103,7 +103,9 @@ class TokenStream:
         self._source = source
         self._origin = origin
         self._guard = OrderGuard(origin)
-        self._ready: deque[TokenEvent] = deque()
+        # what the last read brought and nobody has fetched yet, and the terminal event if that is among it
+        self._ready: Iterator[TokenEvent] = iter(())
+        self._end: TokenEvent | None = None
         self._terminal: TokenEvent | None = None
         self._reading = False
         self._stopping = False
@@ -130,12 +132,16 @@ class TokenStream:
 
     async def __anext__(self) -> TokenEvent:
         """The next event; stops after the terminal one."""
-        if not self._ready:
-            await self._refill()
-        event = self._ready.popleft()
-        if event.kind in ("end", "error"):
-            self._terminal = event
-        return event
+        while True:
+            # a loop that ends with its first event: the cheapest way to take one from an iterator
+            for event in self._ready:
+                if event is self._end:
+                    self._terminal = event
+                return event
+            events = await self._read()
+            # `_put`, without the call
+            self._ready = iter(events)
+            self._end = events[-1] if self._guard.state is _ENDED else None
 
     async def next_batch(self) -> list[TokenEvent]:
         """
@@ -143,15 +149,15 @@ class TokenStream:
 
         For those who pass a stream on: one call per network read instead of one per token.
         """
-        if not self._ready:
+        batch = list(self._ready)
+        if not batch:
             try:
-                await self._refill()
+                self._put(await self._read())
             except StopAsyncIteration:
                 return []
-        batch = list(self._ready)
-        self._ready.clear()
-        if batch[-1].is_terminal:
-            self._terminal = batch[-1]
+            batch = list(self._ready)
+        if batch[-1] is self._end:
+            self._terminal = self._end
         return batch
 
     async def cancel(self) -> None:
@@ -173,9 +179,7 @@ class TokenStream:
         For an adapter that cancels by the task's id: it owns the source, and the consumer holds this stream.
         """
         self._stopping = True
-        waiting = list(self._ready)
-        self._ready.clear()
-        self._ready.extend(_without_tokens(waiting))
+        self._put(_without_tokens(list(self._ready)))
 
     async def aclose(self) -> None:
         """
@@ -185,7 +189,7 @@ class TokenStream:
         """
         self._stopping = True
         self._closed = True
-        self._ready.clear()
+        self._put([])
         await self._source.aclose()
 
     async def __aenter__(self) -> Self:
@@ -240,37 +244,42 @@ class TokenStream:
         if self._terminal is not None and self._terminal.kind == "error":
             raise WorkerError.from_payload(self._terminal.data)
 
-    async def _refill(self) -> None:
-        """Wait until an event is ready; raise `StopAsyncIteration` when there is none to come."""
-        while not self._ready:
-            if self._closed or self._guard.state is OrderState.ENDED:
-                raise StopAsyncIteration
+    def _put(self, events: list[TokenEvent]) -> None:
+        """Let *events* be fetched, in place of what was there."""
+        self._ready = iter(events)
+        self._end = events[-1] if self._guard.state is _ENDED and events else None
+
+    async def _read(self) -> list[TokenEvent]:
+        """
+        Wait for the next events, at least one; whatever the source does wrong becomes the one `error` event.
+
+        Raises:
+            StopAsyncIteration: There is none to come.
+        """
+        while not (self._closed or self._guard.state is _ENDED):
             if self._reading:
                 raise RuntimeError(f"{self!r} has one consumer, and a read of it is under way")
             self._reading = True
             try:
-                events = await self._next_checked()
+                events = await self._source.next_events()
+                if not events:
+                    raise OrderViolation(f"{self._origin}: the stream stopped without end or error")
+                self._guard.check(events)
+            except OrderViolation as violation:
+                events = await self._fail(WorkerError("order_violation", str(violation), streaming=True))
+            except WorkerError as error:
+                events = await self._fail(error)
+            # A source is foreign code; its text may hold secrets, so none of it is shown.
+            except Exception:  # noqa: BLE001
+                failure = WorkerError("internal", f"{self._origin} failed inside a stream", streaming=True)
+                events = await self._fail(failure)
             finally:
                 self._reading = False
-            if self._closed:
-                raise StopAsyncIteration
-            self._ready.extend(_without_tokens(events) if self._stopping else events)
-
-    async def _next_checked(self) -> list[TokenEvent]:
-        """Read one batch; whatever the source does wrong becomes the one `error` event."""
-        try:
-            events = await self._source.next_events()
-            if not events:
-                raise OrderViolation(f"{self._origin}: the stream stopped without end or error")
-            self._guard.check(events)
-        except OrderViolation as violation:
-            return await self._fail(WorkerError("order_violation", str(violation), streaming=True))
-        except WorkerError as error:
-            return await self._fail(error)
-        # A source is foreign code; its text may hold secrets, so none of it is shown.
-        except Exception:  # noqa: BLE001
-            return await self._fail(WorkerError("internal", f"{self._origin} failed inside a stream", streaming=True))
-        return events
+            if self._stopping:
+                events = [] if self._closed else _without_tokens(events)
+            if events:
+                return events
+        raise StopAsyncIteration
 
     async def _fail(self, error: WorkerError) -> list[TokenEvent]:
         """Close a source that broke the contract; one `error` is all that follows."""
@@ -279,6 +288,10 @@ class TokenStream:
         with suppress(Exception):
             await self._source.aclose()
         return [TokenEvent("error", error.payload())]
+
+
+# a name of its own: this is asked with every read
+_ENDED: Final = OrderState.ENDED
 
 
 def _without_tokens(events: list[TokenEvent]) -> list[TokenEvent]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from http_util.attempt_ledger import AttemptLedger
     from http_util.call import HttpCall, HttpReply, ReplyHead, Timeouts
     from http_util.classify import classify_status, reason_for_status
-    from http_util.client import build_async_client, build_client
+    from http_util.client import build_async_client, build_async_transport, build_client, build_transport
     from http_util.clock import Clock, SyncClock, SystemClock, SystemSyncClock
     from http_util.config import HttpConfig
     from http_util.deadline import Deadline
@@ -55,7 +55,7 @@ _ROOMS = {
     "attempt_ledger": ("AttemptLedger",),
     "call": ("HttpCall", "HttpReply", "ReplyHead", "Timeouts"),
     "classify": ("classify_status", "reason_for_status"),
-    "client": ("build_async_client", "build_client"),
+    "client": ("build_async_client", "build_async_transport", "build_client", "build_transport"),
     "clock": ("Clock", "SyncClock", "SystemClock", "SystemSyncClock"),
     "config": ("HttpConfig",),
     "deadline": ("Deadline",),
@@ -130,7 +130,9 @@ __all__ = [
     "Watch",
     "bearer_headers",
     "build_async_client",
+    "build_async_transport",
     "build_client",
+    "build_transport",
     "classify_status",
     "named_policy",
     "reason_for_status",

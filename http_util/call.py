@@ -7,6 +7,7 @@ Spec: HTU-1001, HTU-03, HTU-14
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -68,27 +69,36 @@ class HttpCall:
     @property
     def endpoint(self) -> str:
         """`scheme://host:port`, as the attempt ledger names it."""
-        parts = urlsplit(self.url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        return _endpoint(self.url)
 
 
-def check_headers(headers: Mapping[str, str]) -> None:
+# a URL is called again and again; the bound is for a client that puts ids into its paths
+@lru_cache(maxsize=256)
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def encoded_headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """
-    Let headers pass that can be sent by either protocol, whatever the engine would make of them.
+    Return headers as they go out, if either protocol can send them, whatever the engine would make of them.
 
     Raises:
         PolicyFailure: A name or a value is not printable ASCII; the text names the header and shows no value.
 
     Spec: HTU-17
     """
+    encoded = []
     for name, value in headers.items():
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not name.isascii():
             raise PolicyFailure(
-                f"header {name!r}: a value must be printable ASCII (value not shown)",
+                f"header {name!r}: a name and a value must be printable ASCII (value not shown)",
                 reason="configuration",
                 outcome=Outcome.NOT_SENT,
             )
+        encoded.append((name.encode("ascii"), value.encode("ascii")))
+    return encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,28 @@ def lower_headers(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> dic
     return lowered
 
 
+def received_headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """
+    Return an answer's headers as text, with lower-case names; of a repeated header the first value counts.
+
+    Values are ASCII by the standard, UTF-8 from some servers, and Latin-1 when they are neither.
+    """
+    headers: dict[str, str] = {}
+    for name, value in raw:
+        key = name.lower().decode("latin-1")
+        if key not in headers:
+            headers[key] = value.decode() if value.isascii() else _text(value)
+    return headers
+
+
+def _text(value: bytes) -> str:
+    """Return a header's value, whichever of the two encodings it has."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def retry_after_seconds(headers: Mapping[str, str], now_epoch: float) -> float | None:
     """
     Return how long the upstream asks to wait, in seconds and not negative, or None.
@@ -176,8 +198,10 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 def upstream_request_id(headers: Mapping[str, str]) -> str | None:
     """Return the id that the upstream gave to the request, from the first header that has one."""
-    told = next((headers[name] for name in _REQUEST_ID_HEADERS if headers.get(name)), None)
-    return None if told is None else safe_message(told, limit=_LONGEST_ID)
+    for name in _REQUEST_ID_HEADERS:
+        if told := headers.get(name):
+            return safe_message(told, limit=_LONGEST_ID)
+    return None
 
 
 def _phrase(status: int) -> str:

@@ -10,9 +10,9 @@ Spec: HTU-1001, HTU-12, HTU-EXP-1101, HTU-EXP-1105, HTU-PERF-1301, HTU-SEC-1401,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -26,7 +26,42 @@ if TYPE_CHECKING:
     import ssl
 
     from http_util.config import HttpConfig
-    from http_util.egress import EgressPolicy
+
+
+def build_async_transport(
+    config: HttpConfig, *, transport: httpx.AsyncBaseTransport | None = None
+) -> httpx.AsyncBaseTransport:
+    """
+    Return a transport for asyncio, which the caller closes with ``aclose()``.
+
+    It is what `build_async_client` stands on, for those who have no use for the rest of a client.
+
+    Args:
+        config: The settings.
+        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
+
+    Raises:
+        ValueError: ``ca_file`` cannot be used.
+    """
+    quiet_third_party_logs()
+    rules = RequestRules(config)
+    return AsyncGuard(transport or async_transport(config, _ssl_context(config)), rules)
+
+
+def build_transport(config: HttpConfig, *, transport: httpx.BaseTransport | None = None) -> httpx.BaseTransport:
+    """
+    Return a transport for threads, which the caller closes with ``close()``; otherwise as `build_async_transport`.
+
+    Args:
+        config: The settings.
+        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
+
+    Raises:
+        ValueError: ``ca_file`` cannot be used.
+    """
+    quiet_third_party_logs()
+    rules = RequestRules(config)
+    return Guard(transport or sync_transport(config, _ssl_context(config)), rules)
 
 
 def build_async_client(config: HttpConfig, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -40,17 +75,7 @@ def build_async_client(config: HttpConfig, *, transport: httpx.AsyncBaseTranspor
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
-    quiet_third_party_logs()
-    rules = RequestRules.of(config)
-    if transport is not None:
-        return httpx.AsyncClient(transport=AsyncGuard(transport, rules), **_client_settings(config))
-    context = _ssl_context(config)
-    through = AsyncGuard(async_transport(config, context), rules)
-    mounts: dict[str, httpx.AsyncBaseTransport] = {}
-    if config.no_proxy:
-        direct = AsyncGuard(async_transport(config, context, direct=True), rules)
-        mounts = dict.fromkeys(_patterns(config.no_proxy), direct)
-    return httpx.AsyncClient(transport=through, mounts=mounts, **_client_settings(config))
+    return httpx.AsyncClient(transport=build_async_transport(config, transport=transport), **_client_settings(config))
 
 
 def build_client(config: HttpConfig, *, transport: httpx.BaseTransport | None = None) -> httpx.Client:
@@ -64,23 +89,16 @@ def build_client(config: HttpConfig, *, transport: httpx.BaseTransport | None = 
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
-    quiet_third_party_logs()
-    rules = RequestRules.of(config)
-    if transport is not None:
-        return httpx.Client(transport=Guard(transport, rules), **_client_settings(config))
-    context = _ssl_context(config)
-    through = Guard(sync_transport(config, context), rules)
-    mounts: dict[str, httpx.BaseTransport] = {}
-    if config.no_proxy:
-        direct = Guard(sync_transport(config, context, direct=True), rules)
-        mounts = dict.fromkeys(_patterns(config.no_proxy), direct)
-    return httpx.Client(transport=through, mounts=mounts, **_client_settings(config))
+    return httpx.Client(transport=build_transport(config, transport=transport), **_client_settings(config))
 
 
 def _ssl_context(config: HttpConfig) -> ssl.SSLContext:
     """Return the TLS settings of *config*."""
     return build_ssl_context(
         ca_file=config.ca_file,
+        client_cert_file=config.client_cert_file,
+        client_key_file=config.client_key_file,
+        client_key_password=config.client_key_password,
         http2=config.http2,
         insecure_skip_verify_for_tests_only=config.insecure_skip_verify_for_tests_only,
     )
@@ -89,7 +107,7 @@ def _ssl_context(config: HttpConfig) -> ssl.SSLContext:
 def _client_settings(config: HttpConfig) -> dict[str, Any]:
     """Return what both colours have in common."""
     return {
-        "headers": {"accept-encoding": "identity", "user-agent": config.user_agent},
+        "headers": _default_headers(config),
         "cookies": _NoCookies(),
         "timeout": httpx.Timeout(
             connect=config.connect_timeout,
@@ -102,9 +120,9 @@ def _client_settings(config: HttpConfig) -> dict[str, Any]:
     }
 
 
-def _patterns(hosts: tuple[str, ...]) -> list[str]:
-    """Return httpx's mount patterns for hosts that are called directly."""
-    return [f"all://{f'[{host}]' if ':' in host else host}" for host in hosts]
+def _default_headers(config: HttpConfig) -> dict[str, str]:
+    """Return what every request says, unless it says otherwise itself."""
+    return {"accept": "*/*", "accept-encoding": "identity", "user-agent": config.user_agent}
 
 
 class _NoCookies(CookieJar):
@@ -117,25 +135,23 @@ class _NoCookies(CookieJar):
         """Drop the cookie."""
 
 
-@dataclass(frozen=True, slots=True)
 class RequestRules:
     """What every request must keep to before it leaves; pure."""
 
-    egress: EgressPolicy
-    """Where requests may go."""
-    max_body_bytes: int
-    """Largest body in bytes."""
-    max_header_bytes: int
-    """Largest headers in bytes, separators included."""
+    __slots__ = ("_check_host", "_max_body_bytes", "_max_header_bytes", "headers")
 
-    @classmethod
-    def of(cls, config: HttpConfig) -> Self:
-        """Return the rules of *config*."""
-        return cls(config.egress_policy, config.max_body_bytes, config.max_header_bytes)
+    def __init__(self, config: HttpConfig) -> None:
+        """Take the rules of *config*."""
+        self.headers = {name.encode(): value.encode() for name, value in _default_headers(config).items()}
+        """What every request says that does not say otherwise itself; names in lower case."""
+        # a host that may be called may be called again; one that may not is looked at each time
+        self._check_host = lru_cache(maxsize=_MOST_HOSTS)(config.egress_policy.check)
+        self._max_body_bytes = config.max_body_bytes
+        self._max_header_bytes = config.max_header_bytes
 
-    def check(self, request: httpx.Request) -> None:
+    def apply(self, request: httpx.Request) -> None:
         """
-        Let *request* pass or refuse it.
+        Let *request* pass, with the headers that it lacks, or refuse it.
 
         A body of unknown length passes: whoever streams one bounds it.
 
@@ -144,14 +160,23 @@ class RequestRules:
 
         Spec: SEC-11, HTU-17
         """
-        self.egress.check(request.url.scheme, request.url.host, request.url.port)
-        headers = sum(len(name) + len(value) + _SEPARATORS for name, value in request.headers.raw)
-        if headers > self.max_header_bytes:
-            raise _too_large("headers", headers, "max_header_bytes", self.max_header_bytes)
-        body = int(request.headers.get("content-length", 0))
-        if body > self.max_body_bytes:
-            raise _too_large("body", body, "max_body_bytes", self.max_body_bytes)
+        url, fields = request.url, request.headers.raw
+        self._check_host(url.scheme, url.host, url.port)
+        given = {name.lower(): value for name, value in fields}
+        missing = [pair for pair in self.headers.items() if pair[0] not in given]
+        if missing:
+            fields += missing
+            request.headers = httpx.Headers(fields)
+        size = sum([len(name) + len(value) + _SEPARATORS for name, value in fields])
+        if size > self._max_header_bytes:
+            raise _too_large("headers", size, "max_header_bytes", self._max_header_bytes)
+        body = int(given.get(b"content-length", 0))
+        if body > self._max_body_bytes:
+            raise _too_large("body", body, "max_body_bytes", self._max_body_bytes)
 
+
+# as many as any program calls in turn
+_MOST_HOSTS: Final = 64
 
 # colon, space, CR and LF of a header line
 _SEPARATORS: Final = 4
@@ -168,13 +193,15 @@ def _too_large(what: str, size: int, limit: str, most: int) -> PolicyFailure:
 
 class AsyncGuard(httpx.AsyncBaseTransport):
     """
-    A transport that checks every request before it hands it on.
+    A transport that checks and completes every request before it hands it on.
 
     Spec: SEC-11, HTU-17
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, rules: RequestRules) -> None:
         """Stand in front of *transport*, which is closed together with the guard."""
+        self.headers = tuple(rules.headers.items())
+        """What the guard adds to a request that lacks it. Who writes it at once saves making the headers anew."""
         self._transport = transport
         self._rules = rules
 
@@ -185,7 +212,7 @@ class AsyncGuard(httpx.AsyncBaseTransport):
         Raises:
             PolicyFailure: The request breaks a rule; nothing was resolved.
         """
-        self._rules.check(request)
+        self._rules.apply(request)
         return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -195,13 +222,15 @@ class AsyncGuard(httpx.AsyncBaseTransport):
 
 class Guard(httpx.BaseTransport):
     """
-    A transport that checks every request before it hands it on.
+    A transport that checks and completes every request before it hands it on.
 
     Spec: SEC-11, HTU-17
     """
 
     def __init__(self, transport: httpx.BaseTransport, rules: RequestRules) -> None:
         """Stand in front of *transport*, which is closed together with the guard."""
+        self.headers = tuple(rules.headers.items())
+        """What the guard adds to a request that lacks it. Who writes it at once saves making the headers anew."""
         self._transport = transport
         self._rules = rules
 
@@ -212,9 +241,33 @@ class Guard(httpx.BaseTransport):
         Raises:
             PolicyFailure: The request breaks a rule; nothing was resolved.
         """
-        self._rules.check(request)
+        self._rules.apply(request)
         return self._transport.handle_request(request)
 
     def close(self) -> None:
         """Close what is behind the guard."""
         self._transport.close()
+
+
+class AsyncClientTransport(httpx.AsyncBaseTransport):
+    """A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        """Send through *client*."""
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; redirects are not followed."""
+        return await self._client.send(request, stream=True, follow_redirects=False)
+
+
+class ClientTransport(httpx.BaseTransport):
+    """A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        """Send through *client*."""
+        self._client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request; redirects are not followed."""
+        return self._client.send(request, stream=True, follow_redirects=False)

@@ -7,18 +7,21 @@ Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from http_util.egress import EgressPolicy
 from http_util.secret import Secret
-from http_util.urls import check_url, normal_host, origin_of
+from http_util.urls import check_url, normal_host, normal_pattern, origin_of, parse_networks, proxy_origin
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A duration in seconds, above zero and at most a day."""
 
 _MIB = 1024 * 1024
+
+# RFC 1929: a length of one byte stands before each
+_LONGEST_SOCKS_CREDENTIAL = 255
 
 
 class HttpConfig(BaseModel):
@@ -34,7 +37,14 @@ class HttpConfig(BaseModel):
     base_url: str = Field(
         description="Root of every call, https://host[:port][/path]; http:// for loopback or plain_http_hosts only.",
     )
-    connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
+    engine: Literal["asyncio", "httpx"] = Field(
+        "asyncio",
+        description="What moves the bytes: this package's engine, or httpx's own transport (HTTP/1.1 only, without the "
+        "engine's guarantees).",
+    )
+    connect_timeout: Seconds = Field(
+        5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
+    )
     pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
     write_timeout: Seconds = Field(30.0, description="Seconds the upstream may take to accept a piece of the request.")
     first_byte_timeout: Seconds = Field(30.0, description="Seconds from the request to the head of the answer.")
@@ -42,16 +52,51 @@ class HttpConfig(BaseModel):
     http2: bool = Field(
         default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 is used when it is declined."
     )
+    http2_ping_interval: Seconds | None = Field(
+        20.0,
+        description="Seconds of silence, idle or in the middle of an answer, after which an HTTP/2 connection is asked "
+        "for a sign of life. None: never.",
+    )
+    http2_ping_timeout: Seconds = Field(
+        5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
+    )
     ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
-    proxy: str | None = Field(None, description="Proxy, http(s)://host:port; HTTP/1.1 only. None means direct.")
+    client_cert_file: Path | None = Field(
+        None, description="PEM file with the certificate, and its chain, that an upstream is shown when it asks."
+    )
+    client_key_file: Path | None = Field(
+        None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
+    )
+    client_key_password: Secret | None = Field(None, description="Password of that key, when it is encrypted.")
+    proxy: str | None = Field(
+        None,
+        description="Proxy: http://, https:// (TLS to the proxy), socks5:// or socks5h:// and host[:port]. It resolves "
+        "the names of the hosts that are called, with either socks scheme too. None: direct.",
+    )
     proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
-    no_proxy: tuple[str, ...] = Field((), description="Hosts called directly although a proxy is set.")
+    no_proxy: tuple[str, ...] = Field(
+        (),
+        description="Hosts called directly although a proxy is set: each a host, .suffix for all names below it, or a "
+        "range such as 10.0.0.0/8 for hosts written as addresses.",
+    )
     egress: tuple[str, ...] = Field(
         (),
         description="Hosts that may be called, each host or host:port. Empty: only host and port of base_url.",
     )
+    egress_networks: tuple[str, ...] = Field(
+        (),
+        description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to, the proxy's "
+        "included; one address outside refuses the call. Empty: no loopback address for names other than localhost. "
+        "Link-local and cloud metadata addresses are refused either way, unless egress names the address itself.",
+    )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
-    max_connections: int = Field(100, ge=1, le=65_536, description="Requests in flight at once; more wait for a place.")
+    max_connections: int = Field(
+        100,
+        ge=1,
+        le=65_536,
+        description="Connections open at once; more calls wait for a place. An HTTP/2 connection carries as many calls "
+        "as the upstream allows.",
+    )
     max_idle_connections: int = Field(8, ge=0, le=65_536, description="Connections kept open while unused.")
     keepalive_expiry: Seconds = Field(90.0, description="Seconds after which an unused connection is closed.")
     tcp_keepalive: Seconds | None = Field(60.0, description="Seconds of silence before TCP probes.")
@@ -60,7 +105,7 @@ class HttpConfig(BaseModel):
     max_header_bytes: int = Field(
         32 * 1024,
         ge=1024,
-        description="Largest request headers in bytes. Of answers the engine takes 100 KiB (HTTP/2: 64 KiB).",
+        description="Largest request headers in bytes. Of answers the engine takes 64 KiB either way.",
     )
     max_event_bytes: int = Field(_MIB, ge=1024, description="Largest event or line of a stream in bytes.")
     user_agent: str = Field("worker-adapters", pattern=r"^[!-~]{1,128}$", description="Value of the user-agent header.")
@@ -69,27 +114,59 @@ class HttpConfig(BaseModel):
         description="Accept any certificate. For tests against a local server, never for anything else.",
     )
 
-    @field_validator("plain_http_hosts", "no_proxy")
+    @field_validator("plain_http_hosts")
     @classmethod
-    def _normal_hosts(cls, hosts: tuple[str, ...], info: object) -> tuple[str, ...]:
+    def _normal_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         """Write hosts the way they are compared."""
-        field = getattr(info, "field_name", "hosts")
-        return tuple(normal_host(host, field=field) for host in hosts)
+        return tuple(normal_host(host, field="plain_http_hosts") for host in hosts)
+
+    @field_validator("no_proxy")
+    @classmethod
+    def _normal_patterns(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        """Write hosts, suffixes and ranges the way they are compared."""
+        return tuple(normal_pattern(entry, field="no_proxy") for entry in entries)
+
+    @field_validator("egress_networks")
+    @classmethod
+    def _normal_networks(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        """Write ranges of addresses with the length of their prefix."""
+        return tuple(str(network) for network in parse_networks(entries, field="egress_networks"))
 
     @model_validator(mode="after")
     def _checked_urls(self) -> Self:
         """Check what needs more than one field, and write base_url in its normal form."""
         base_url = check_url(self.base_url, field="base_url", plain_http_hosts=self.plain_http_hosts)
         object.__setattr__(self, "base_url", base_url)
-        if self.proxy is not None:
-            origin_of(self.proxy, field="proxy")
-        if self.proxy is None and (self.proxy_auth is not None or self.no_proxy):
-            raise ValueError("proxy_auth and no_proxy need a proxy; set proxy or leave them out")
-        if self.proxy_auth is not None and ":" not in self.proxy_auth.reveal():
-            raise ValueError("proxy_auth must be user:password (value not shown)")
+        self._check_proxy()
+        if self.client_cert_file is None and (self.client_key_file is not None or self.client_key_password is not None):
+            raise ValueError("client_key_file and client_key_password need client_cert_file; set it or leave them out")
+        if self.engine == "httpx" and self.egress_networks:
+            raise ValueError(
+                "egress_networks needs engine 'asyncio'; httpx's transport does not ask before it connects"
+            )
         if not self.egress_policy.allows(origin_of(base_url)):
             raise ValueError("egress must allow the host of base_url, or be left out")
         return self
+
+    def _check_proxy(self) -> None:
+        """Check what belongs to the proxy."""
+        if self.proxy is None:
+            if self.proxy_auth is not None or self.no_proxy:
+                raise ValueError("proxy_auth and no_proxy need a proxy; set proxy or leave them out")
+            return
+        is_socks = proxy_origin(self.proxy).scheme.startswith("socks")
+        if self.engine == "httpx" and (is_socks or self.no_proxy):
+            raise ValueError("proxy must be http:// or https://, and no_proxy empty, with engine 'httpx'")
+        if self.proxy_auth is None:
+            return
+        lengths = _credential_lengths(self.proxy_auth)
+        if lengths is None:
+            raise ValueError("proxy_auth must be user:password (value not shown)")
+        if is_socks and not all(0 < length <= _LONGEST_SOCKS_CREDENTIAL for length in lengths):
+            raise ValueError(
+                "proxy_auth must have a user and a password of 1 to 255 characters each for a SOCKS proxy "
+                "(value not shown)"
+            )
 
     @property
     def egress_policy(self) -> EgressPolicy:
@@ -98,6 +175,13 @@ class HttpConfig(BaseModel):
 
         Spec: SEC-11
         """
+        beside = {"plain_http_hosts": self.plain_http_hosts, "networks": self.egress_networks}
         if not self.egress:
-            return EgressPolicy.for_origin(origin_of(self.base_url), plain_http_hosts=self.plain_http_hosts)
-        return EgressPolicy.parse(self.egress, plain_http_hosts=self.plain_http_hosts)
+            return EgressPolicy.for_origin(origin_of(self.base_url), **beside)
+        return EgressPolicy.parse(self.egress, **beside)
+
+
+def _credential_lengths(credential: Secret) -> tuple[int, int] | None:
+    """Return the lengths of user and password, None when no colon parts them; the frame that reports holds neither."""
+    user, colon, password = credential.reveal().partition(":")
+    return (len(user), len(password)) if colon else None

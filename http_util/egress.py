@@ -1,8 +1,14 @@
 """
-Egress: which hosts may be called at all. Asked for every request, before a name is resolved or a socket opened.
+Egress: which hosts may be called, and which addresses a name may lead to. Pure.
 
-`EgressPolicy` decides and is pure; `http_util.client` puts it in front of every transport, so that no request goes
-around the decision, whether it is direct, through a proxy or sent by a hand that got hold of the client.
+Two questions. `EgressPolicy.check` is asked for every request, before a name is resolved; `http_util.client` puts it in
+front of every transport, so that no request goes around it, whether it is direct, through a proxy or sent by a hand
+that got hold of the client. `EgressPolicy.check_address` is asked by the engine for every address that a name was
+resolved to, before a socket is opened: a name that is allowed may still be made to point at a cloud's metadata service
+or at a port of this machine. One refused address refuses the call, even when others of the same name would pass:
+nobody mixes such addresses by accident.
+
+What a proxy resolves is out of sight; of a call through one, the proxy's own address is checked.
 
 Spec: SEC-10, SEC-11
 """
@@ -10,23 +16,51 @@ Spec: SEC-10, SEC-11
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Final, Self
 
 from adapter_api.outcome import Outcome
 from http_util.errors import PolicyFailure
-from http_util.urls import Origin, is_loopback, normal_host
+from http_util.urls import Origin, is_loopback, literal_address, normal_host, parse_networks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from http_util.urls import IPAddress, IPNetwork
+
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LARGEST_PORT: Final = 65_535
+
+# RFC 6052 and RFC 8215: translators of IPv6-only networks, with the IPv4 address in the last 32 bits
+_NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_LAST_32_BITS: Final = 0xFFFF_FFFF
+
+# Clouds answer here to whoever asks from inside, with credentials. Most do at 169.254.169.254, which is link-local;
+# these are the addresses that are not: AWS and Google over IPv6, Oracle, Alibaba, Azure.
+_METADATA: Final = frozenset(
+    {
+        IPv6Address("fd00:ec2::254"),
+        IPv6Address("fd20:ce::254"),
+        IPv4Address("192.0.0.192"),
+        IPv4Address("100.100.100.200"),
+        IPv4Address("168.63.129.16"),
+    }
+)
+# "this network", RFC 1122: the system takes some of it for loopback
+_THIS_NETWORK: Final = IPv4Network("0.0.0.0/8")
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
     """
-    An allow-list of hosts and ports, and the rule that plain HTTP stays on this machine.
+    An allow-list of hosts and ports, the rule that plain HTTP stays on this machine, and rules for addresses.
+
+    >>> policy = EgressPolicy.parse(["api.example"], networks=["10.0.0.0/8"])
+    >>> policy.check_address("api.example", "10.1.2.3")
+    >>> policy.check_address("api.example", "169.254.169.254")
+    Traceback (most recent call last):
+    http_util.errors.PolicyFailure: egress refuses api.example: it leads to 169.254.169.254, a link-local address...
 
     Spec: SEC-11
     """
@@ -35,23 +69,34 @@ class EgressPolicy:
     """Host, and port or None for the scheme's default port."""
     plain_http_hosts: frozenset[str] = frozenset()
     """Hosts beside loopback that may be called without TLS."""
+    networks: tuple[IPNetwork, ...] = ()
+    """Where every resolved address must lie. Empty: anywhere but, for names that do not say so, on this machine."""
 
     @classmethod
-    def for_origin(cls, origin: Origin, *, plain_http_hosts: Iterable[str] = ()) -> Self:
-        """Return the policy that allows one host and port."""
-        return cls(frozenset({(origin.host, origin.port)}), frozenset(plain_http_hosts))
+    def for_origin(cls, origin: Origin, *, plain_http_hosts: Iterable[str] = (), networks: Iterable[str] = ()) -> Self:
+        """Return the policy that allows one host and port; the rest is as in `parse`."""
+        allowed = frozenset({(origin.host, origin.port)})
+        return cls(allowed, frozenset(plain_http_hosts), parse_networks(networks, field="egress_networks"))
 
     @classmethod
-    def parse(cls, entries: Iterable[str], *, plain_http_hosts: Iterable[str] = ()) -> Self:
+    def parse(
+        cls, entries: Iterable[str], *, plain_http_hosts: Iterable[str] = (), networks: Iterable[str] = ()
+    ) -> Self:
         """
         Return the policy that a list of ``host`` and ``host:port`` entries describes.
 
         An entry without a port allows the default port of the scheme. There are no wildcards.
 
+        Args:
+            entries: The list.
+            plain_http_hosts: Hosts that may be called without TLS.
+            networks: Ranges such as ``10.0.0.0/8`` in which every resolved address must lie; empty for no such rule.
+
         Raises:
-            ValueError: An entry is neither; the text names the field ``egress``.
+            ValueError: An entry is none of these; the text names the field ``egress`` or ``egress_networks``.
         """
-        return cls(frozenset(_entry(entry) for entry in entries), frozenset(plain_http_hosts))
+        allowed = frozenset(_entry(entry) for entry in entries)
+        return cls(allowed, frozenset(plain_http_hosts), parse_networks(networks, field="egress_networks"))
 
     def allows(self, origin: Origin) -> bool:
         """Tell whether *origin* may be called."""
@@ -87,6 +132,55 @@ class EgressPolicy:
                 outcome=Outcome.NOT_SENT,
             )
 
+    def check_address(self, host: str, address: IPAddress | str) -> None:
+        """
+        Let a connection to *address* pass or refuse it.
+
+        An address that the allow-list itself names passes: somebody wrote it there. Never passed are link-local
+        addresses, where clouds keep their metadata service, its other known addresses, and those that belong to no
+        single machine. Where `networks` is set, it must hold the address, whatever its kind. Where it is not, private
+        addresses pass, because inference servers live there, and loopback ones for ``localhost`` and names under it,
+        which may lead nowhere else. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) is judged as what it is.
+
+        Args:
+            host: The name that was asked for, or the address itself.
+            address: One that it leads to.
+
+        Raises:
+            PolicyFailure: *egress_denied*; no socket was opened.
+
+        Spec: SEC-11
+        """
+        if self._names(host):
+            return
+        found = literal_address(str(address).partition("%")[0])
+        problem = "which is no address" if found is None else self._problem(host, _address_inside(found))
+        if problem is not None:
+            raise PolicyFailure(
+                f"egress refuses {host}: it leads to {address}, {problem}",
+                reason="egress_denied",
+                outcome=Outcome.NOT_SENT,
+            )
+
+    def _names(self, host: str) -> bool:
+        """Tell whether *host* is an address that stands in the list itself."""
+        return literal_address(host) is not None and any(host == name for name, _ in self.allowed)
+
+    def _problem(self, host: str, address: IPAddress) -> str | None:
+        """Return what is wrong with an address that a name leads to, or None."""
+        kind = _never_called(address)
+        if kind is not None:
+            return f"a {kind} address, which must be named in egress itself"
+        if is_loopback(host) and not address.is_loopback:
+            # the rule that plain HTTP may go to localhost stands on this
+            return "though that name is for this machine only"
+        if self.networks:
+            inside = any(address in network for network in self.networks)
+            return None if inside else "which is in none of egress_networks"
+        if address.is_loopback and not is_loopback(host):
+            return "a loopback address; list it in egress_networks if that is meant"
+        return None
+
     def describe(self) -> list[str]:
         """Return the allowed hosts as ``host`` or ``host:port``, sorted."""
         return sorted(
@@ -102,3 +196,28 @@ def _entry(text: str) -> tuple[str, int | None]:
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= _LARGEST_PORT):
         raise ValueError(f"egress must hold host or host:port with a port between 1 and {_LARGEST_PORT}")
     return normal_host(host, field="egress"), int(port)
+
+
+def _address_inside(address: IPAddress) -> IPAddress:
+    """Return the IPv4 address that an IPv6 one stands for, else the address itself."""
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in network for network in _NAT64):
+        return IPv4Address(int(address) & _LAST_32_BITS)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def _never_called(address: IPAddress) -> str | None:
+    """Return the kind of an address that no name may lead to, None for the other kinds."""
+    if address.is_link_local:
+        return "link-local"
+    if address in _METADATA:
+        return "cloud metadata"
+    if address.is_unspecified or (isinstance(address, IPv4Address) and address in _THIS_NETWORK):
+        return "unspecified"
+    if address.is_multicast:
+        return "multicast"
+    if address == _BROADCAST:
+        return "broadcast"
+    # ::1 counts as reserved there, and has a rule of its own
+    return "reserved" if address.is_reserved and not address.is_loopback else None

@@ -12,6 +12,7 @@ Spec: LOG-05, HTU-1004, SEC-07
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -40,6 +41,31 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
             wrapper_class=structlog.stdlib.BoundLogger,
         ),
     )
+
+
+def is_taken(name: str, level: int) -> bool:
+    """
+    Tell whether a line of *level* could come to anything, so that nobody makes one in vain.
+
+    Args:
+        name: Of the logger.
+        level: As `logging` counts: `logging.INFO`.
+
+    Returns:
+        False only where it is certain: the standard library's logger, or a configured logger that filters by level
+        itself, says so. What other chains do with a line is theirs.
+
+    Spec: LOG-05
+    """
+    if not structlog.is_configured():
+        return _standard_logger(name).isEnabledFor(level)
+    asked = getattr(structlog.get_config()["wrapper_class"], "is_enabled_for", None)
+    # the filtering loggers decide by their class: the instance that is missing here is not looked at
+    return asked is None or bool(asked(None, level))
+
+
+# `logging.getLogger` takes a lock; what it returns for a name never changes
+_standard_logger = lru_cache(maxsize=64)(logging.getLogger)
 
 
 class RedactSecrets:

@@ -15,13 +15,10 @@ import ssl
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-import anyio
-import h2.errors
-import h2.events
-import h2.exceptions
 import httpx
 
 from adapter_api.outcome import Outcome
+from http_util.engine.errors import Disconnected, Unprocessed
 from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
 
 if TYPE_CHECKING:
@@ -43,11 +40,6 @@ TRANSPORT_ERRORS: Final[tuple[type[Exception], ...]] = (
     httpx.HTTPError,
     httpx.InvalidURL,
     httpx.StreamError,
-    # h2 and the network layer are not wrapped when they fail while a body is read
-    h2.exceptions.H2Error,
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
     OSError,
 )
 """What an engine may raise because of the network or the upstream. Anything else is a bug and must not be caught."""
@@ -111,11 +103,10 @@ def _failure(error: Exception, phase: Phase) -> HttpFailure:
 
 def _broken(error: Exception, phase: Phase) -> HttpFailure:
     """Return the failure for a connection or a protocol that broke."""
-    refused = _refused_unprocessed(error)
-    if refused is not None and phase is Phase.SENDING:
-        return TransportFailure(refused, reason="reset", outcome=Outcome.NOT_SENT)
+    if isinstance(error, Unprocessed) and phase is Phase.SENDING:
+        return _not_sent("the upstream closed the HTTP/2 stream without processing the request", "reset")
     if isinstance(error, httpx.LocalProtocolError):
-        return _local_protocol_failure(error, phase)
+        return _local_protocol_failure(phase)
     if isinstance(error, httpx.RemoteProtocolError) and _is_disconnect(error):
         return TransportFailure(
             "the upstream closed the connection before its answer was complete",
@@ -124,7 +115,7 @@ def _broken(error: Exception, phase: Phase) -> HttpFailure:
         )
     if isinstance(error, httpx.DecodingError):
         return ProtocolFailure("the answer's content encoding is broken", reason="decode", outcome=_sent(phase))
-    if isinstance(error, httpx.ProtocolError | httpx.StreamError | h2.exceptions.H2Error):
+    if isinstance(error, httpx.ProtocolError | httpx.StreamError):
         return ProtocolFailure(
             "the upstream's answer breaks the HTTP protocol", reason="protocol", outcome=_sent(phase)
         )
@@ -153,7 +144,7 @@ def _connect_failure(error: Exception) -> TransportFailure:
                 )
             case ssl.SSLError() if not isinstance(cause, _HANDSHAKE_CUT):
                 return _not_sent(f"TLS could not be agreed on: {_word(cause, 'reason')}", "tls_failed")
-            case ssl.SSLError() | anyio.EndOfStream():
+            case ssl.SSLError():
                 return _not_sent("the upstream went away during the TLS handshake", "connection_failed")
             case _:
                 continue
@@ -178,22 +169,8 @@ def _not_sent(message: str, reason: str) -> TransportFailure:
     return TransportFailure(message, reason=reason, outcome=Outcome.NOT_SENT)
 
 
-def _refused_unprocessed(error: Exception) -> str | None:
-    """Return the sentence for a stream that HTTP/2 guarantees was not processed (RFC 9113, 8.7), or None."""
-    for cause in _chain(error):
-        event = cause.args[0] if cause.args else None
-        if isinstance(event, h2.events.StreamReset) and event.error_code == h2.errors.ErrorCodes.REFUSED_STREAM:
-            return "the upstream refused the HTTP/2 stream"
-        # The connection's own bookkeeping covers the ids above the last one; zero means that it took none at all.
-        if isinstance(event, h2.events.ConnectionTerminated) and event.last_stream_id == 0:
-            return "the upstream closed the HTTP/2 connection without taking the request"
-    return None
-
-
-def _local_protocol_failure(error: Exception, phase: Phase) -> HttpFailure:
+def _local_protocol_failure(phase: Phase) -> HttpFailure:
     """Return the failure of a request that our own side could not write."""
-    if any(isinstance(cause, h2.exceptions.TooManyStreamsError) for cause in _chain(error)):
-        return _not_sent("the HTTP/2 connection takes no more streams", "connection_failed")
     if phase is Phase.SENDING:
         # for instance a header value with a line break; the engine's text would quote it
         return ProtocolFailure("the request cannot be written as HTTP", reason="protocol", outcome=Outcome.NOT_SENT)
@@ -202,13 +179,11 @@ def _local_protocol_failure(error: Exception, phase: Phase) -> HttpFailure:
 
 def _is_disconnect(error: Exception) -> bool:
     """Tell whether a remote protocol error only means that the connection or the stream ended too early."""
-    if any(isinstance(c.args[0] if c.args else None, _ENDED_EARLY) for c in _chain(error)):
+    if isinstance(error, Disconnected | Unprocessed):
         return True
+    # the stock engine says it in words only
     text = str(error).lower()
     return any(sign in text for sign in ("disconnected", "closed connection", "incomplete", "without sending"))
-
-
-_ENDED_EARLY: Final = (h2.events.StreamReset, h2.events.ConnectionTerminated)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

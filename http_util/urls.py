@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import idna
@@ -17,13 +17,14 @@ import idna
 from http_util.redact import redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from urllib.parse import SplitResult
 
 _LONGEST_URL: Final = 2048
 _LONGEST_HOST: Final = 253
 _LARGEST_PORT: Final = 65_535
 _PORTS: Final = {"http": 80, "https": 443}
+_PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 # a space, a control character, a backslash, a quote or an angle bracket is never part of a URL in good faith
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]")
@@ -31,12 +32,19 @@ _HOST: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63
 _NUMERIC_HOST: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
 
 
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+"""An address of either family."""
+
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+"""A range of addresses of either family."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a connection goes: scheme, host and port."""
 
     scheme: str
-    """``http`` or ``https``."""
+    """``http`` or ``https``; of a proxy also ``socks5`` or ``socks5h``."""
     host: str
     """Lower-case ASCII name or address; an IPv6 address without brackets."""
     port: int
@@ -94,13 +102,116 @@ def origin_of(url: str, *, field: str = "url") -> Origin:
     return _origin(_split(url, field), field, url)
 
 
+def proxy_origin(url: str, *, field: str = "proxy") -> Origin:
+    """
+    Return where a proxy is.
+
+    Args:
+        url: ``http://``, ``https://``, ``socks5://`` or ``socks5h://`` and ``host[:port]``; a SOCKS proxy listens on
+            port 1080 when none is named.
+        field: Name of the setting; every error begins with it.
+
+    Raises:
+        ValueError: The URL is refused; the text names *field* and what is accepted, and shows no password.
+
+    Spec: SEC-12
+    """
+    parts = _split(url, field)
+    if parts.scheme not in _PROXY_PORTS:
+        raise _refusal(field, "must begin with http://, https://, socks5:// or socks5h://", url)
+    origin = _origin(parts, field, url, _PROXY_PORTS)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise _refusal(field, "must be scheme://host[:port] and nothing behind it", url)
+    return origin
+
+
+def literal_address(host: str) -> IPAddress | None:
+    """Return the address that *host* is, None when it is a name."""
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def parse_networks(entries: Iterable[str], *, field: str) -> tuple[IPNetwork, ...]:
+    """
+    Return ranges of addresses.
+
+    Args:
+        entries: Each ``10.0.0.0/8``, ``fd00::/8`` or a single address.
+        field: Name of the setting.
+
+    Raises:
+        ValueError: An entry is neither, or has bits set behind the length of its prefix; the text names *field*.
+    """
+    return tuple(_network(entry, field) for entry in entries)
+
+
+@dataclass(frozen=True, slots=True)
+class HostPatterns:
+    """
+    Hosts by name, by the end of their name, or by the range that their address lies in.
+
+    >>> patterns = HostPatterns.parse(["api.example", ".corp.example", "10.0.0.0/8"], field="no_proxy")
+    >>> [patterns.match(host) for host in ("api.example", "a.corp.example", "corp.example", "10.1.2.3", "b.example")]
+    [True, True, False, True, False]
+    """
+
+    hosts: frozenset[str]
+    """Names and addresses that match as they are."""
+    suffixes: tuple[str, ...] = ()
+    """Ends of names, each with the dot that it begins with."""
+    networks: tuple[IPNetwork, ...] = ()
+    """Ranges of addresses. Only a host that is written as an address lies in one; no name is resolved for this."""
+
+    @classmethod
+    def parse(cls, entries: Iterable[str], *, field: str) -> Self:
+        """
+        Return the patterns that a list describes.
+
+        Args:
+            entries: Each a host, ``.suffix`` for all names below it, or a range such as ``10.0.0.0/8``.
+            field: Name of the setting.
+
+        Raises:
+            ValueError: An entry is none of these; the text names *field*.
+        """
+        written = [normal_pattern(entry, field=field) for entry in entries]
+        return cls(
+            frozenset(entry for entry in written if not entry.startswith(".") and "/" not in entry),
+            tuple(entry for entry in written if entry.startswith(".")),
+            parse_networks((entry for entry in written if "/" in entry), field=field),
+        )
+
+    def match(self, host: str) -> bool:
+        """Tell whether *host*, in its normal form, is one of them."""
+        if host in self.hosts or host.endswith(self.suffixes):
+            return True
+        address = literal_address(host) if self.networks else None
+        return address is not None and any(address in network for network in self.networks)
+
+
+def normal_pattern(entry: str, *, field: str) -> str:
+    """
+    Return one entry of `HostPatterns` the way it is compared.
+
+    Raises:
+        ValueError: It is no host, ``.suffix`` or range of addresses; the text names *field*.
+    """
+    if "/" in entry:
+        return str(_network(entry, field))
+    if entry.startswith("."):
+        return f".{normal_host(entry[1:], field=field)}"
+    return normal_host(entry, field=field)
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether *host* can only be this machine: ``localhost``, a name under it, 127.0.0.0/8 or ::1."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        name = host.rstrip(".")
-        return name == "localhost" or name.endswith(".localhost")
+    address = literal_address(host)
+    if address is not None:
+        return address.is_loopback
+    name = host.rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def normal_host(host: str, *, field: str) -> str:
@@ -140,9 +251,20 @@ def _split(url: str, field: str) -> SplitResult:
         raise ValueError(f"{field} must be https://host[:port][/path]; this one cannot be parsed") from None
 
 
-def _origin(parts: SplitResult, field: str, url: str) -> Origin:
+def _network(entry: str, field: str) -> IPNetwork:
+    """Return one range of addresses."""
+    try:
+        return ipaddress.ip_network(entry)
+    except ValueError:
+        raise ValueError(
+            f"{field} must hold ranges such as 10.0.0.0/8, with no bit set behind the prefix, "
+            f"not {redact_url(entry)[:80]!r}"
+        ) from None
+
+
+def _origin(parts: SplitResult, field: str, url: str, ports: Mapping[str, int] = _PORTS) -> Origin:
     """Return scheme, host and port after they were checked."""
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in ports:
         raise _refusal(field, "must begin with https:// (or http:// for loopback)", url)
     if "@" in parts.netloc:
         raise ValueError(f"{field} must not hold a user name or password (value not shown)")
@@ -154,7 +276,7 @@ def _origin(parts: SplitResult, field: str, url: str) -> Origin:
         port = 0
     if port == 0 or parts.netloc.endswith(":"):
         raise _refusal(field, f"must have a port between 1 and {_LARGEST_PORT}, or none", url)
-    return Origin(parts.scheme, normal_host(parts.hostname, field=field), port or _PORTS[parts.scheme])
+    return Origin(parts.scheme, normal_host(parts.hostname, field=field), port or ports[parts.scheme])
 
 
 def _refusal(field: str, accepted: str, url: str) -> ValueError:

@@ -4,7 +4,7 @@ The watch over one call: a deadline, a timer for what is being awaited, and a sw
 `AsyncWatch.guard` awaits something in the caller's own task. When the deadline passes, the timer runs out or somebody
 calls `break_off`, what is awaited is cancelled and the failure is raised instead; no second task is needed, and a
 cancellation that comes from outside stays one. The timer is armed lazily: a stream of a thousand reads costs one timer,
-not a thousand.
+not a thousand. Who waits once per token does without `guard`'s own coroutine: `enter`, wait, `leave`.
 
 `Watch` is the same for blocking code, where the socket's own timeouts do the waiting: it looks at the deadline before
 and after each wait, and so may be late by one of those timeouts.
@@ -14,14 +14,15 @@ Spec: ADP-30, ADP-33, HTU-14, SVC-16, ERR-11
 
 from __future__ import annotations
 
-import asyncio
 import math
+from asyncio import current_task
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from adapter_api.outcome import Outcome
 from http_util.errors import DeadlineExceeded, HttpFailure, TimeoutFailure
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from http_util.call import Timeouts
@@ -43,6 +44,7 @@ class AsyncWatch:
     __slots__ = (
         "_armed_at",
         "_broken_by_us",
+        "_cancelled_before",
         "_clock",
         "_deadline_at",
         "_failure",
@@ -65,6 +67,7 @@ class AsyncWatch:
         self._deadline_at = deadline.at if deadline is not None else _NEVER
         self._failure: HttpFailure | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._cancelled_before = 0
         self._broken_by_us = False
         self._timer = ""
         self._timer_at = _NEVER
@@ -125,29 +128,60 @@ class AsyncWatch:
             HttpFailure: What `break_off` was given.
             asyncio.CancelledError: The task was cancelled by somebody else.
         """
-        if self._failure is not None:
+        try:
+            self.enter(timer, at)
+        except HttpFailure:
             _close(awaitable)
-            raise self._failure
-        self._timer = timer
-        self._timer_at = at
-        if (due := min(at, self._deadline_at)) < self._armed_at:
-            self._arm(due)
-        task = cast("asyncio.Task[Any]", asyncio.current_task())
-        cancelled_before = task.cancelling()
-        self._task = task
+            raise
         try:
             result = await awaitable
         except BaseException:
             # whatever the wait made of our cancellation, ours it was
-            if (failure := self._own_failure(task, cancelled_before)) is not None:
+            if (failure := self.leave()) is not None:
                 raise failure from None
             raise
-        finally:
-            self._task = None
-            self._timer_at = _NEVER
-        if (failure := self._own_failure(task, cancelled_before)) is not None:
+        if (failure := self.leave()) is not None:
             raise failure
         return result
+
+    def enter(self, timer: str = "", at: float = _NEVER) -> None:
+        """
+        Begin a wait of the current task, which ends it with `leave`, whatever the wait came to.
+
+        Args:
+            timer: The reason of the failure when *at* has come.
+            at: The monotonic moment by which the wait must be over; by default the deadline alone counts.
+
+        Raises:
+            HttpFailure: The call is over already; nothing may be awaited.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._timer = timer
+        self._timer_at = at
+        if at < self._armed_at or self._deadline_at < self._armed_at:
+            self._arm(min(at, self._deadline_at))
+        self._task = task = cast("asyncio.Task[Any]", current_task())
+        self._cancelled_before = task.cancelling()
+
+    def leave(self, error: BaseException | None = None) -> HttpFailure | None:  # noqa: ARG002 - as the blocking one
+        """
+        End the wait that `enter` began.
+
+        Args:
+            error: What the wait raised, if it did.
+
+        Returns:
+            What the caller raises in place of the wait's result or error: the wait ended because of this watch and of
+            nobody else. None when it ended by itself, or when somebody else cancelled the task too.
+        """
+        task, self._task = self._task, None
+        self._timer_at = _NEVER
+        if not self._broken_by_us or task is None:
+            return None
+        self._broken_by_us = False
+        # our own cancellation is taken back either way
+        return self._failure if task.uncancel() <= self._cancelled_before else None
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
         """Seconds that the engine itself shall bound a read by: None, because `guard` does."""
@@ -160,13 +194,6 @@ class AsyncWatch:
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
-
-    def _own_failure(self, task: asyncio.Task[Any], cancelled_before: int) -> HttpFailure | None:
-        """The failure, if the wait ended because of this watch and of nobody else; takes back our own cancellation."""
-        if not self._broken_by_us:
-            return None
-        self._broken_by_us = False
-        return self._failure if task.uncancel() <= cancelled_before else None
 
     def _arm(self, due: float) -> None:
         if self._handle is not None:
@@ -216,9 +243,23 @@ class Watch:
         Raises:
             DeadlineExceeded: The deadline passed.
         """
-        if self._clock.monotonic() >= self._deadline_at:
-            raise _deadline_passed()
+        if (failure := self.leave()) is not None:
+            raise failure
         return result
+
+    def enter(self, timer: str = "", at: float = _NEVER) -> None:
+        """Begin a wait: the socket keeps its time."""
+
+    def leave(self, error: BaseException | None = None) -> DeadlineExceeded | None:
+        """
+        End a wait; what the caller raises in place of its result or error when the deadline has passed meanwhile.
+
+        Args:
+            error: What the wait raised, if it did. An interrupt of the program is not replaced.
+        """
+        if error is not None and not isinstance(error, Exception):
+            return None
+        return _deadline_passed() if self._clock.monotonic() >= self._deadline_at else None
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:
         """Seconds that the engine shall bound a read by: the timers' larger one, or what is left of the deadline."""

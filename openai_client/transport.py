@@ -101,7 +101,7 @@ class AsyncTransport(Protocol):
 
 class HttpTransport:
     """
-    The transport that speaks HTTP, for threads. The HTTP library is loaded, and its client built, on the first call.
+    The transport that speaks HTTP, for threads. The HTTP library is loaded, and its engine built, on the first call.
 
     Spec: CLI-03, CLI-15
     """
@@ -129,11 +129,11 @@ class HttpTransport:
         """
         self._http = http
         self._clock = clock
-        self._client = http_client
-        self._owns_client = http_client is None
+        self._http_client = http_client
         self._rng = rng or Random()
         self._budget = budget
         self._hooks = tuple(hooks)
+        self._transport: httpx.BaseTransport | None = None
         self._exchange: Exchange | None = None
         self._lock = threading.Lock()
         self._is_closed = False
@@ -165,9 +165,9 @@ class HttpTransport:
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
         with self._lock:
-            client, self._is_closed = self._client, True
-        if client is not None and self._owns_client:
-            client.close()
+            transport, self._is_closed = self._transport, True
+        if transport is not None:
+            transport.close()
 
     def _ready(self) -> Exchange:
         """Return the exchange, made on first use."""
@@ -176,12 +176,12 @@ class HttpTransport:
                 raise closed_error()
             if self._exchange is None:
                 from http_util._sync.exchange import Exchange
-                from http_util.client import build_client
+                from http_util.client import ClientTransport, build_transport
 
-                if self._client is None:
-                    self._client = build_client(self._http)
+                given = self._http_client
+                self._transport = build_transport(self._http) if given is None else ClientTransport(given)
                 self._exchange = Exchange(
-                    self._client,
+                    self._transport,
                     clock=self._clock,
                     rng=self._rng,
                     max_response_bytes=self._http.max_response_bytes,
@@ -194,7 +194,7 @@ class HttpTransport:
 
 class AsyncHttpTransport:
     """
-    The transport that speaks HTTP, for one event loop. The HTTP library is loaded, its client built, on the first call.
+    The transport that speaks HTTP, for one event loop. The HTTP library is loaded, its engine built, on the first call.
 
     Spec: CLI-03, CLI-15
     """
@@ -222,11 +222,11 @@ class AsyncHttpTransport:
         """
         self._http = http
         self._clock = clock
-        self._client = http_client
-        self._owns_client = http_client is None
+        self._http_client = http_client
         self._rng = rng or Random()
         self._budget = budget
         self._hooks = tuple(hooks)
+        self._transport: httpx.AsyncBaseTransport | None = None
         self._exchange: AsyncExchange | None = None
         self._is_closed = False
 
@@ -256,9 +256,9 @@ class AsyncHttpTransport:
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
-        client, self._is_closed = self._client, True
-        if client is not None and self._owns_client:
-            await client.aclose()
+        transport, self._is_closed = self._transport, True
+        if transport is not None:
+            await transport.aclose()
 
     def _ready(self) -> AsyncExchange:
         """Return the exchange, made on first use."""
@@ -266,12 +266,12 @@ class AsyncHttpTransport:
             raise closed_error()
         if self._exchange is None:
             from http_util._async.exchange import AsyncExchange
-            from http_util.client import build_async_client
+            from http_util.client import AsyncClientTransport, build_async_transport
 
-            if self._client is None:
-                self._client = build_async_client(self._http)
+            given = self._http_client
+            self._transport = build_async_transport(self._http) if given is None else AsyncClientTransport(given)
             self._exchange = AsyncExchange(
-                self._client,
+                self._transport,
                 clock=self._clock,
                 rng=self._rng,
                 max_response_bytes=self._http.max_response_bytes,

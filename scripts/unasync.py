@@ -33,16 +33,21 @@ SUBSTITUTIONS: Final[tuple[tuple[str, str], ...]] = (
     (r"__aexit__", "__exit__"),
     (r"__aiter__", "__iter__"),
     (r"AsyncIterator", "Iterator"),
+    (r"Awaitable\[bytes \| None\]", "bytes | None"),
     # what we stand on
-    (r"httpx\.AsyncClient", "httpx.Client"),
+    (r"httpx\.AsyncBaseTransport", "httpx.BaseTransport"),
+    (r"handle_async_request", "handle_request"),
     (r"AsyncRetrying", "Retrying"),
     (r"aclose", "close"),
     # our own names
     (r"_async", "_sync"),
-    (r"build_async_client", "build_client"),
+    (r"build_async_transport", "build_transport"),
+    (r"AsyncGuard", "Guard"),
     (r"AsyncBody", "Body"),
     (r"AsyncEventStream", "EventStream"),
     (r"AsyncExchange", "Exchange"),
+    (r"AsyncPieces", "Pieces"),
+    (r"AsyncStreamPieces", "StreamPieces"),
     (r"AsyncWatch", "Watch"),
     (r"Clock", "SyncClock"),
 )

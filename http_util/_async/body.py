@@ -7,14 +7,17 @@ Spec: HTU-13, HTU-14, ADP-33
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from adapter_api.outcome import Outcome
 from http_util.decompress import Decompressor
+from http_util.engine import BODY_EXTENSION
 from http_util.errors import ProtocolFailure
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     import httpx
 
     from http_util.clock import Clock
@@ -25,6 +28,34 @@ SLICE_BYTES: Final = 64 * 1024
 """Most bytes of an unfolded piece that are handed on at once: as many as an engine reads at once."""
 
 
+class AsyncPieces(Protocol):
+    """
+    A body as an engine hands it out.
+
+    One that has an attribute `is_over` says by it that nothing more will come: what is there is read without waiting.
+    """
+
+    async def next_piece(self) -> bytes | None:
+        """Everything that came since the last read, as one piece; None at the end. Never empty."""
+
+
+class AsyncStreamPieces:
+    """The same of any other transport's response."""
+
+    __slots__ = ("_pieces",)
+
+    def __init__(self, response: httpx.Response) -> None:
+        """Read the stream of *response*."""
+        # the transport's colour is ours, so its stream's is too
+        stream: Any = response.stream
+        self._pieces = stream.__aiter__()
+
+    async def next_piece(self) -> bytes | None:
+        """The next piece, possibly empty."""
+        piece: bytes | None = await anext(self._pieces, None)
+        return piece
+
+
 class AsyncBody:
     """An unread or half-read body. Its reader closes it."""
 
@@ -33,15 +64,18 @@ class AsyncBody:
         "_decompressor",
         "_encoding",
         "_idle",
-        "_pieces",
+        "_is_plain",
         "_response",
+        "_source",
         "_status",
         "_unfolded",
         "delivered",
         "watch",
     )
 
-    def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
+    def __init__(
+        self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None, encoding: str
+    ) -> None:
         """
         Take over the body of *response*.
 
@@ -50,50 +84,75 @@ class AsyncBody:
             watch: Guards every read.
             clock: Tells the time of the idle timer.
             idle: Seconds that a piece may take to come; None for no bound.
+            encoding: The answer's content-encoding, empty when it has none.
         """
         self.watch = watch
         """The watch of the call; whoever streams the body may be broken off by it."""
         self.delivered = False
         """Whether a part of the answer has been handed out: a failure is then PARTIAL."""
+        engines: AsyncPieces | None = response.extensions.get(BODY_EXTENSION)
         self._response = response
+        self._source = engines if engines is not None else AsyncStreamPieces(response)
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
-        # the client's colour is ours, so its stream's is too
-        stream: Any = response.stream
-        self._pieces = stream.__aiter__()
-        self._encoding: str | None = response.headers.get("content-encoding", "")
+        self._encoding = encoding
+        self._is_plain = not encoding
         self._decompressor: Decompressor | None = None
         self._unfolded = memoryview(b"")
 
-    async def next_piece(self, *, timer: str = "", at: float = math.inf) -> bytes | None:
+    def next_piece(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> Awaitable[bytes | None]:
         """
         The next piece, possibly empty, or None at the end of the body.
 
         Args:
             timer: The reason of the failure when *at* comes before a piece does.
             at: A monotonic moment beside the idle timer; by default only that one counts.
+            now: The current moment, when the caller has just looked at the clock.
 
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
+        # handed on and not awaited here: a token costs one coroutine less
+        return self._received(timer, at, now) if self._is_plain else self._decoded(timer, at)
+
+    async def _received(self, timer: str, at: float, now: float | None = None) -> bytes | None:
+        """The next piece as it came."""
+        watch, source = self.watch, self._source
+        if getattr(source, "is_over", False):
+            # an engine that has the end already lets nobody wait: no timer is set for it
+            at = math.inf
+        else:
+            idle_at = (self._clock.monotonic() if now is None else now) + self._idle
+            if idle_at < at:
+                timer, at = "idle_timeout", idle_at
+        # as `watch.guard` does it, without a coroutine of its own
+        watch.enter(timer, at)
+        try:
+            piece = await source.next_piece()
+        except BaseException as error:
+            if (failure := watch.leave(error)) is not None:
+                raise failure from None
+            if not isinstance(error, TRANSPORT_ERRORS):
+                raise
+            phase = Phase.STREAMING if self.delivered else Phase.HEAD_RECEIVED
+            raise classify_transport_error(error, phase, http_status=self._status) from safe_cause(error)
+        if (failure := watch.leave()) is not None:
+            raise failure
+        return piece
+
+    async def _decoded(self, timer: str, at: float) -> bytes | None:
+        """The next piece, its encoding undone."""
         if self._unfolded:
             # others get a turn between two slices, and the watch looks at the deadline
             await self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
             return self._next_slice()
-        if self._encoding is not None:
+        if self._decompressor is None:
             # not before it is read: an error answer stands for its status, whatever its body is
             self._decompressor = Decompressor.for_encoding(self._encoding)
-            self._encoding = None
-        idle_at = self._clock.monotonic() + self._idle
-        if idle_at < at:
-            timer, at = "idle_timeout", idle_at
-        try:
-            piece: bytes | None = await self.watch.guard(anext(self._pieces, None), timer=timer, at=at)
-        except TRANSPORT_ERRORS as error:
-            phase = Phase.STREAMING if self.delivered else Phase.HEAD_RECEIVED
-            raise classify_transport_error(error, phase, http_status=self._status) from safe_cause(error)
+        piece = await self._received(timer, at)
         if self._decompressor is None:
+            self._is_plain = True
             return piece
         if piece is None:
             self._decompressor.finish()

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from adapter_api.outcome import Outcome
 from http_util.errors import HttpFailure
-from http_util.sse import SseDecoder
+from http_util.sse import SseDecoder, as_events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
 
     from http_util._async.body import AsyncBody
     from http_util.call import ReplyHead
-    from http_util.sse import ServerSentEvent, SseTail
+    from http_util.sse import Frame, ServerSentEvent, SseTail
     from http_util.watch import AsyncWatch
 
 
@@ -70,19 +70,32 @@ class AsyncEventStream:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or an event is malformed. It
                 has the ledger of the call, and its outcome is PARTIAL once events have been returned.
         """
+        return as_events(await self.next_frames(timer=timer, at=at))
+
+    async def next_frames(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> Sequence[Frame]:
+        """
+        The same as `next_events` in the cheapest form, for who reads thousands of them a second.
+
+        Args:
+            timer: As there.
+            at: As there.
+            now: The current moment, when the caller has just looked at the clock.
+
+        Raises:
+            HttpFailure: As there.
+        """
+        body = self._body
         try:
-            while True:
-                piece = await self._body.next_piece(timer=timer, at=at)
-                if piece is None:
-                    self.tail = self._decoder.finish()
-                    return []
-                events = self._decoder.feed(piece)
-                if events:
-                    self._body.delivered = True
-                    return events
+            while (piece := await body.next_piece(timer=timer, at=at, now=now)) is not None:
+                if frames := self._decoder.feed_frames(piece):
+                    body.delivered = True
+                    return frames
+                now = None
+            self.tail = self._decoder.finish()
         except HttpFailure as failure:
-            outcome = Outcome.PARTIAL if self._body.delivered else failure.outcome
+            outcome = Outcome.PARTIAL if body.delivered else failure.outcome
             raise failure.replace(outcome=outcome, **self._facts()) from failure.__cause__
+        return []
 
     def _facts(self) -> dict[str, Any]:
         """What a failure of the stream is told of the answer."""

@@ -13,15 +13,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 from tenacity import Retrying
 
 from adapter_api.outcome import Outcome
 from http_util._sync.body import Body
 from http_util._sync.event_stream import EventStream
 from http_util.attempt_ledger import AttemptLedger
-from http_util.call import HttpReply, ReplyHead, check_headers
-from http_util.classify import classify_status, lower_headers, upstream_request_id
+from http_util.call import HttpReply, ReplyHead
+from http_util.classify import classify_status, received_headers, upstream_request_id
+from http_util.client import Guard
 from http_util.errors import (
     BODY_EXCERPT_BYTES,
     DeadlineExceeded,
@@ -34,11 +34,15 @@ from http_util.retry_plan import RetryPlan
 from http_util.telemetry import AttemptRecord, notify
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 from http_util.watch import Watch
+from http_util.wire_request import wire_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from random import Random
 
+    import httpx
+
+    from adapter_api.outcome import Attempt
     from http_util.call import HttpCall, Timeouts
     from http_util.clock import SyncClock
     from http_util.retry_budget import RetryBudget
@@ -49,14 +53,17 @@ _SUCCESS: Final = range(200, 300)
 
 class Exchange:
     """
-    Sends calls over one client. Safe for any number of calls at once; keeps nothing about any of them.
+    Sends calls over one transport. Safe for any number of calls at once; keeps nothing about any of them.
+
+    httpx's client is not in between: what it adds (redirects, cookies, credentials, hooks) is switched off in this
+    house, and finding that out costs more than sending.
 
     Spec: HTU-PERF-1301
     """
 
     def __init__(
         self,
-        client: httpx.Client,
+        transport: httpx.BaseTransport,
         *,
         clock: SyncClock,
         rng: Random,
@@ -66,10 +73,10 @@ class Exchange:
         hooks: Sequence[object] = (),
     ) -> None:
         """
-        Make an exchange over *client*, which stays its owner's to close.
+        Make an exchange over *transport*, which stays its owner's to close.
 
         Args:
-            client: From `build_client`.
+            transport: From `build_transport`.
             clock: Source of all times and pauses.
             rng: Source of the jitter.
             max_response_bytes: Bound of a whole answer, after decompression.
@@ -77,7 +84,9 @@ class Exchange:
             budget: Pays for retries; None means that they are free.
             hooks: See `http_util.telemetry.Hooks`.
         """
-        self._client = client
+        self._transport = transport
+        # written at once, so that the guard need not add them
+        self._headers = transport.headers if isinstance(transport, Guard) else ()
         self._clock = clock
         self._rng = rng
         self._max_response_bytes = max_response_bytes
@@ -141,6 +150,22 @@ class Exchange:
     def _answer(self, call: HttpCall, watch: Watch) -> tuple[ReplyHead, Body]:
         """Put the request to the upstream until it succeeds or must not be put again."""
         ledger = AttemptLedger(call.endpoint)
+        try:
+            return self._attempt(call, watch, ledger, delay=0.0)
+        except HttpFailure as failure:
+            if call.retry is None:
+                raise
+            first = failure
+        return self._again(call, watch, ledger, first)
+
+    def _again(
+        self, call: HttpCall, watch: Watch, ledger: AttemptLedger, first: HttpFailure
+    ) -> tuple[ReplyHead, Body]:
+        """
+        Retry a call whose first attempt has failed with *first*.
+
+        Tenacity drives it and is told of that attempt too; it is made for such calls only, because most need none.
+        """
         plan = RetryPlan(
             call.retry,
             clock=self._clock,
@@ -152,12 +177,12 @@ class Exchange:
             hooks=self._hooks,
         )
         try:
-            if call.retry is None:
-                return self._attempt(call, watch, ledger, delay=0.0)
             for attempt in Retrying(
                 sleep=lambda seconds: watch.guard(self._clock.sleep(seconds)), **plan.keywords()
             ):
                 with attempt:
+                    if attempt.retry_state.attempt_number == 1:
+                        raise first
                     return self._attempt(call, watch, ledger, delay=plan.delay)
         except HttpFailure as failure:
             if failure.attempts:
@@ -172,20 +197,21 @@ class Exchange:
         ledger.begin(self._clock.monotonic(), delay=delay)
         try:
             response = self._send(call, watch)
-            body = Body(response, watch, self._clock, idle=call.timeouts.idle)
-            headers = lower_headers(response.headers.multi_items())
+            headers = received_headers(response.headers.raw)
+            encoding = headers.get("content-encoding", "")
+            body = Body(response, watch, self._clock, idle=call.timeouts.idle, encoding=encoding)
             if response.status_code not in _SUCCESS:
                 raise self._refused(call, response.status_code, headers, body)
         except HttpFailure as failure:
             line = ledger.failed(self._clock.monotonic(), failure)
-            notify(self._hooks, "on_attempt", AttemptRecord(method=call.method, attempt=line, http_version=None))
+            self._tell(call, line, None)
             raise
         request_id = upstream_request_id(headers)
         version = response.http_version
         line = ledger.succeeded(
             self._clock.monotonic(), http_status=response.status_code, upstream_request_id=request_id
         )
-        notify(self._hooks, "on_attempt", AttemptRecord(method=call.method, attempt=line, http_version=version))
+        self._tell(call, line, version)
         if self._budget is not None:
             self._budget.credit(call.endpoint, self._clock.monotonic())
         head = ReplyHead(
@@ -197,23 +223,21 @@ class Exchange:
         )
         return head, body
 
+    def _tell(self, call: HttpCall, line: Attempt, http_version: str | None) -> None:
+        """Tell the hooks, if there are any, that an attempt has ended."""
+        if self._hooks:
+            record = AttemptRecord(method=call.method, attempt=line, http_version=http_version)
+            notify(self._hooks, "on_attempt", record)
+
     def _send(self, call: HttpCall, watch: Watch) -> httpx.Response:
         """The response with its body unread."""
         progress = _Progress()
-        check_headers(call.headers)
-        request = httpx.Request(
-            call.method,
-            call.url,
-            headers=dict(call.headers),
-            content=call.content,
-            extensions={"timeout": _engine_timeouts(call.timeouts, watch), "trace": progress.trace},
-        )
+        extensions = {"timeout": _engine_timeouts(call.timeouts, watch), "trace": progress.trace}
         first_byte = call.timeouts.first_byte
         at = math.inf if first_byte is None else self._clock.monotonic() + first_byte
         try:
-            return watch.guard(
-                self._client.send(request, stream=True, follow_redirects=False), timer="first_byte_timeout", at=at
-            )
+            request = wire_request(call, extensions, self._headers)
+            return watch.guard(self._transport.handle_request(request), timer="first_byte_timeout", at=at)
         except HttpFailure as failure:
             if progress.is_sent or failure.outcome is Outcome.NOT_SENT:
                 raise

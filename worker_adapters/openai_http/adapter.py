@@ -34,7 +34,7 @@ from http_util import (
     RetryBudget,
     SystemClock,
     Timeouts,
-    build_async_client,
+    build_async_transport,
 )
 from http_util.errors import HttpFailure
 from http_util.log import get_logger
@@ -48,6 +48,7 @@ from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 from worker_adapters.openai_http.service_hooks import SilentHooks
 from worker_adapters.openai_http.task_log import TaskLog
 from worker_adapters.openai_http.upstream_probe import UpstreamProbe
+from worker_adapters.openai_http.upstream_words import UpstreamWords
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
@@ -114,10 +115,11 @@ class OpenAIHttpAdapter:
             ValueError: `ca_file` cannot be used.
         """
         self._config = config
+        self._profile = config.profile
         self._clock = clock or SystemClock()
-        self._client = build_async_client(config.http, transport=transport)
+        self._transport = build_async_transport(config.http, transport=transport)
         exchange = AsyncExchange(
-            self._client,
+            self._transport,
             clock=self._clock,
             rng=rng or Random(),
             max_response_bytes=config.http.max_response_bytes,
@@ -132,7 +134,7 @@ class OpenAIHttpAdapter:
         )
         auth = Auth(
             api_key=config.credential,
-            scheme=AuthScheme(config.profile.auth),
+            scheme=AuthScheme(self._profile.auth),
             organization_id=config.organization,
             project_id=config.project,
         )
@@ -154,6 +156,7 @@ class OpenAIHttpAdapter:
         # Held by their consumers. A stream may be over upstream, its slot free, and tokens of it still unread: a cancel
         # must find it all the same.
         self._streams: WeakValueDictionary[str, TokenStream] = WeakValueDictionary()
+        self._words = UpstreamWords()
         self._is_closed = False
         self._warned_of_version = False
         get_logger("worker_adapters.openai_http").info(
@@ -239,7 +242,8 @@ class OpenAIHttpAdapter:
         deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
         running = _Running(watch=AsyncWatch(self._clock, deadline), log=log)
         self._running[task.task_id] = running
-        self._streams.pop(task.task_id, None)
+        if task.task_id in self._streams:
+            del self._streams[task.task_id]
         try:
             await self._learn_pinned_version(task, running)
             context = self._context(task, prompt, running, deadline, correlation_id)
@@ -279,7 +283,7 @@ class OpenAIHttpAdapter:
         """Cancel what is in flight, close every connection. Safe to call twice."""
         self._is_closed = True
         await asyncio.gather(*(self.cancel(task_id) for task_id in list(self._running)))
-        await self._client.aclose()
+        await self._transport.aclose()
 
     def _admissible(self, task: TaskRequest) -> SerializedPrompt:
         """The request for *task*, if it may be sent now."""
@@ -314,7 +318,7 @@ class OpenAIHttpAdapter:
     def _reader(self) -> TokenReader:
         if self._config.api == "responses":
             return ResponsesReader()
-        return ChatReader(done_is_evidence=self._config.profile.done_is_evidence)
+        return ChatReader(done_is_evidence=self._profile.done_is_evidence)
 
     def _identity(self, task: TaskRequest, prompt: SerializedPrompt, correlation_id: str) -> dict[str, Any]:
         return {
@@ -338,12 +342,13 @@ class OpenAIHttpAdapter:
             reader=self._reader(),
             headers={CORRELATION_HEADER: correlation_id},
             identity=self._identity(task, prompt, correlation_id),
+            words=self._words,
             private=private_texts(task),
         )
 
     async def _learn_pinned_version(self, task: TaskRequest, running: _Running) -> None:
         """Hold a server that tells its version to the one that the settings expect, before the task is sent."""
-        if self._config.engine_version is None or self._config.profile.version is None:
+        if self._config.engine_version is None or self._profile.version is None:
             return
         if self._probe.version is None:
             try:
@@ -355,7 +360,7 @@ class OpenAIHttpAdapter:
     async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:
         """Remember the model that answers; where the server tells no version, it is the model that is held to."""
         self._probe.snapshot = tokens.model or self._probe.snapshot
-        if self._config.profile.version is not None:
+        if self._profile.version is not None:
             return
         try:
             self._hold_to_version(task, tokens.model, running, outcome=Outcome.PARTIAL, attempts=tokens.attempts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from worker_adapters.openai_http.service_hooks import ServiceRecord
+from worker_adapters.openai_http.service_hooks import ServiceRecord, SilentHooks
 from worker_adapters.openai_http.worker_errors import SERVICE_KINDS
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ class CallReport:
         """Begin: the call starts now."""
         self.began = clock.monotonic()
         """Monotonic seconds at which the call began."""
-        self._hooks = hooks
+        # for nobody, nothing is made
+        self._hooks = None if type(hooks) is SilentHooks else hooks
         self._clock = clock
         self._trace_id = trace_id
         self._request_id = request_id
@@ -50,6 +51,8 @@ class CallReport:
             bytes_received: Of the stream.
             surplus: Increments that came after the finish reason, and were not given out; measured when there are any.
         """
+        if self._hooks is None:
+            return
         kind = None if reason is None else SERVICE_KINDS[reason].value
         self._record("ended", status, kind)
         labels = {"status": str(status or 0)} | ({"error_class": kind} if kind is not None else {})
@@ -65,6 +68,8 @@ class CallReport:
                 self._hooks.measure(name, value, labels)
 
     def _record(self, stage: Stage, status: int | None, error_class: str | None) -> None:
+        if self._hooks is None:
+            return
         record = ServiceRecord(
             trace_id=self._trace_id,
             request_id=self._request_id,

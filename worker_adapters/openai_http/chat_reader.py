@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from worker_adapters.openai_http.chunks import decode_chunk
+from adapter_api import TokenEvent
+from worker_adapters.openai_http.chunks import decode_chunk, decode_trouble
 from worker_adapters.openai_http.token_reader import DONE, UNREADABLE, TokenReader, UnreadableChunk, UpstreamError
 
 if TYPE_CHECKING:
-    from adapter_api import TokenEvent
+    from collections.abc import Sequence
+
+    from http_util.sse import Frame
     from worker_adapters.openai_http.chunks import Choice, Chunk, Delta, ToolCall
+    from worker_adapters.openai_http.token_reader import Evidence
 
 
 FAILED: Final = frozenset({"error", "abort"})
@@ -25,7 +29,7 @@ FAILED: Final = frozenset({"error", "abort"})
 class ChatReader(TokenReader):
     """Reads chat completions, and, as their chunks have the same frame, legacy completions."""
 
-    __slots__ = ("_done", "_done_is_evidence", "_tool_calls")
+    __slots__ = ("_done_is_evidence", "_is_flowing", "_tool_calls")
 
     def __init__(self, *, done_is_evidence: bool = True) -> None:
         """
@@ -36,19 +40,35 @@ class ChatReader(TokenReader):
                 up.
         """
         super().__init__()
-        self._done = False
         self._done_is_evidence = done_is_evidence
+        # the model is known and no end in sight: of most chunks only the text is new
+        self._is_flowing = False
         # what has been told of each tool call: servers repeat id and name in every delta
         self._tool_calls: dict[int, tuple[str | None, str | None]] = {}
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether `[DONE]` has come."""
-        return self._done
+    def take(self, frames: Sequence[Frame], into: list[TokenEvent]) -> None:
+        """Take in all the events of one read; see `TokenReader.take`."""
+        for frame in frames:
+            if not isinstance(frame, bytes):
+                self.read(frame.event, frame.data, into)
+                continue
+            try:
+                chunk = decode_chunk(frame)
+            except UNREADABLE:
+                # the mark of the end, nothing at all, or a failure
+                self.read("message", frame, into)
+                continue
+            # what nearly every chunk is: once more of what is known already, and one increment of text
+            text = _text_alone(chunk) if self._is_flowing else None
+            if text is None or chunk.system_fingerprint != self.system_fingerprint:
+                self._read_chunk("message", frame, chunk, into)
+            else:
+                into.append(TokenEvent("token", {"t": text, "i": self.index}))
+                self.index += 1
 
     def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:
         """Take in one event; see `TokenReader.read`."""
-        if self._done or not data:
+        if self.is_complete or not data:
             return
         if data == DONE and event != "error":
             self._close()
@@ -57,13 +77,20 @@ class ChatReader(TokenReader):
             chunk = decode_chunk(data)
         except UNREADABLE as error:
             raise _unreadable(event, data) from error
-        if chunk.error is not None or chunk.choices is None or event == "error":
-            _raise_if_error(event, chunk, data)
+        self._read_chunk(event, data, chunk, into)
+
+    def _read_chunk(self, event: str, data: bytes, chunk: Chunk, into: list[TokenEvent]) -> None:
+        """Take in one event; *chunk* is its *data*, decoded."""
+        if self.is_complete:
+            return
+        if chunk.choices is None or chunk.error is not None or event == "error":
+            _raise_if_error(event, data)
             self._count(chunk.usage)
             return
         self.started = True
         if chunk.model and self.model is None:
             self.model = chunk.model
+            self._is_flowing = self.finish_reason is None
         if chunk.system_fingerprint:
             self.system_fingerprint = chunk.system_fingerprint
         for choice in chunk.choices:
@@ -73,13 +100,19 @@ class ChatReader(TokenReader):
         if chunk.usage is not None:
             self._count(chunk.usage)
 
+    def _finish(self, reason: str, evidence: Evidence) -> None:
+        super()._finish(reason, evidence)
+        self._is_flowing = False
+
     def _close(self) -> None:
-        self._done = True
+        self.is_complete = True
+        self._is_flowing = False
         if self.evidence is None and self._done_is_evidence and self.started:
             self.evidence = "done"
 
     def _read_choice(self, choice: Choice, into: list[TokenEvent]) -> None:
-        if (delta := choice.delta or choice.message) is not None:
+        delta = choice.delta if choice.delta is not None else choice.message
+        if delta is not None:
             self._read_delta(delta, into)
         if choice.text:
             self._token(choice.text, into)
@@ -125,6 +158,21 @@ class ChatReader(TokenReader):
             self._token(text, into, "tool_call", tool_call=told)
 
 
+def _text_alone(chunk: Chunk) -> str | None:
+    """The text of a chunk that is one increment of text; None when it has anything else, or nothing, to tell."""
+    choices = chunk.choices
+    if not choices or len(choices) != 1 or chunk.error is not None or chunk.usage is not None:
+        return None
+    choice = choices[0]
+    delta = choice.delta
+    if delta is None or choice.index or choice.text or choice.finish_reason is not None:
+        return None
+    if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls or delta.function_call:
+        return None
+    content = delta.content
+    return content if content and type(content) is str else None
+
+
 def _arguments_text(arguments: Any) -> str:
     """The arguments as text; a server that sends them as a value means its JSON."""
     if arguments is None:
@@ -138,11 +186,15 @@ def _text_of_parts(parts: list[Any]) -> str:
     return "".join(text for text in texts if isinstance(text, str))
 
 
-def _raise_if_error(event: str, chunk: Chunk, data: bytes) -> None:
+def _raise_if_error(event: str, data: bytes) -> None:
     """Raise for an error in any of its forms: an object, a text, a flat object, a framework's `detail`."""
-    if chunk.error is not None:
-        raise UpstreamError({"error": chunk.error})
-    if event == "error" or chunk.object == "error" or chunk.detail is not None or chunk.message is not None:
+    try:
+        told = decode_trouble(data)
+    except UNREADABLE as error:
+        raise _unreadable(event, data) from error
+    if told.error is not None:
+        raise UpstreamError({"error": told.error})
+    if event == "error" or told.object == "error" or told.detail is not None or told.message is not None:
         raise _unreadable("error", data)
 
 

@@ -3,7 +3,8 @@ Partial decoding: of a chunk, only the fields that the token path needs, straigh
 
 Every field is optional and unknown ones are passed over, because servers differ (a first chunk without content, usage
 in a chunk of its own, extra keys). What is read agrees with the full models of the client; a property test compares
-the two.
+the two. JSON holds no cycles, so the garbage collector need not know of what is made here (`gc=False`); every field
+less is time saved with every token.
 
 Spec: ADP-26, ADP-27
 """
@@ -23,7 +24,7 @@ class Function(msgspec.Struct, gc=False):
     """A piece of JSON text; some servers send the whole value."""
 
 
-class ToolCall(msgspec.Struct):
+class ToolCall(msgspec.Struct, gc=False):
     """The increment of one tool call."""
 
     index: int | None = None
@@ -31,7 +32,7 @@ class ToolCall(msgspec.Struct):
     function: Function | None = None
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     """The increment of one choice of a chat."""
 
     content: str | list[Any] | None = None
@@ -42,7 +43,7 @@ class Delta(msgspec.Struct):
     function_call: Function | None = None
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """One choice of a chunk, of chat (`delta`) or of completions (`text`)."""
 
     index: int | None = 0
@@ -63,13 +64,19 @@ class Usage(msgspec.Struct, gc=False):
     output_tokens: int | None = None
 
 
-class Chunk(msgspec.Struct):
-    """One chunk of chat or completions, or an error in its place."""
+class Chunk(msgspec.Struct, gc=False):
+    """One chunk of chat or completions. One without choices, or with an error, is read again as `Trouble`."""
 
     choices: list[Choice] | None = None
     usage: Usage | None = None
     model: str | None = None
     system_fingerprint: str | None = None
+    error: Any = None
+
+
+class Trouble(msgspec.Struct, gc=False):
+    """An error in the place of a chunk, in any of its forms."""
+
     error: Any = None
     object: Any = None
     detail: Any = None
@@ -82,7 +89,7 @@ class IncompleteDetails(msgspec.Struct, gc=False):
     reason: str | None = None
 
 
-class Response(msgspec.Struct):
+class Response(msgspec.Struct, gc=False):
     """The response object inside a lifecycle event."""
 
     model: str | None = None
@@ -101,7 +108,7 @@ class OutputItem(msgspec.Struct, gc=False):
     name: str | None = None
 
 
-class ResponseEvent(msgspec.Struct):
+class ResponseEvent(msgspec.Struct, gc=False):
     """One event of a Responses stream."""
 
     type: str | None = None
@@ -116,6 +123,9 @@ class ResponseEvent(msgspec.Struct):
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
 """Bytes of one event's data -> Chunk. Raises msgspec.DecodeError (also its ValidationError) and UnicodeDecodeError."""
+
+decode_trouble = msgspec.json.Decoder(Trouble).decode
+"""Bytes of one event's data, which `decode_chunk` has taken -> Trouble."""
 
 decode_response_event = msgspec.json.Decoder(ResponseEvent).decode
 """Bytes of one event's data -> ResponseEvent. Raises as `decode_chunk`."""

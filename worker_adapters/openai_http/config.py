@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -58,19 +58,47 @@ class OpenAIHttpConfig(BaseModel):
         None, description="Azure API version, sent as the query parameter api-version."
     )
     ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
-    http2: bool = Field(default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
-    proxy: str | None = Field(
-        None, description="Proxy, http(s)://host:port. None: direct, whatever the environment says."
+    client_cert_file: Path | None = Field(
+        None, description="PEM file with the certificate, and its chain, that an upstream is shown when it asks."
     )
+    client_key_file: Path | None = Field(
+        None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
+    )
+    client_key_password: Secret | None = Field(None, description="Password of that key, when it is encrypted.")
+    http2: bool = Field(default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
+    http2_ping_interval: Seconds | None = Field(
+        20.0,
+        description="Seconds of silence after which an HTTP/2 connection is asked for a sign of life. None: never.",
+    )
+    http2_ping_timeout: Seconds = Field(
+        5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
+    )
+    http_engine: Literal["asyncio", "httpx"] = Field(
+        "asyncio",
+        description="What moves the bytes: our engine, or httpx's own transport (HTTP/1.1, fewer guarantees).",
+    )
+    proxy: str | None = Field(
+        None,
+        description="Proxy: http://, https://, socks5:// or socks5h:// and host[:port]. It resolves the upstream's "
+        "name. None: direct, whatever the environment says.",
+    )
+    proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
     egress: tuple[str, ...] = Field(
         (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
+    )
+    egress_networks: tuple[str, ...] = Field(
+        (),
+        description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to. Empty: any "
+        "but link-local and cloud metadata, and loopback for localhost only.",
     )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     retry: RetryPolicy | str | None = Field(
         "billing_safe",
         description="Retry policy, or its name: billing_safe, available. None, or the word none: one attempt.",
     )
-    connect_timeout: Seconds = Field(5.0, description="Seconds for name resolution, connecting and the TLS handshake.")
+    connect_timeout: Seconds = Field(
+        5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
+    )
     pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
     first_byte_timeout: Seconds = Field(30.0, description="Seconds from the start of an attempt to the answer's head.")
     idle_timeout: Seconds = Field(30.0, description="Seconds without any byte of the stream; pings count as bytes.")
@@ -154,10 +182,18 @@ class OpenAIHttpConfig(BaseModel):
             pool_timeout=self.pool_timeout,
             first_byte_timeout=self.first_byte_timeout,
             idle_timeout=self.idle_timeout,
+            engine=self.http_engine,
             http2=self.http2,
+            http2_ping_interval=self.http2_ping_interval,
+            http2_ping_timeout=self.http2_ping_timeout,
             ca_file=self.ca_file,
+            client_cert_file=self.client_cert_file,
+            client_key_file=self.client_key_file,
+            client_key_password=self.client_key_password,
             proxy=self.proxy,
+            proxy_auth=self.proxy_auth,
             egress=self.egress,
+            egress_networks=self.egress_networks,
             plain_http_hosts=self.plain_http_hosts,
             # every task has a slot before it has a connection; health and version questions come on top
             max_connections=min(65_536, self.max_slots + 8),
@@ -167,16 +203,18 @@ class OpenAIHttpConfig(BaseModel):
 
     def policies(self) -> dict[str, Any]:
         """
-        The policies in force, as plain values; the credential is only said to be there.
+        The policies in force, as plain values; of secrets only whether they are there.
 
         Spec: ADP-35
         """
-        shown = self.model_dump(mode="python", exclude={"api_key", "retry", "ca_file"})
+        secrets = ("api_key", "client_key_password", "proxy_auth")
+        files = ("ca_file", "client_cert_file", "client_key_file")
+        shown = self.model_dump(mode="python", exclude={"retry", *secrets, *files})
         policy = self.retry_policy
         return {
             **shown,
-            "api_key": "set" if self.api_key is not None else "none",
-            "ca_file": str(self.ca_file) if self.ca_file is not None else None,
+            **{name: "none" if getattr(self, name) is None else "set" for name in secrets},
+            **{name: None if (path := getattr(self, name)) is None else str(path) for name in files},
             "retry": None if policy is None else asdict(policy),
             "egress": [str(entry) for entry in self.egress] or [f"the host of {self.base_url}"],
             "tls": {"verify": True, "minimum": "1.2"},

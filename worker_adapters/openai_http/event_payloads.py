@@ -37,14 +37,12 @@ class StreamTimes:
 
 def started_payload(reader: TokenReader, identity: Mapping[str, Any]) -> dict[str, Any]:
     """What `started` says: who answers, and what the task is known by."""
-    return _present(
-        {
-            "engine_version": identity.get("engine_version") or reader.model or identity.get("model"),
-            **{name: value for name, value in identity.items() if name != "engine_version"},
-            "model": reader.model or identity.get("model"),
-            "system_fingerprint": reader.system_fingerprint,
-        }
-    )
+    model = reader.model or identity.get("model")
+    payload: dict[str, Any] = {"engine_version": None, **identity}
+    payload["engine_version"] = payload["engine_version"] or model
+    payload["model"] = model
+    payload["system_fingerprint"] = reader.system_fingerprint
+    return _present(payload)
 
 
 def end_payload(
@@ -58,17 +56,20 @@ def end_payload(
     """What `end` says: how much, how long, why it ended and what proves it, and what it took."""
     usage = usage_of(reader)
     counted = usage["completion_tokens"] if usage["source"] == "upstream" else reader.index
-    return {
+    decode_ms, first_token_ms = times.decode_ms, times.first_token_ms
+    payload: dict[str, Any] = {
         "tokens_out": counted if counted is not None else reader.index,
-        "decode_ms": times.decode_ms,
-        "decode_time_ms": times.decode_ms,
+        "decode_ms": decode_ms,
+        "decode_time_ms": decode_ms,
         "finish_reason": "cancelled" if is_cancelled else reader.finish_reason,
         "evidence": "cancelled" if is_cancelled else reader.evidence,
         "usage": usage,
-        **started_payload(reader, identity),
-        **_present({"latency_first_token_ms": times.first_token_ms}),
-        "attempts": [attempt.as_dict() for attempt in attempts],
     }
+    payload.update(started_payload(reader, identity))
+    if first_token_ms is not None:
+        payload["latency_first_token_ms"] = first_token_ms
+    payload["attempts"] = [attempt.as_dict() for attempt in attempts]
+    return payload
 
 
 def metrics_payload(reader: TokenReader, times: StreamTimes) -> dict[str, Any]:
@@ -89,16 +90,15 @@ def usage_of(reader: TokenReader) -> dict[str, Any]:
     Spec: OQ-08
     """
     usage = reader.usage
-    counts: tuple[int | None, int | None, int | None]
     if usage is None:
         source = "estimated" if reader.index else "none"
-        counts = (None, reader.index or None, None)
+        prompt, completion, total = None, reader.index or None, None
     else:
         source = "upstream"
         prompt = usage.prompt_tokens if usage.prompt_tokens is not None else usage.input_tokens
         completion = usage.completion_tokens if usage.completion_tokens is not None else usage.output_tokens
-        counts = (prompt, completion, usage.total_tokens)
-    return dict(zip(("prompt_tokens", "completion_tokens", "total_tokens"), counts, strict=True)) | {"source": source}
+        total = usage.total_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total, "source": source}
 
 
 def _present(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from adapter_api import Channel, TokenEvent
     from worker_adapters.openai_http.chunks import Response, ResponseEvent
+    from worker_adapters.openai_http.token_reader import Evidence
 
 _CHANNELS: Final[Mapping[str, Channel]] = {
     "response.output_text.delta": "text",
@@ -43,11 +44,6 @@ class ResponsesReader(TokenReader):
         """Start before the first event."""
         super().__init__()
         self._called = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the response has ended: its last event carries everything."""
-        return self.evidence is not None
 
     def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:
         """Take in one event; see `TokenReader.read`."""
@@ -96,12 +92,17 @@ class ResponsesReader(TokenReader):
             self.model = response.model
         self._count(response.usage)
         if kind == "response.completed":
-            self._finish("tool_calls" if self._called else "stop", "response.completed")
+            self._complete("tool_calls" if self._called else "stop", "response.completed")
         elif kind == "response.incomplete":
             why = response.incomplete_details.reason if response.incomplete_details is not None else None
-            self._finish(_INCOMPLETE.get(why, why or "incomplete"), "response.incomplete")
+            self._complete(_INCOMPLETE.get(why, why or "incomplete"), "response.incomplete")
         elif kind in ("response.failed", "response.cancelled"):
             raise UpstreamError(_decoded(data).get("response", {}))
+
+    def _complete(self, reason: str, evidence: Evidence) -> None:
+        """Note the end; its event carries everything, so nothing that follows it matters."""
+        self._finish(reason, evidence)
+        self.is_complete = True
 
 
 def _decoded(data: bytes) -> dict[str, Any]:

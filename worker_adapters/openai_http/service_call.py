@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from worker_adapters.openai_http.upstream_words import UpstreamWords
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -53,5 +55,7 @@ class CallContext:
     headers: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What `started` and `end` say beside what the upstream tells: correlation_id, seed, engine_version, ..."""
+    words: UpstreamWords = field(default_factory=UpstreamWords, repr=False)
+    """The upstream's words as far as whoever calls has come across them; it may hand the same ones to every call."""
     private: Sequence[str] = field(default=(), repr=False)
     """The texts of the prompt, taken out of whatever the upstream says about it."""

@@ -17,26 +17,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api import Outcome, TaskCancelled, TokenEvent, WorkerError
 from http_util.errors import HttpFailure, Interrupted
-from http_util.redact import safe_message
 from openai_client.error_mapping import from_failure, from_stream_error
 from worker_adapters.openai_http.event_payloads import StreamTimes, end_payload, metrics_payload, started_payload
 from worker_adapters.openai_http.token_reader import DONE, UnreadableChunk, UpstreamError
+from worker_adapters.openai_http.upstream_words import shown_word
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from adapter_api import Attempt
-    from http_util import AsyncEventStream, Secret, ServerSentEvent
+    from http_util import AsyncEventStream, Secret
+    from http_util.sse import Frame
     from openai_client.errors import OpenAIError
     from worker_adapters.openai_http.call_report import CallReport
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
 
 
-_LONGEST_FACT: Final = 256
-"""Characters of a model's name, a fingerprint, an id; longer ones are cut."""
-
-_UPSTREAMS_WORDS: Final = ("engine_version", "model", "system_fingerprint", "finish_reason", "upstream_request_id")
+_UPSTREAMS_WORDS: Final = ("engine_version", "model", "system_fingerprint", "finish_reason")
 
 
 class StreamedTokens:
@@ -80,23 +78,29 @@ class StreamedTokens:
         self._closed = asyncio.Event()
         self._closer: asyncio.Task[None] | None = None
         self._on_closed: Callable[[TokenEvent], None] | None = None
-        self._read_at = self._left_at = self._clock.monotonic()
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
-        self._content_by = self._read_at + self._content_timeout
-        self._end_by = math.inf
+        # Seconds that the upstream still has, for content and, once there is a finish reason, for its end. They run
+        # while a read waits: the time that the consumer takes is not the upstream's.
+        self._content_left = self._content_timeout
+        self._end_left = math.inf
+        self._asked_at = 0.0
         self._first_token_at: float | None = None
+        self._attempts: tuple[Attempt, ...] | None = None
+        self._words = context.words
         self._watch.on_broken(self._close_soon)
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """The ledger of the call."""
-        lines = self._stream.head.attempts
-        return tuple(replace(line, upstream_request_id=self._shown(line.upstream_request_id)) for line in lines)
+        if self._attempts is None:
+            self._attempts = tuple(map(self._shown_attempt, self._stream.head.attempts))
+        return self._attempts
 
     @property
     def model(self) -> str | None:
         """The model that answers, as the upstream names it."""
-        return self._shown(self._reader.model)
+        told = self._reader.model
+        return None if told is None else self._words.shown(told, self._secrets)
 
     def on_closed(self, callback: Callable[[TokenEvent], None]) -> None:
         """Call *callback* with the terminal event once the upstream is closed; at once when it is already."""
@@ -114,7 +118,10 @@ class StreamedTokens:
         """
         try:
             while not self._reader.started and self._terminal is None:
-                await self._read()
+                try:
+                    self._take(await self._next_frames())
+                except HttpFailure as failure:
+                    self._break(failure)
         except BaseException:
             await self._close()
             raise
@@ -128,7 +135,10 @@ class StreamedTokens:
         """The tokens of the next read that brings some, and the terminal event when the stream is over."""
         try:
             while not self._tokens and self._terminal is None:
-                await self._read()
+                try:
+                    self._take(await self._next_frames())
+                except HttpFailure as failure:
+                    self._break(failure)
             if self._terminal is None:
                 events, self._tokens = self._tokens, []
                 return events
@@ -140,6 +150,8 @@ class StreamedTokens:
 
     async def cancel(self) -> None:
         """Stop the upstream; return when it has been told."""
+        if self._closed.is_set():
+            return
         if self._watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=self._outcome)):
             # the reading task is on its way out, and closes
             await self._closed.wait()
@@ -155,33 +167,23 @@ class StreamedTokens:
         """What the upstream may have done when the stream breaks now."""
         return Outcome.PARTIAL if self._reader.index else Outcome.UNKNOWN
 
-    async def _read(self) -> None:
-        """Take in one read of the upstream."""
-        # the time that the consumer took is not the upstream's
-        away = self._clock.monotonic() - self._left_at
-        self._content_by += away
-        self._end_by += away
-        timer, at = ("content_timeout", self._content_by) if self._end_by == math.inf else ("linger", self._end_by)
-        try:
-            events = await self._stream.next_events(timer=timer, at=at)
-        except HttpFailure as failure:
-            self._break(failure)
-            return
-        self._read_at = self._clock.monotonic()
-        if events:
-            self._take(events)
-        else:
-            self._take_end()
-        # from here on it is the consumer's time
-        self._left_at = self._clock.monotonic()
+    def _next_frames(self) -> Awaitable[Sequence[Frame]]:
+        """The next read of the upstream, to be awaited, within the time that it has left."""
+        # handed on and not awaited here: a token costs one coroutine less
+        now = self._asked_at = self._clock.monotonic()
+        if self._end_left < math.inf:
+            return self._stream.next_frames(timer="linger", at=now + self._end_left, now=now)
+        return self._stream.next_frames(timer="content_timeout", at=now + self._content_left, now=now)
 
-    def _take(self, events: list[ServerSentEvent]) -> None:
-        """Let the reader have *events*."""
+    def _take(self, frames: Sequence[Frame]) -> None:
+        """Take in one read of the upstream; nothing in it means that the body has ended."""
         reader, tokens = self._reader, self._tokens
         before = len(tokens)
+        if not frames:
+            self._take_end()
+            return
         try:
-            for event in events:
-                reader.read(event.event, event.data, tokens)
+            reader.take(frames, tokens)
         except UpstreamError as error:
             self._fail(self._upstream_error(error.payload))
         except UnreadableChunk as error:
@@ -189,11 +191,20 @@ class StreamedTokens:
         except Exception:  # noqa: BLE001 - a bug of a reader is no reason to leave the contract; its text may be private
             self._conclude(self._failure("internal", "a chunk of the stream could not be taken in"))
         if len(tokens) > before:
-            self._content_by = self._read_at + self._content_timeout
+            self._content_left = self._content_timeout
             if self._first_token_at is None:
-                self._first_token_at = self._read_at
-        if self._end_by == math.inf and (reader.finish_reason is not None or reader.is_complete):
-            self._end_by = self._read_at + self._policy.linger
+                self._first_token_at = self._clock.monotonic()
+        elif self._end_left == math.inf:
+            self._content_left -= self._clock.monotonic() - self._asked_at
+        if reader.finish_reason is not None or reader.is_complete:
+            self._use_up_linger()
+
+    def _use_up_linger(self) -> None:
+        """After the finish reason: the upstream has its time to come to an end, and has used some of it."""
+        if self._end_left == math.inf:
+            self._end_left = self._policy.linger
+        else:
+            self._end_left -= self._clock.monotonic() - self._asked_at
 
     def _take_end(self) -> None:
         """The body has ended; its last event may have lacked only the blank line."""
@@ -206,7 +217,7 @@ class StreamedTokens:
         """The stream broke off: by a cancel, by a timer, or by itself."""
         if isinstance(failure, Interrupted):
             self._end(is_cancelled=True)
-        elif self._end_by < math.inf:
+        elif self._end_left < math.inf:
             self._end_if_proven("truncated", "the stream was closed without evidence of an end")
         else:
             facts = {"outcome": self._outcome, "attempts": self._failed_attempts(failure.reason)}
@@ -220,13 +231,13 @@ class StreamedTokens:
 
     def _end(self, *, is_cancelled: bool) -> None:
         if self._terminal is None:
-            head = self._stream.head
             payload = end_payload(
                 self._reader, self._context.identity, self._times(), self.attempts, is_cancelled=is_cancelled
             )
-            if head.upstream_request_id is not None:
-                payload["upstream_request_id"] = head.upstream_request_id
-            self._terminal = TokenEvent("end", self._safe(payload))
+            self._safe(payload)
+            if (request_id := self._request_id) is not None:
+                payload["upstream_request_id"] = request_id
+            self._terminal = TokenEvent("end", payload)
 
     def _fail(self, error: OpenAIError) -> None:
         self._conclude(worker_error(error, streaming=self._reader.started, private=self._context.private))
@@ -245,7 +256,7 @@ class StreamedTokens:
             outcome=self._outcome,
             http_status=head.status,
             attempts=self._failed_attempts(reason),
-            upstream_request_id=self._shown(head.upstream_request_id),
+            upstream_request_id=self._request_id,
         )
 
     def _cancelled(self) -> TaskCancelled:
@@ -254,7 +265,7 @@ class StreamedTokens:
             outcome=self._outcome,
             http_status=head.status,
             attempts=self._failed_attempts("cancelled"),
-            upstream_request_id=self._shown(head.upstream_request_id),
+            upstream_request_id=self._request_id,
         )
 
     def _upstream_error(self, payload: object) -> OpenAIError:
@@ -262,7 +273,7 @@ class StreamedTokens:
             payload,
             self._secrets,
             outcome=self._outcome,
-            upstream_request_id=self._shown(self._stream.head.upstream_request_id),
+            upstream_request_id=self._request_id,
         )
         error.attempts = self._failed_attempts(error.reason)
         return error
@@ -272,18 +283,23 @@ class StreamedTokens:
         *before, last = self.attempts
         return (*before, replace(last, outcome=self._outcome, reason=reason))
 
-    def _shown(self, told: str | None) -> str | None:
-        """A short text of the upstream, in a form that may be shown: without the key, which it may repeat."""
-        return (
-            None
-            if told is None
-            else safe_message(told, (secret.reveal() for secret in self._secrets), limit=_LONGEST_FACT)
-        )
+    @property
+    def _request_id(self) -> str | None:
+        """The id that the upstream gave to the request it answered, as it may be shown."""
+        return self.attempts[-1].upstream_request_id
+
+    def _shown_attempt(self, line: Attempt) -> Attempt:
+        """*line* with the upstream's own word in it made safe: without the key, which it may repeat."""
+        told = line.upstream_request_id
+        shown = None if told is None else shown_word(told, self._secrets)
+        return line if shown == told else replace(line, upstream_request_id=shown)
 
     def _safe(self, payload: dict[str, Any]) -> dict[str, Any]:
         """*payload* with the upstream's own words in it made safe."""
-        words = {name: payload[name] for name in _UPSTREAMS_WORDS if payload.get(name) is not None}
-        return payload | {name: self._shown(word) for name, word in words.items()}
+        for name in _UPSTREAMS_WORDS:
+            if (word := payload.get(name)) is not None:
+                payload[name] = self._words.shown(word, self._secrets)
+        return payload
 
     def _ending(self, terminal: TokenEvent) -> list[TokenEvent]:
         if terminal.kind == "end" and self._policy.metrics_events:

@@ -6,10 +6,11 @@ Spec: OC-ADAPT-OAI-6020, OC-ADAPT-OAI-6030, OC-ADAPT-OAI-6031, WA-INT-3007, LOG-
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api import ErrorKind
-from http_util.log import get_logger
+from http_util.log import get_logger, is_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,32 +21,32 @@ _CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_PARAMS, ErrorKind.ADMISSION
 """Codes that the caller can do something about: warnings. The others are errors."""
 
 
-class TaskLog:
-    """The log of one task, bound to its ids."""
+_NAME: Final = "worker_adapters.openai_http"
+"""Of the logger."""
 
-    __slots__ = ("_engine", "_log")
+_METHODS: Final = {logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
+"""A logger's methods by the level of their lines."""
+
+
+class TaskLog:
+    """The log of one task, bound to its ids. A line that nobody would take is not made."""
+
+    __slots__ = ("_engine", "_ids")
 
     def __init__(self, task: TaskRequest, *, engine: str, correlation_id: str) -> None:
         """Bind the ids of *task*."""
         self._engine = engine
-        self._log = get_logger("worker_adapters.openai_http").bind(
-            job_id=task.task_id,
-            session_id=task.session_id,
-            engine=engine,
-            correlation_id=correlation_id,
-        )
+        self._ids = (task.task_id, task.session_id, correlation_id)
 
     def attempts(self, attempts: Iterable[Attempt]) -> None:
         """One line for each attempt that was made."""
         for attempt in attempts:
-            facts = attempt.as_dict()
-            facts["attempt"] = facts.pop("number")
-            if attempt.outcome is None:
-                self._log.info("attempt", human=f"The {self._engine} upstream takes the request", **facts)
-            elif attempt.reason == "cancelled":
-                self._log.info("attempt", human=f"An attempt at {self._engine} is cancelled", **facts)
-            else:
-                self._log.warning("attempt", human=f"An attempt at {self._engine} fails: {attempt.reason}", **facts)
+            is_fine = attempt.outcome is None or attempt.reason == "cancelled"
+            level = logging.INFO if is_fine else logging.WARNING
+            if is_taken(_NAME, level):
+                facts = attempt.as_dict()
+                facts["attempt"] = facts.pop("number")
+                self._line(level, "attempt", _of_attempt(self._engine, attempt), facts)
 
     def failed(self, error: WorkerError) -> None:
         """The task failed before it started."""
@@ -57,40 +58,57 @@ class TaskLog:
         if terminal.kind == "error":
             code = data.get("code")
             self._end(data, ErrorKind(code) if code else None)
-            return
-        usage = data["usage"]
-        self._log.info(
-            "stream_ended",
-            human=_told(self._engine, data),
-            engine_version=data.get("engine_version"),
-            model=data.get("model"),
-            tokens_in=usage["prompt_tokens"],
-            tokens_out=data["tokens_out"],
-            decode_time_ms=data["decode_time_ms"],
-            first_token_ms=data.get("latency_first_token_ms"),
-            finish_reason=data["finish_reason"],
-            evidence=data["evidence"],
-            attempts=len(data["attempts"]),
-            upstream_request_id=data.get("upstream_request_id"),
-        )
+        elif is_taken(_NAME, logging.INFO):
+            self._line(logging.INFO, "stream_ended", _told(self._engine, data), _facts_of_end(data))
 
     def other_version(self, expected: str, found: str) -> None:
         """The engine has another version than the settings expect."""
-        self._log.warning(
-            "engine_version_differs",
-            human=f"The {self._engine} upstream runs another version than expected",
-            expected=expected,
-            engine_version=found,
-        )
+        human = f"The {self._engine} upstream runs another version than expected"
+        facts = {"expected": expected, "engine_version": found}
+        self._line(logging.WARNING, "engine_version_differs", human, facts)
 
     def _end(self, payload: Mapping[str, Any], code: ErrorKind | None) -> None:
         facts = {name: value for name, value in payload.items() if name != "attempts"}
         facts["error_message"] = facts.pop("message")
         if code is None:
-            self._log.info("stream_cancelled", human=f"A task at {self._engine} is cancelled before it starts", **facts)
+            human = f"A task at {self._engine} is cancelled before it starts"
+            self._line(logging.INFO, "stream_cancelled", human, facts)
             return
-        level = self._log.warning if code in _CALLERS_FAULT else self._log.error
-        level("stream_failed", human=f"A task at {self._engine} fails: {payload['reason']}", **facts)
+        level = logging.WARNING if code in _CALLERS_FAULT else logging.ERROR
+        self._line(level, "stream_failed", f"A task at {self._engine} fails: {payload['reason']}", facts)
+
+    def _line(self, level: int, event: str, human: str, facts: Mapping[str, Any]) -> None:
+        """Write one line, through the logger that the program has configured by now."""
+        job_id, session_id, correlation_id = self._ids
+        log = get_logger(_NAME).bind(
+            job_id=job_id, session_id=session_id, engine=self._engine, correlation_id=correlation_id
+        )
+        # by its name: what `log` is called in a chain of somebody else's, nobody knows
+        getattr(log, _METHODS[level])(event, human=human, **facts)
+
+
+def _of_attempt(engine: str, attempt: Attempt) -> str:
+    if attempt.outcome is None:
+        return f"The {engine} upstream takes the request"
+    if attempt.reason == "cancelled":
+        return f"An attempt at {engine} is cancelled"
+    return f"An attempt at {engine} fails: {attempt.reason}"
+
+
+def _facts_of_end(data: Mapping[str, Any]) -> dict[str, Any]:
+    usage = data["usage"]
+    return {
+        "engine_version": data.get("engine_version"),
+        "model": data.get("model"),
+        "tokens_in": usage["prompt_tokens"],
+        "tokens_out": data["tokens_out"],
+        "decode_time_ms": data["decode_time_ms"],
+        "first_token_ms": data.get("latency_first_token_ms"),
+        "finish_reason": data["finish_reason"],
+        "evidence": data["evidence"],
+        "attempts": len(data["attempts"]),
+        "upstream_request_id": data.get("upstream_request_id"),
+    }
 
 
 def _told(engine: str, data: Mapping[str, Any]) -> str:

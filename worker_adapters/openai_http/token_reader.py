@@ -17,7 +17,10 @@ import msgspec
 from adapter_api import TokenEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapter_api import Channel
+    from http_util.sse import Frame
     from worker_adapters.openai_http.chunks import Usage
 
 Evidence = Literal["finish_reason", "done", "response.completed", "response.incomplete", "cancelled"]
@@ -53,7 +56,17 @@ class TokenReader(ABC):
     `read` raises `UpstreamError` or `UnreadableChunk`; the stream is then over.
     """
 
-    __slots__ = ("_surplus", "evidence", "finish_reason", "index", "model", "started", "system_fingerprint", "usage")
+    __slots__ = (
+        "_surplus",
+        "evidence",
+        "finish_reason",
+        "index",
+        "is_complete",
+        "model",
+        "started",
+        "system_fingerprint",
+        "usage",
+    )
 
     def __init__(self) -> None:
         """Start before the first chunk."""
@@ -64,6 +77,8 @@ class TokenReader(ABC):
         self.finish_reason: str | None = None
         self.evidence: Evidence | None = None
         """The proof that the stream has ended; None as long as there is none."""
+        self.is_complete = False
+        """Whether nothing that could still come matters."""
         self.model: str | None = None
         """The model snapshot as the upstream names it."""
         self.system_fingerprint: str | None = None
@@ -76,10 +91,13 @@ class TokenReader(ABC):
         """Increments that came after the finish reason, and were not given out."""
         return self._surplus
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing that could still come matters."""
-        return False
+    def take(self, frames: Sequence[Frame], into: list[TokenEvent]) -> None:
+        """Take in all the events of one read, one after the other; as `read`."""
+        for frame in frames:
+            if isinstance(frame, bytes):
+                self.read("message", frame, into)
+            else:
+                self.read(frame.event, frame.data, into)
 
     @abstractmethod
     def read(self, event: str, data: bytes, into: list[TokenEvent]) -> None:

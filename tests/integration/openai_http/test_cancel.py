@@ -116,7 +116,7 @@ async def _cancel_a_consumer(stream: Any) -> None:
 
 
 @pytest.mark.requirement("ADP-30", "SVC-16")
-@pytest.mark.parametrize("fault", ["stall=30;stall-at=head", "stall=30;stall-at=body", "status=503;retry-after=30"])
+@pytest.mark.parametrize("fault", ["stall=30;stall-at=head", "stall=30;stall-at=body", "status=503;retry-after=15"])
 async def test_a_cancel_before_the_start_ends_the_submit(
     adapters: Any, simulator: Simulator, protocol: str, task: Callable[..., Any], fault: str
 ) -> None:

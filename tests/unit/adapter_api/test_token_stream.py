@@ -550,7 +550,7 @@ async def test_a_stream_that_is_done_holds_neither_events_nor_cycles() -> None:
         stream, source = stream_of(WHOLE)
         async with stream:
             await rest_of(stream)
-        assert not stream._ready
+        assert list(stream._ready) == []
         gone = weakref.ref(source)
         del stream, source
         assert gone() is None

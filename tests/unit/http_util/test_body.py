@@ -22,14 +22,17 @@ async def body_of(answer: Answer, clock: FakeClock, idle: float | None = 5.0) ->
     """The unread body of *answer*."""
     upstream = ScriptedUpstream(answer, clock=clock)
     response = await upstream.handle_async_request(REQUEST)
-    return AsyncBody(response, AsyncWatch(clock), clock, idle=idle), upstream
+    encoding = response.headers.get("content-encoding", "")
+    return AsyncBody(response, AsyncWatch(clock), clock, idle=idle, encoding=encoding), upstream
 
 
 def blocking_body_of(answer: Answer) -> tuple[Body, ScriptedUpstream]:
     """The same for a thread."""
     clock = FakeSyncClock()
     upstream = ScriptedUpstream(answer, sync_clock=clock)
-    return Body(upstream.handle_request(REQUEST), Watch(clock), clock, idle=5.0), upstream
+    response = upstream.handle_request(REQUEST)
+    encoding = response.headers.get("content-encoding", "")
+    return Body(response, Watch(clock), clock, idle=5.0, encoding=encoding), upstream
 
 
 @pytest.mark.requirement("HTU-13")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from http_util.client import AsyncGuard, Guard, build_async_client, build_client
+from http_util.client import (
+    AsyncClientTransport,
+    AsyncGuard,
+    ClientTransport,
+    Guard,
+    build_async_client,
+    build_async_transport,
+    build_client,
+    build_transport,
+)
 from http_util.config import HttpConfig
 from http_util.errors import PolicyFailure
 from http_util.testing import Answer, ScriptedUpstream
@@ -96,10 +105,10 @@ async def test_a_request_to_another_host_is_refused_before_it_reaches_the_transp
 
 @pytest.mark.requirement("SEC-11", "HTU-SEC-1401")
 @pytest.mark.parametrize("build", [build_async_client, build_client])
-def test_the_guard_stands_in_front_of_the_proxy_and_of_what_goes_around_it(
+def test_the_guard_stands_in_front_of_every_way(
     build: Callable[[HttpConfig], httpx.AsyncClient | httpx.Client],
 ) -> None:
-    """The proxy's transport and the direct one for no_proxy hosts are both behind a guard."""
+    """Through the proxy or around it: the engine decides behind the one guard."""
     config = HttpConfig(
         base_url=URL,
         proxy="http://proxy.example:3128",
@@ -108,13 +117,61 @@ def test_the_guard_stands_in_front_of_the_proxy_and_of_what_goes_around_it(
         egress=["api.example.com", "direct.example"],
     )
     client = build(config)
-    through = client._transport_for_url(httpx.URL(URL))
-    around = client._transport_for_url(httpx.URL("https://direct.example/"))
-    assert isinstance(through, AsyncGuard | Guard)
-    assert isinstance(around, AsyncGuard | Guard)
-    assert "Proxy" in type(through._transport._pool).__name__
-    assert "Proxy" not in type(around._transport._pool).__name__
-    assert client._transport_for_url(httpx.URL("https://[::1]/")) is around
+    assert client._mounts == {}
+    for url in (URL, "https://direct.example/", "https://[::1]/"):
+        assert isinstance(client._transport_for_url(httpx.URL(url)), AsyncGuard | Guard)
+
+
+@pytest.mark.requirement("HTU-13", "HTU-PERF-1301")
+async def test_a_request_made_without_a_client_says_the_same_for_us() -> None:
+    """What the call itself says counts; what it does not say is added, in both colours."""
+    upstream = ScriptedUpstream(Answer(), Answer())
+    bare = httpx.Request("GET", URL, headers={"Accept": "text/event-stream"})
+    await build_async_transport(CONFIG, transport=upstream).handle_async_request(bare)
+    build_transport(CONFIG, transport=upstream).handle_request(bare)
+    for request in upstream.requests:
+        assert request.headers == {
+            "host": "api.example.com",
+            "accept": "text/event-stream",
+            "accept-encoding": "identity",
+            "user-agent": "worker-adapters",
+        }
+
+
+@pytest.mark.requirement("SEC-11")
+async def test_a_host_that_passed_lets_no_other_one_pass() -> None:
+    """The verdict is remembered by scheme, host and port together, and a refusal is no verdict of another time."""
+    upstream = ScriptedUpstream(*[Answer()] * 4)
+    transport = build_async_transport(CONFIG, transport=upstream)
+    for _ in range(2):
+        await transport.handle_async_request(httpx.Request("GET", URL))
+        for url in ("http://api.example.com/", "https://api.example.com:444/", "https://api.example.com.evil/"):
+            with pytest.raises(PolicyFailure):
+                await transport.handle_async_request(httpx.Request("GET", url))
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.requirement("CLI-04")
+async def test_a_client_that_was_brought_is_a_transport_and_stays_its_owners() -> None:
+    """What its owner has set up happens, a redirect is an answer, and closing the transport closes no client."""
+    redirect = Answer(status=302, headers={"location": URL})
+    upstream = ScriptedUpstream(redirect)
+    seen: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        seen.append(request.method)
+
+    client = httpx.AsyncClient(transport=upstream, follow_redirects=True, event_hooks={"request": [note]})
+    transport = AsyncClientTransport(client)
+    assert (await transport.handle_async_request(httpx.Request("GET", URL))).status_code == 302
+    await transport.aclose()
+    assert (seen, client.is_closed, upstream.is_closed) == (["GET"], False, False)
+    await client.aclose()
+    with httpx.Client(transport=ScriptedUpstream(redirect), follow_redirects=True) as blocking:
+        brought = ClientTransport(blocking)
+        assert brought.handle_request(httpx.Request("GET", URL)).status_code == 302
+        brought.close()
+        assert not blocking.is_closed
 
 
 async def test_the_owner_closes_the_transport() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from http_util.config import HttpConfig
+from http_util.secret import Secret
 
 URL = "https://api.example.com/v1"
 
@@ -28,16 +32,29 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     )
     assert (config.max_event_bytes, config.max_body_bytes, config.max_header_bytes) == (1 << 20, 64 << 20, 32 << 10)
     assert (config.proxy, config.ca_file, config.insecure_skip_verify_for_tests_only) == (None, None, False)
+    assert (config.engine, config.http2_ping_interval, config.http2_ping_timeout) == ("asyncio", 20, 5)
+    assert (config.client_cert_file, config.client_key_file, config.client_key_password) == (None, None, None)
+    assert config.egress_networks == ()
 
 
 def test_every_field_is_described_with_its_unit() -> None:
     """A number without a unit helps nobody."""
     for name, field in HttpConfig.model_fields.items():
         assert field.description, name
-        if name.endswith(("_timeout", "_expiry")) or name == "tcp_keepalive":
+        if name.endswith(("_timeout", "_expiry", "_interval")) or name == "tcp_keepalive":
             assert "econds" in field.description, name
         if name.endswith("_bytes"):
             assert "bytes" in field.description, name
+
+
+def test_the_page_holds_every_field_with_its_default() -> None:
+    """A field that is added, renamed or given another default fails here until the page follows."""
+    rows = []
+    for name, field in HttpConfig.model_fields.items():
+        default = "required" if field.is_required() else f"`{field.get_default()!r}`"
+        rows.append(f"| `{name}` | {default} | {field.description} |")
+    page = Path(__file__).parents[3] / "docs" / "client.md"
+    assert "\n".join(["| setting | default | what it says |", "|---|---|---|", *rows]) in page.read_text()
 
 
 @pytest.mark.requirement("HTU-SEC-1401", "SEC-10", "SEC-12")
@@ -52,7 +69,24 @@ def test_every_field_is_described_with_its_unit() -> None:
         ({"base_url": URL, "idle_timeout": -1}, "idle_timeout"),
         ({"base_url": URL, "max_event_bytes": 5}, "max_event_bytes"),
         ({"base_url": URL, "proxy": "http://u:hunter2@proxy:3128"}, "proxy must not hold a user name"),
-        ({"base_url": URL, "proxy": "socks5://proxy"}, "proxy must begin with"),
+        ({"base_url": URL, "proxy": "socks4://proxy"}, "proxy must begin with"),
+        ({"base_url": URL, "proxy": "socks5://proxy", "engine": "httpx"}, "proxy must be http:// or https://, and"),
+        ({"base_url": URL, "proxy": "http://p", "no_proxy": ["a.b"], "engine": "httpx"}, "and no_proxy empty, with e"),
+        ({"base_url": URL, "proxy": "http://proxy", "no_proxy": ["*.a"]}, "no_proxy must hold a host"),
+        ({"base_url": URL, "proxy": "http://proxy", "no_proxy": ["10.0.0.1/8"]}, "no_proxy must hold ranges"),
+        ({"base_url": URL, "proxy": "socks5://p", "proxy_auth": "hunter2"}, "proxy_auth must be user:password"),
+        ({"base_url": URL, "proxy": "socks5://p", "proxy_auth": "hunter2:"}, "proxy_auth must have a user and a"),
+        ({"base_url": URL, "proxy": "socks5://p", "proxy_auth": ":hunter2"}, "proxy_auth must have a user and a"),
+        ({"base_url": URL, "proxy": "socks5://p", "proxy_auth": "hunter2" * 40 + ":p"}, "of 1 to 255 characters"),
+        ({"base_url": URL, "proxy": "socks5://p", "proxy_auth": "u:" + "hunter2" * 40}, "of 1 to 255 characters"),
+        ({"base_url": URL, "engine": "curl"}, "engine"),
+        ({"base_url": URL, "engine": "httpx", "egress_networks": ["10.0.0.0/8"]}, "egress_networks needs engine"),
+        ({"base_url": URL, "egress_networks": ["10.0.0.1/8"]}, "egress_networks must hold ranges"),
+        ({"base_url": URL, "http2_ping_interval": 0}, "http2_ping_interval"),
+        ({"base_url": URL, "http2_ping_timeout": None}, "http2_ping_timeout"),
+        ({"base_url": URL, "client_key_file": "k.pem"}, "client_key_file and client_key_password need client_cert_f"),
+        ({"base_url": URL, "client_key_password": "hunter2"}, "client_key_password need client_cert_file"),
+        ({"base_url": URL, "client_cert_file": "c.pem", "client_key_password": "hunter 2"}, "client_key_password"),
         ({"base_url": URL, "proxy_auth": "u:hunter2"}, "proxy_auth and no_proxy need a proxy"),
         ({"base_url": URL, "no_proxy": ["a.example"]}, "proxy_auth and no_proxy need a proxy"),
         ({"base_url": URL, "proxy": "http://proxy:3128", "proxy_auth": "hunter2"}, "proxy_auth must be user:password"),
@@ -94,3 +128,48 @@ def test_settings_are_immutable_and_show_no_proxy_password() -> None:
     assert "hunter2" not in repr(config) + config.model_dump_json()
     with pytest.raises(ValidationError):
         config.http2 = False
+
+
+@pytest.mark.requirement("SEC-11")
+def test_networks_are_part_of_the_egress_policy_with_and_without_a_list_of_hosts() -> None:
+    """In their normal form."""
+    for egress in ((), ("api.example.com",)):
+        config = HttpConfig(base_url=URL, egress=egress, egress_networks=["10.0.0.1", "FD00::/8"])
+        assert config.egress_networks == ("10.0.0.1/32", "fd00::/8")
+        assert [str(network) for network in config.egress_policy.networks] == ["10.0.0.1/32", "fd00::/8"]
+
+
+@pytest.mark.requirement("SEC-12")
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+def test_a_proxy_has_one_of_four_schemes_and_perhaps_credentials(scheme: str) -> None:
+    """What is called directly is written the way it is compared."""
+    config = HttpConfig(
+        base_url=URL,
+        proxy=f"{scheme}://proxy.example:3128",
+        proxy_auth="user:pass:word",
+        no_proxy=["A.Example", ".Corp.Example", "10.0.0.0/8", "[::1]"],
+    )
+    assert config.no_proxy == ("a.example", ".corp.example", "10.0.0.0/8", "::1")
+
+
+def test_a_user_without_a_password_is_good_enough_for_an_http_proxy() -> None:
+    """Basic credentials may lack either."""
+    assert HttpConfig(base_url=URL, proxy="http://proxy", proxy_auth="token:").proxy_auth is not None
+
+
+def test_the_key_of_a_client_certificate_is_described_and_its_password_is_not_shown() -> None:
+    """Files are looked at when the client is built."""
+    config = HttpConfig(base_url=URL, client_cert_file="c.pem", client_key_file="k.pem", client_key_password="hunter2")
+    assert str(config.client_key_file) == "k.pem"
+    assert "hunter2" not in repr(config) + config.model_dump_json()
+
+
+def test_no_frame_of_a_refusal_holds_the_proxys_password() -> None:
+    """Whoever prints the locals of a traceback prints none of it."""
+    password = Secret("u:" + "x" * 300)
+    with pytest.raises(ValidationError) as caught:
+        HttpConfig(base_url=URL, proxy="socks5://proxy", proxy_auth=password)
+    inner = caught.value.errors()[0]["ctx"]["error"]
+    for error in (caught.value, inner):
+        frames = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert "xxxxxx" not in "".join(frames.format())

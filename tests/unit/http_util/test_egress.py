@@ -1,4 +1,4 @@
-"""Egress: the allow-list, asked before anything is resolved."""
+"""Egress: the allow-list, asked before anything is resolved, and the rules for what it is resolved to."""
 
 from __future__ import annotations
 
@@ -70,3 +70,154 @@ def test_entries_are_described_as_they_are_compared() -> None:
     """Sorted, IPv6 in brackets."""
     policy = EgressPolicy.parse(["B.example", "a.example:1", "::1", "[::1]:5"])
     assert policy.describe() == ["::1", "[::1]:5", "a.example:1", "b.example"]
+
+
+HOST = "api.example.com"
+POLICY = EgressPolicy.parse([HOST])
+
+
+def refusal(policy: EgressPolicy, host: str, address: str) -> str | None:
+    """Why *policy* refuses that *host* leads to *address*, or None."""
+    try:
+        policy.check_address(host, address)
+    except PolicyFailure as failure:
+        return failure.message.removeprefix(f"egress refuses {host}: it leads to {address}, ")
+    return None
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "10.0.0.1", "172.16.5.4", "192.168.1.1", "100.64.0.1", "2606:4700::1", "fd12::1", "::ffff:10.0.0.1"],
+)
+def test_public_and_private_addresses_pass_where_no_networks_are_listed(address: str) -> None:
+    """Inference servers live on private networks."""
+    assert refusal(POLICY, HOST, address) is None
+
+
+NEVER = [
+    ("169.254.169.254", "link-local"),
+    ("169.254.0.1", "link-local"),
+    ("fe80::1", "link-local"),
+    ("fe80::1%eth0", "link-local"),
+    ("febf::1", "link-local"),
+    ("fd00:ec2::254", "cloud metadata"),
+    ("fd20:ce::254", "cloud metadata"),
+    ("192.0.0.192", "cloud metadata"),
+    ("100.100.100.200", "cloud metadata"),
+    ("168.63.129.16", "cloud metadata"),
+    ("0.0.0.0", "unspecified"),
+    ("0.1.2.3", "unspecified"),
+    ("::", "unspecified"),
+    ("224.0.0.1", "multicast"),
+    ("ff02::1", "multicast"),
+    ("255.255.255.255", "broadcast"),
+    ("240.0.0.1", "reserved"),
+    ("::7f00:1", "reserved"),
+    ("4000::1", "reserved"),
+]
+DISGUISED = [
+    ("::ffff:169.254.169.254", "link-local"),
+    ("2002:a9fe:a9fe::1", "link-local"),
+    ("64:ff9b::a9fe:a9fe", "link-local"),
+    ("64:ff9b:1::a9fe:a9fe", "link-local"),
+    ("64:ff9b::6464:64c8", "cloud metadata"),
+    ("::ffff:0.0.0.0", "unspecified"),
+    ("2002:e000:1::", "multicast"),
+]
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize(("address", "kind"), NEVER + DISGUISED)
+@pytest.mark.parametrize("networks", [(), ("0.0.0.0/0", "::/0")], ids=["no networks", "all networks"])
+def test_no_name_leads_to_what_belongs_to_no_server(address: str, kind: str, networks: tuple[str, ...]) -> None:
+    """Metadata services above all, in any disguise and whatever the networks say."""
+    policy = EgressPolicy.parse([HOST], networks=networks)
+    assert refusal(policy, HOST, address) == f"a {kind} address, which must be named in egress itself"
+    assert refusal(policy, "localhost", address) is not None
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+def test_loopback_is_for_names_that_say_so(address: str) -> None:
+    """A name out there that points at this machine is refused, localhost and what is below it are not."""
+    text = "a loopback address; list it in egress_networks if that is meant"
+    assert refusal(POLICY, HOST, address) == text
+    for name in ("localhost", "api.localhost", "127.0.0.1", "::1"):
+        assert refusal(POLICY, name, address) is None
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize("address", ["10.0.0.1", "8.8.8.8", "fd12::1"])
+def test_localhost_leads_nowhere_else(address: str) -> None:
+    """The rule that plain HTTP may go there stands on it."""
+    policy = EgressPolicy.parse([HOST], networks=["0.0.0.0/0", "::/0"])
+    assert refusal(policy, "localhost", address) == "though that name is for this machine only"
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize(
+    ("address", "passes"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("127.0.0.1", True),
+        ("127.0.1.1", False),
+        ("fd00::5", True),
+        ("fd01::5", False),
+        ("8.8.8.8", False),
+        ("::1", False),
+    ],
+)
+def test_listed_networks_are_the_only_ones(address: str, passes: bool) -> None:
+    """Private, public or loopback: what they hold passes, nothing else does."""
+    policy = EgressPolicy.parse([HOST], networks=["10.0.0.0/8", "127.0.0.0/24", "fd00::/16"])
+    assert refusal(policy, HOST, address) == (None if passes else "which is in none of egress_networks")
+
+
+@pytest.mark.requirement("SEC-11")
+def test_listed_networks_hold_for_localhost_too() -> None:
+    """Who lists networks lists all of them."""
+    policy = EgressPolicy.parse([HOST, "localhost"], networks=["10.0.0.0/8"])
+    assert refusal(policy, "localhost", "127.0.0.1") == "which is in none of egress_networks"
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize(
+    ("entry", "host"),
+    [
+        ("169.254.169.254:80", "169.254.169.254"),
+        ("[fe80::1]:443", "fe80::1"),
+        ("255.255.255.255", "255.255.255.255"),
+        ("[::ffff:127.0.0.1]:443", "::ffff:7f00:1"),
+    ],
+)
+def test_an_address_that_the_list_names_passes(entry: str, host: str) -> None:
+    """Somebody wrote it there; it holds for that address and for no other, whoever lists networks."""
+    policy = EgressPolicy.parse([entry, HOST], networks=["10.0.0.0/8"])
+    assert refusal(policy, host, host) is None
+    assert refusal(policy, HOST, host) is not None
+    assert refusal(policy, "169.254.1.1", "169.254.1.1") is not None
+
+
+def test_what_is_no_address_does_not_pass() -> None:
+    """Nothing is connected to that was not looked at."""
+    assert refusal(POLICY, HOST, "elsewhere") == "which is no address"
+
+
+def test_networks_that_are_none_are_refused_by_the_name_of_the_field() -> None:
+    """For both ways to make a policy."""
+    with pytest.raises(ValueError, match=r"^egress_networks must hold"):
+        EgressPolicy.parse([HOST], networks=["10.0.0.1/8"])
+    with pytest.raises(ValueError, match=r"^egress_networks must hold"):
+        EgressPolicy.for_origin(origin_of("https://a.example"), networks=["x"])
+
+
+def test_a_refused_address_is_a_typed_failure() -> None:
+    """Not sent and not retried; the text names field, host and address."""
+    with pytest.raises(
+        PolicyFailure, match=r"^egress refuses api\.example\.com: it leads to fe80::1, a link"
+    ) as caught:
+        POLICY.check_address(HOST, "fe80::1")
+    assert (caught.value.reason, caught.value.outcome) == ("egress_denied", Outcome.NOT_SENT)

@@ -16,8 +16,8 @@ from http_util import (
     HttpCall,
     HttpConfig,
     HttpFailure,
-    build_async_client,
-    build_client,
+    build_async_transport,
+    build_transport,
 )
 from http_util.testing import Answer, FakeClock, FakeSyncClock, ScriptedUpstream, Stall, seeded_random
 
@@ -33,7 +33,7 @@ async def opened(*steps: Any, done: bool = True) -> tuple[AsyncEventStream, Scri
     upstream = ScriptedUpstream(
         Answer(headers=dict(answer.headers) | {"x-request-id": "up-1"}, body=answer.body), clock=clock
     )
-    client = build_async_client(CONFIG, transport=upstream)
+    client = build_async_transport(CONFIG, transport=upstream)
     return await AsyncExchange(client, clock=clock, rng=seeded_random(), **BOUNDS).open(CALL), upstream
 
 
@@ -41,7 +41,7 @@ def blocking(*steps: Any, done: bool = True) -> tuple[EventStream, ScriptedUpstr
     """The same for a thread."""
     clock = FakeSyncClock()
     upstream = ScriptedUpstream(Answer.events(*steps, done=done), sync_clock=clock)
-    exchange = Exchange(build_client(CONFIG, transport=upstream), clock=clock, rng=seeded_random(), **BOUNDS)
+    exchange = Exchange(build_transport(CONFIG, transport=upstream), clock=clock, rng=seeded_random(), **BOUNDS)
     return exchange.open(CALL), upstream
 
 
@@ -101,7 +101,7 @@ async def test_a_body_that_stops_inside_an_event_leaves_a_tail() -> None:
     """Whoever knows the API decides what it is worth."""
     clock = FakeClock()
     upstream = ScriptedUpstream(Answer(headers={"content-type": "text/event-stream"}, body=(b"data: 1\n\ndata: 2\n",)))
-    client = build_async_client(CONFIG, transport=upstream)
+    client = build_async_transport(CONFIG, transport=upstream)
     stream = await AsyncExchange(client, clock=clock, rng=seeded_random(), **BOUNDS).open(CALL)
     assert [event.data async for event in stream] == [b"1"]
     assert stream.tail is not None

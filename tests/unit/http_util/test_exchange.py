@@ -26,8 +26,8 @@ from http_util import (
     RetryBudget,
     StatusFailure,
     Timeouts,
-    build_async_client,
-    build_client,
+    build_async_transport,
+    build_transport,
 )
 from http_util.testing import Answer, FakeClock, FakeSyncClock, FixedRandom, ScriptedUpstream, Stall
 
@@ -50,12 +50,12 @@ class Colour:
         if colour == "async":
             self.clock: Any = FakeClock(auto=True)
             self.upstream = ScriptedUpstream(*answers, clock=self.clock)
-            client = build_async_client(CONFIG, transport=self.upstream)
+            client = build_async_transport(CONFIG, transport=self.upstream)
             self.exchange: Any = AsyncExchange(client, clock=self.clock, rng=FixedRandom(0.5), **bounds, **given)
         else:
             self.clock = FakeSyncClock()
             self.upstream = ScriptedUpstream(*answers, sync_clock=self.clock)
-            blocking = build_client(CONFIG, transport=self.upstream)
+            blocking = build_transport(CONFIG, transport=self.upstream)
             self.exchange = Exchange(blocking, clock=self.clock, rng=FixedRandom(0.5), **bounds, **given)
 
     async def send(self, made: HttpCall) -> Any:
@@ -256,7 +256,7 @@ async def test_the_deadline_and_a_break_end_a_call_wherever_it_is(answer: Answer
         clock = FakeClock()
         upstream = ScriptedUpstream(answer, clock=clock)
         exchange = AsyncExchange(
-            build_async_client(CONFIG, transport=upstream),
+            build_async_transport(CONFIG, transport=upstream),
             clock=clock,
             rng=FixedRandom(0.5),
             max_response_bytes=100,

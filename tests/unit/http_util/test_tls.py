@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives import serialization
 
+from http_util.secret import Secret
 from http_util.tls import build_ssl_context
 
 if TYPE_CHECKING:
@@ -62,3 +64,91 @@ def test_verification_is_off_only_by_the_loudly_named_switch() -> None:
     """There is no other argument that does it."""
     context = build_ssl_context(insecure_skip_verify_for_tests_only=True)
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Make a client certificate, its key in clear and encrypted, both in one file, and another key."""
+    folder = tmp_path_factory.mktemp("tls")
+    ca = trustme.CA()
+    mine, other = ca.issue_cert("client.example"), ca.issue_cert("other.example")
+    key = serialization.load_pem_private_key(mine.private_key_pem.bytes(), None)
+    encrypted = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"hunter2"),
+    )
+    contents = {
+        "cert": mine.cert_chain_pems[0].bytes(),
+        "key": mine.private_key_pem.bytes(),
+        "both": mine.private_key_and_cert_chain_pem.bytes(),
+        "encrypted": encrypted,
+        "both_encrypted": encrypted + mine.cert_chain_pems[0].bytes(),
+        "other_key": other.private_key_pem.bytes(),
+        "garbled": b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "nothing": b"nothing here",
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return {name: folder / name for name in [*contents, "missing"]}
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "password"),
+    [
+        ("cert", "key", None),
+        ("both", None, None),
+        ("both", "key", None),
+        ("cert", "encrypted", "hunter2"),
+        ("both_encrypted", None, "hunter2"),
+        ("both", None, "not needed"),
+    ],
+)
+def test_a_client_certificate_may_have_its_key_beside_it_or_elsewhere_and_encrypted(
+    files: dict[str, Path], cert: str, key: str | None, password: str | None
+) -> None:
+    """A password that is not needed does no harm."""
+    build_ssl_context(
+        client_cert_file=files[cert],
+        client_key_file=None if key is None else files[key],
+        client_key_password=None if password is None else Secret(password.replace(" ", "-")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "password", "text"),
+    [
+        ("missing", None, None, "client_cert_file cannot be read: .*missing.*No such file"),
+        ("nothing", None, None, "client_cert_file must be a PEM file with a certificate; .*nothing.* holds none"),
+        ("key", None, None, "client_cert_file must be a PEM file with a certificate"),
+        ("cert", None, None, "client_cert_file must be .* key, or client_key_file must be set"),
+        ("cert", "missing", None, "client_key_file cannot be read: .*missing"),
+        ("cert", "nothing", None, "client_key_file must be a PEM file with the key of client_cert_file"),
+        ("cert", "cert", None, "client_key_file must be a PEM file with the key"),
+        ("cert", "other_key", None, "client_key_file must hold the key of the certificate in client_cert_file, not"),
+        ("garbled", "key", None, "client_cert_file and its key must be valid PEM"),
+        ("cert", "encrypted", None, "client_key_password must be set: the key in client_key_file is encrypted"),
+        ("both_encrypted", None, None, "client_key_password must be set: the key in client_cert_file is encrypted"),
+        ("cert", "encrypted", "wrong-hunter2", "client_key_password does not open the key in client_key_file"),
+        ("both_encrypted", None, "wrong-hunter2", "client_key_password does not open the key in client_cert_file"),
+        ("cert", "encrypted", "hunter2" * 200, "client_key_password is longer than"),
+    ],
+)
+def test_a_client_certificate_that_cannot_be_used_is_refused_by_the_name_of_the_field(
+    files: dict[str, Path], cert: str, key: str | None, password: str | None, text: str
+) -> None:
+    """Nobody is asked for a password on a terminal, and none is shown."""
+    with pytest.raises(ValueError, match=f"^{text}") as caught:
+        build_ssl_context(
+            client_cert_file=files[cert],
+            client_key_file=None if key is None else files[key],
+            client_key_password=None if password is None else Secret(password),
+        )
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.requirement("HTU-EXP-1105")
+def test_the_switch_for_tests_does_not_leave_the_client_certificate_out(files: dict[str, Path]) -> None:
+    """A wrong file is still noticed."""
+    with pytest.raises(ValueError, match="client_cert_file"):
+        build_ssl_context(client_cert_file=files["nothing"], insecure_skip_verify_for_tests_only=True)

@@ -6,15 +6,12 @@ import socket
 import ssl
 import traceback
 
-import anyio
-import h2.errors
-import h2.events
-import h2.exceptions
 import httpcore
 import httpx
 import pytest
 
 from adapter_api.outcome import Outcome
+from http_util.engine.errors import Disconnected, Unprocessed, Unwritable
 from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 
@@ -31,29 +28,12 @@ def because(error: Exception, *causes: BaseException) -> Exception:
     return error
 
 
-def reset_event(code: int) -> h2.events.StreamReset:
-    """Return h2's event for a stream that the peer reset."""
-    event = h2.events.StreamReset(stream_id=1)
-    event.error_code = h2.errors.ErrorCodes(code)
-    return event
-
-
-def goaway(last_stream_id: int) -> h2.events.ConnectionTerminated:
-    """Return h2's event for a connection that the peer ends."""
-    event = h2.events.ConnectionTerminated()
-    event.error_code = h2.errors.ErrorCodes.NO_ERROR
-    event.last_stream_id = last_stream_id
-    return event
-
-
 def certificate_error() -> ssl.SSLCertVerificationError:
     """Return what Python raises for a certificate it does not trust."""
     error = ssl.SSLCertVerificationError(1, "certificate verify failed")
     error.verify_message = "self-signed certificate"
     return error
 
-
-REFUSED = h2.errors.ErrorCodes.REFUSED_STREAM
 
 ROWS: list[tuple[Exception, Phase, type[HttpFailure], str, Outcome]] = [
     (httpx.ConnectTimeout(""), SENDING, TimeoutFailure, "connect_timeout", NOT_SENT),
@@ -93,7 +73,6 @@ ROWS: list[tuple[Exception, Phase, type[HttpFailure], str, Outcome]] = [
         "connection_failed",
         NOT_SENT,
     ),
-    (because(httpx.ConnectError(""), anyio.EndOfStream()), SENDING, TransportFailure, "connection_failed", NOT_SENT),
     (
         because(httpx.ConnectError(""), ExceptionGroup("", [socket.gaierror(socket.EAI_NONAME, "x")])),
         SENDING,
@@ -121,48 +100,11 @@ ROWS: list[tuple[Exception, Phase, type[HttpFailure], str, Outcome]] = [
         PARTIAL,
     ),
     (httpx.RemoteProtocolError("illegal status line"), SENDING, ProtocolFailure, "protocol", UNKNOWN),
-    (
-        because(httpx.RemoteProtocolError(""), httpcore.RemoteProtocolError(reset_event(REFUSED))),
-        SENDING,
-        TransportFailure,
-        "reset",
-        NOT_SENT,
-    ),
-    (
-        because(httpx.RemoteProtocolError(""), httpcore.RemoteProtocolError(reset_event(REFUSED))),
-        STREAMING,
-        TransportFailure,
-        "reset",
-        PARTIAL,
-    ),
-    (
-        because(httpx.RemoteProtocolError(""), httpcore.RemoteProtocolError(reset_event(8))),
-        SENDING,
-        TransportFailure,
-        "reset",
-        UNKNOWN,
-    ),
-    (
-        because(httpx.RemoteProtocolError(""), httpcore.RemoteProtocolError(goaway(0))),
-        SENDING,
-        TransportFailure,
-        "reset",
-        NOT_SENT,
-    ),
-    (
-        because(httpx.RemoteProtocolError(""), httpcore.RemoteProtocolError(goaway(7))),
-        SENDING,
-        TransportFailure,
-        "reset",
-        UNKNOWN,
-    ),
-    (
-        because(httpx.LocalProtocolError(""), h2.exceptions.TooManyStreamsError("100 open")),
-        SENDING,
-        TransportFailure,
-        "connection_failed",
-        NOT_SENT,
-    ),
+    (Unprocessed("refused"), SENDING, TransportFailure, "reset", NOT_SENT),
+    (Unprocessed("refused"), STREAMING, TransportFailure, "reset", PARTIAL),
+    (Disconnected("cut"), SENDING, TransportFailure, "reset", UNKNOWN),
+    (Disconnected("cut"), STREAMING, TransportFailure, "reset", PARTIAL),
+    (Unwritable("a line break"), SENDING, ProtocolFailure, "protocol", NOT_SENT),
     (
         httpx.LocalProtocolError("Illegal header value b'Bearer sk-secret'"),
         SENDING,
@@ -171,13 +113,10 @@ ROWS: list[tuple[Exception, Phase, type[HttpFailure], str, Outcome]] = [
         NOT_SENT,
     ),
     (httpx.LocalProtocolError("state"), STREAMING, ProtocolFailure, "protocol", PARTIAL),
-    (h2.exceptions.FlowControlError("window"), STREAMING, ProtocolFailure, "protocol", PARTIAL),
-    (h2.exceptions.ProtocolError("frame"), SENDING, ProtocolFailure, "protocol", UNKNOWN),
     (httpx.DecodingError("bad gzip"), HEAD, ProtocolFailure, "decode", UNKNOWN),
     (httpx.UnsupportedProtocol("ftp"), SENDING, PolicyFailure, "invalid_base_url", NOT_SENT),
     (httpx.InvalidURL("bad"), SENDING, PolicyFailure, "invalid_base_url", NOT_SENT),
     (httpx.StreamClosed(), HEAD, ProtocolFailure, "protocol", UNKNOWN),
-    (anyio.BrokenResourceError(), STREAMING, TransportFailure, "reset", PARTIAL),
     (ConnectionResetError(104, "reset"), HEAD, TransportFailure, "reset", UNKNOWN),
     (TimeoutError(), HEAD, TimeoutFailure, "idle_timeout", UNKNOWN),
 ]

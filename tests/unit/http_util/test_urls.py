@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from http_util.urls import Origin, check_url, is_loopback, normal_host, origin_of
+from http_util.urls import (
+    HostPatterns,
+    Origin,
+    check_url,
+    is_loopback,
+    literal_address,
+    normal_host,
+    origin_of,
+    parse_networks,
+    proxy_origin,
+)
 
 
 @pytest.mark.requirement("SEC-10")
@@ -132,3 +142,97 @@ def test_a_host_is_normalised_for_comparison() -> None:
     """Brackets, case and the long forms of IPv6 do not matter."""
     assert normal_host("[2001:DB8:0:0::1]", field="egress") == "2001:db8::1"
     assert normal_host("A.Example.", field="egress") == "a.example"
+
+
+@pytest.mark.requirement("SEC-12")
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://proxy.example", Origin("http", "proxy.example", 80)),
+        ("http://proxy.example:3128/", Origin("http", "proxy.example", 3128)),
+        ("https://Proxy.Example", Origin("https", "proxy.example", 443)),
+        ("socks5://proxy.example", Origin("socks5", "proxy.example", 1080)),
+        ("socks5h://[::1]:9050", Origin("socks5h", "::1", 9050)),
+    ],
+)
+def test_a_proxy_is_given_by_scheme_host_and_port(url: str, origin: Origin) -> None:
+    """Each scheme has its own port."""
+    assert proxy_origin(url) == origin
+
+
+@pytest.mark.requirement("SEC-12")
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("proxy.example:3128", "must begin with http://, https://, socks5:// or socks5h://"),
+        ("socks4://proxy.example", "must begin with"),
+        ("socks5://u:hunter2@proxy.example", "must not hold a user name or password"),
+        ("http://proxy.example/path", "must be scheme://host"),
+        ("http://proxy.example?hunter2", "must be scheme://host"),
+        ("http://proxy.example#hunter2", "must be scheme://host"),
+        ("socks5://", "must name a host"),
+        ("socks5://proxy:0", "must have a port"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_refused_by_the_name_of_the_field(url: str, text: str) -> None:
+    """And its password is not shown."""
+    with pytest.raises(ValueError, match=text) as caught:
+        proxy_origin(url)
+    assert str(caught.value).startswith("proxy ")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_only_an_address_written_out_is_one() -> None:
+    """Names are not resolved for this, odd spellings are no addresses."""
+    assert str(literal_address("2001:DB8::1")) == "2001:db8::1"
+    assert [literal_address(host) for host in ("a.example", "127.1", "[::1]", "")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "entry", ["10.0.0.1/8", "10.0.0.0/33", "a.example/8", "", "10.0.0.0/8/8", "http://u:hunter2@h/"]
+)
+def test_a_range_that_is_none_is_refused_by_the_name_of_the_field(entry: str) -> None:
+    """Bits behind the prefix are most often a slip."""
+    with pytest.raises(ValueError, match=r"^egress_networks must hold ranges such as 10\.0\.0\.0/8") as caught:
+        parse_networks([entry], field="egress_networks")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_single_address_is_a_range_of_its_own() -> None:
+    """Of either family."""
+    assert [str(network) for network in parse_networks(["10.0.0.1", "::1"], field="f")] == ["10.0.0.1/32", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("host", "yes"),
+    [
+        ("a.example", True),
+        ("b.a.example", False),
+        ("corp.example", False),
+        ("x.corp.example", True),
+        ("x.y.corp.example", True),
+        ("xcorp.example", False),
+        ("10.1.2.3", True),
+        ("11.1.2.3", False),
+        ("fd00::1", True),
+        ("fe00::1", False),
+        ("::1", True),
+        ("::2", False),
+    ],
+)
+def test_hosts_match_by_name_by_suffix_or_by_range(host: str, yes: bool) -> None:
+    """A suffix means what is below it, and a range only what is written as an address."""
+    patterns = HostPatterns.parse(["A.Example.", ".Corp.Example", "10.0.0.0/8", "fd00::/8", "[::1]"], field="no_proxy")
+    assert patterns.match(host) is yes
+
+
+@pytest.mark.parametrize("entry", ["", ".", "..a", "*.a.example", "a b", "10.0.0.1/8", ".10.0", "a.example:80"])
+def test_a_pattern_that_is_none_is_refused_by_the_name_of_the_field(entry: str) -> None:
+    """A list that is not understood must not send anything around the proxy."""
+    with pytest.raises(ValueError, match=r"^no_proxy must hold"):
+        HostPatterns.parse([entry], field="no_proxy")
+
+
+def test_no_pattern_matches_nothing() -> None:
+    """The empty list."""
+    assert not HostPatterns.parse([], field="no_proxy").match("a.example")

@@ -431,7 +431,8 @@ def test_a_client_closes_the_connections_it_made() -> None:
     with Client(base_url=BASE_URL, api_key=None) as client:
         transport = client._transport
         transport._ready()
-    assert transport._client.is_closed
+        transport._transport = engine = ScriptedUpstream()
+    assert engine.is_closed
     assert repr(transport) == f"HttpTransport('{BASE_URL}', closed=True)"
 
 
@@ -441,7 +442,8 @@ async def test_an_async_client_closes_the_connections_it_made() -> None:
     async with AsyncClient(base_url=BASE_URL, api_key=None) as client:
         transport = client._transport
         transport._ready()
-    assert transport._client.is_closed
+        transport._transport = engine = ScriptedUpstream()
+    assert engine.is_closed
     assert repr(transport) == f"AsyncHttpTransport('{BASE_URL}', closed=True)"
 
 

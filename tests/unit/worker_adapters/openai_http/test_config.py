@@ -160,11 +160,42 @@ def test_a_wrong_value_elsewhere_does_not_bring_the_key_out() -> None:
 @pytest.mark.requirement("SEC-11", "OC-ADAPT-OAI-6021")
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("proxy", "socks5://p:1"), ("proxy", "nowhere"), ("egress", ("other.example",)), ("plain_http_hosts", ("a b",))],
+    [
+        ("proxy", "socks4://p:1"),
+        ("proxy", "nowhere"),
+        ("proxy_auth", "user:password"),
+        ("egress", ("other.example",)),
+        ("egress_networks", ("10.0.0.1/8",)),
+        ("plain_http_hosts", ("a b",)),
+        ("client_key_file", "key.pem"),
+    ],
 )
 def test_wrong_egress_and_proxy_are_refused(field: str, value: Any) -> None:
-    """A proxy has a scheme that can be used; egress must allow the address itself."""
+    """A proxy has a scheme that can be used; egress must allow the address itself; nothing stands there for nothing."""
     assert field in refused(**{field: value})
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6021", "ADP-35", "SEC-07")
+def test_what_concerns_the_way_to_the_upstream_is_passed_on_and_no_secret_is_shown() -> None:
+    """Proxy, networks, client certificate, pings."""
+    given: dict[str, Any] = {
+        "http2_ping_interval": None,
+        "http2_ping_timeout": 2.0,
+        "client_cert_file": "cert.pem",
+        "client_key_file": "key.pem",
+        "client_key_password": "pa55word",
+        "proxy": "socks5://proxy.example",
+        "proxy_auth": "user:pa55word",
+        "egress_networks": ("127.0.0.0/8",),
+    }
+    config = OpenAIHttpConfig(base_url=URL, **given)
+    for name in given:
+        assert getattr(config.http, name) == getattr(config, name), name
+    assert OpenAIHttpConfig(base_url=URL, http_engine="httpx").http.engine == "httpx"
+    policies = config.policies()
+    assert "pa55word" not in repr(policies) + repr(config) + config.model_dump_json()
+    assert (policies["proxy_auth"], policies["client_key_password"], policies["api_key"]) == ("set", "set", "none")
+    assert (policies["client_cert_file"], policies["ca_file"]) == ("cert.pem", None)
 
 
 @pytest.mark.requirement("ADP-14")
@@ -196,7 +227,8 @@ def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     config = OpenAIHttpConfig(base_url=URL)
     assert (config.api_key, config.proxy, config.base_url) == (None, None, URL)
     adapter = OpenAIHttpAdapter(config)
-    assert adapter._client._trust_env is False
+    # httpx reads the environment in its clients, and none is in the way
+    assert type(adapter._transport._transport).__module__ == "http_util.engine.transport"
 
 
 @pytest.mark.requirement("ADP-14")

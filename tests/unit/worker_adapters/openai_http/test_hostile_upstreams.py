@@ -175,8 +175,8 @@ async def test_what_a_compressed_piece_unfolds_to_is_handed_on_in_slices() -> No
             yield zlib.compress(b":\n\n" * 500_000, wbits=31)
 
     clock = FakeClock()
-    response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=Packed())
-    body = AsyncBody(response, AsyncWatch(clock), clock, idle=None)
+    response = httpx.Response(200, stream=Packed())
+    body = AsyncBody(response, AsyncWatch(clock), clock, idle=None, encoding="gzip")
     sizes = []
     while (piece := await body.next_piece()) is not None:
         sizes.append(len(piece))

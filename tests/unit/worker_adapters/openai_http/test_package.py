@@ -61,7 +61,7 @@ def test_no_module_makes_a_client_or_a_server_of_its_own() -> None:
     assert not {name for name in found if name in private or name.partition(".")[0] in private}
     assert "asyncio" in found
     adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1"))
-    assert type(adapter._client._transport).__module__ == "http_util.client"
+    assert type(adapter._transport).__module__ == "http_util.client"
 
 
 @pytest.mark.requirement("SVC-21")

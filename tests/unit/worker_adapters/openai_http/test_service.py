@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapter_api import WorkerError
-from http_util import AsyncExchange, AsyncWatch, Deadline, HttpConfig, Interrupted, Secret, Timeouts, build_async_client
+from http_util import (
+    AsyncExchange,
+    AsyncWatch,
+    Deadline,
+    HttpConfig,
+    Interrupted,
+    Secret,
+    Timeouts,
+    build_async_transport,
+)
 from http_util.testing import Answer, FakeClock, FixedRandom, Pause, ScriptedUpstream
 from openai_client.auth import Auth
 from worker_adapters.openai_http.chat_reader import ChatReader
@@ -57,7 +66,7 @@ class Bench:
         self.clock = FakeClock(auto=True)
         self.upstream = ScriptedUpstream(*answers, clock=self.clock)
         self.hooks = hooks or Hooks()
-        client = build_async_client(HttpConfig(base_url="http://127.0.0.1:8000/v1"), transport=self.upstream)
+        client = build_async_transport(HttpConfig(base_url="http://127.0.0.1:8000/v1"), transport=self.upstream)
         exchange = AsyncExchange(
             client, clock=self.clock, rng=FixedRandom(0.5), max_response_bytes=1 << 20, max_event_bytes=1 << 16
         )
@@ -122,7 +131,9 @@ async def test_a_missing_collaborator_is_refused_before_any_io(missing: str) -> 
 def deep_state(service: StreamingService) -> dict[str, Any]:
     """Everything that the service holds, two levels down, without what belongs to the connection."""
     own = {field.name: getattr(service, field.name) for field in fields(StreamingService)}
-    exchange = {name: value for name, value in vars(own.pop("exchange")).items() if name not in ("_client", "_clock")}
+    exchange = {
+        name: value for name, value in vars(own.pop("exchange")).items() if name not in ("_transport", "_clock")
+    }
     for name in ("hooks", "clock"):
         own.pop(name)
     return copy.deepcopy({"own": own, "exchange": {n: v for n, v in exchange.items() if n != "_rng"}})

@@ -1,0 +1,1 @@
+"""Ten minutes of streams and cancels: `python -m benchmarks.soak`."""

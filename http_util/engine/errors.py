@@ -1,0 +1,48 @@
+"""
+What the engine raises beyond httpx's own exceptions, each a subclass of the httpx exception that callers know.
+
+    httpx.TransportError
+    +-- httpx.LocalProtocolError
+    |   +-- Unwritable              the request cannot be written as HTTP
+    +-- httpx.RemoteProtocolError   the answer breaks the protocol
+        +-- Disconnected            the peer went away, or reset the stream, before the answer was complete
+        +-- Unprocessed             the same, and HTTP/2 guarantees that the request was not processed
+
+Spec: ERR-09
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+
+class Disconnected(httpx.RemoteProtocolError):
+    """The connection closed, or the stream was reset, before the answer was complete. Nobody knows what was done."""
+
+
+class Unprocessed(httpx.RemoteProtocolError):
+    """The upstream guarantees that it did not process the request (RFC 9113, 8.7): it may be sent again."""
+
+
+class Unwritable(httpx.LocalProtocolError):
+    """The request cannot be written as HTTP. Nothing was sent."""
+
+
+def connection_ended(error: Exception | None, *, is_new: bool) -> httpx.TransportError:
+    """
+    Return the failure of an answer whose connection is gone.
+
+    In TLS 1.3 a client's handshake is over before the upstream has looked at its certificate. The refusal comes as the
+    end of the connection, behind a request that nobody read.
+
+    Args:
+        error: What the transport said, None when it said nothing.
+        is_new: Whether nothing ever came over the connection.
+    """
+    failure: httpx.TransportError = Disconnected("the connection closed before the answer was complete")
+    if is_new and isinstance(error, ssl.SSLError) and "CERTIFICATE" in (error.reason or ""):
+        failure = httpx.ConnectError("the upstream refuses the TLS connection for want of a certificate of ours")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,350 @@
+"""An answer between the callbacks that fill it and the task that reads it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from http_util.engine.answer import Answer
+from http_util.engine.errors import Disconnected, Unprocessed
+from http_util.engine.faults import FaultKind, StreamFault
+
+
+class Source:
+    """A connection that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.taken_sizes: list[int] = []
+        self.abandoned = 0
+        self.told: asyncio.Future[None] | None = None
+
+    def taken(self, size: int) -> None:
+        self.taken_sizes.append(size)
+
+    def abandon(self) -> asyncio.Future[None] | None:
+        self.abandoned += 1
+        return self.told
+
+
+def expected(*, read_timeout: float | None = None) -> tuple[Answer, Source]:
+    """Return an answer of which nothing has come."""
+    source = Source()
+    return Answer(asyncio.get_running_loop(), source, read_timeout=read_timeout), source
+
+
+async def waiting(work) -> asyncio.Task:
+    """Return the task of *work*, which has begun to wait."""
+    task = asyncio.ensure_future(work)
+    await turns()
+    assert not task.done()
+    return task
+
+
+async def turns(count: int = 3) -> None:
+    """Let others run."""
+    for _ in range(count):
+        await asyncio.sleep(0)  # noqa: TID251 - turns of the loop, no time
+
+
+async def test_what_is_there_is_read_without_waiting_and_in_one_piece() -> None:
+    """Head, pieces and end that came before anybody asked."""
+    answer, source = expected()
+    answer.on_head(200, [(b"a", b"b")])
+    answer.on_data(b"one")
+    answer.on_data(b"two")
+    answer.on_end()
+    reading = answer.head(), answer.next_piece(), answer.next_piece(), answer.next_piece()
+    results = []
+    for step in reading:
+        with pytest.raises(StopIteration) as done:
+            step.send(None)
+        results.append(done.value.value)
+    assert results == [None, b"onetwo", None, None]
+    assert (answer.status, answer.headers, source.taken_sizes, source.abandoned) == (200, [(b"a", b"b")], [6], 0)
+
+
+async def test_a_reader_that_waits_is_woken_by_what_comes() -> None:
+    """One wake-up, however many pieces came meanwhile."""
+    answer, _ = expected()
+    head = await waiting(answer.head())
+    answer.on_head(200, [])
+    await head
+    read = await waiting(answer.next_piece())
+    answer.on_data(b"a")
+    answer.on_data(b"b")
+    assert answer.buffered == 2
+    assert await read == b"ab"
+    assert answer.buffered == 0
+    read = await waiting(answer.next_piece())
+    answer.on_end()
+    assert await read is None
+
+
+@pytest.mark.requirement("ERR-09")
+@pytest.mark.parametrize(
+    ("kind", "exception"),
+    [
+        (FaultKind.UNPROCESSED, Unprocessed),
+        (FaultKind.RESET, Disconnected),
+        (FaultKind.PROTOCOL, httpx.RemoteProtocolError),
+        (FaultKind.TOO_LARGE, httpx.RemoteProtocolError),
+    ],
+)
+async def test_a_fault_is_met_behind_the_pieces_before_it_and_stays(
+    kind: FaultKind, exception: type[Exception]
+) -> None:
+    """By the reader of the body, and by who still waits for the head."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    answer.on_data(b"a")
+    answer.on_fault(StreamFault(kind, "why"))
+    assert await answer.next_piece() == b"a"
+    for _ in range(2):
+        with pytest.raises(exception, match="why") as caught:
+            await answer.next_piece()
+        assert type(caught.value) is exception
+    await answer.aclose()
+    assert source.abandoned == 0
+    headless, _ = expected()
+    head = await waiting(headless.head())
+    headless.on_fault(StreamFault(kind, "why"))
+    with pytest.raises(exception, match="why"):
+        await head
+
+
+async def test_only_the_first_ending_counts() -> None:
+    """A connection that closes behind a complete answer is no failure of it."""
+    answer, _ = expected()
+    answer.on_head(200, [])
+    answer.on_end()
+    answer.fail(Disconnected("late"))
+    assert await answer.next_piece() is None
+
+
+async def test_an_answer_that_ends_before_its_head_is_a_failure() -> None:
+    """It must not hang."""
+    answer, _ = expected()
+    answer.on_end()
+    with pytest.raises(Disconnected):
+        await answer.head()
+
+
+@pytest.mark.requirement("HTU-14")
+async def test_a_read_that_is_cancelled_may_be_repeated() -> None:
+    """It has read nothing, and abandoned nothing; a consumer may poll."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    for _ in range(3):
+        task = await waiting(answer.next_piece())
+        task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+    answer.on_data(b"a")
+    assert await answer.next_piece() == b"a"
+    assert source.abandoned == 0
+
+
+@pytest.mark.requirement("HTU-14")
+async def test_an_iteration_that_is_cancelled_abandons_the_answer_at_once() -> None:
+    """As httpx's users expect of a body: they have no other way to say so."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    task = await waiting(anext(aiter(answer)))
+    task.cancel()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+    assert (source.abandoned, answer.is_over) == (1, True)
+    with pytest.raises(httpx.StreamClosed):
+        await answer.next_piece()
+
+
+async def test_closing_ends_a_read_of_another_task() -> None:
+    """It does not wait for ever."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    task = await waiting(answer.next_piece())
+    await answer.aclose()
+    with pytest.raises(httpx.StreamClosed):
+        await task
+    assert source.abandoned == 1
+
+
+async def test_something_may_still_come_between_a_cancellation_and_its_delivery() -> None:
+    """The callbacks do not stumble over a waiter that is over."""
+    answer, source = expected()
+    task = await waiting(answer.next_piece())
+    task.cancel()
+    answer.on_head(200, [])
+    answer.on_data(b"late")
+    answer.on_room()
+    answer.on_end()
+    await asyncio.wait((task,))
+    assert task.cancelled()
+    assert source.abandoned == 0
+
+
+async def test_closing_abandons_once_and_waits_until_the_peer_can_know() -> None:
+    """A second close finds nothing to do."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    answer.on_data(b"unread")
+    source.told = asyncio.get_running_loop().create_future()
+    closing = await waiting(answer.aclose())
+    source.told.set_result(None)
+    await closing
+    await answer.aclose()
+    assert source.abandoned == 1
+    with pytest.raises(httpx.StreamClosed):
+        await answer.next_piece()
+
+
+async def test_closing_a_complete_answer_abandons_nothing() -> None:
+    """Its connection has long been given back."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    answer.on_data(b"unread")
+    answer.on_end()
+    await answer.aclose()
+    assert source.abandoned == 0
+    assert await answer.next_piece() is None
+
+
+async def test_two_readers_at_once_are_refused() -> None:
+    """The second one; the first goes on."""
+    answer, _ = expected()
+    first = await waiting(answer.next_piece())
+    with pytest.raises(RuntimeError, match="one reader"):
+        await answer.next_piece()
+    answer.on_data(b"a")
+    assert await first == b"a"
+
+
+async def test_iteration_gives_every_piece_and_then_stops() -> None:
+    """As httpx wants it."""
+    answer, _ = expected()
+    answer.on_head(200, [])
+    answer.on_data(b"a")
+    seen = []
+    async for piece in answer:
+        seen.append(piece)
+        answer.on_data(b"b") if len(seen) == 1 else answer.on_end()
+    assert seen == [b"a", b"b"]
+
+
+class SlowLoop:
+    """The loop's clock and timers, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.timers: list[Timer] = []
+
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback) -> Timer:
+        self.timers.append(Timer(when, callback, self.timers))
+        return self.timers[-1]
+
+    def move(self, seconds: float) -> None:
+        """Let time pass, and ring what is due."""
+        self.now += seconds
+        for timer in [timer for timer in self.timers if timer.at <= self.now]:
+            self.timers.remove(timer)
+            timer.callback()
+
+
+class Timer:
+    """A timer of `SlowLoop`."""
+
+    def __init__(self, at: float, callback, timers: list) -> None:
+        self.at, self.callback, self._timers = at, callback, timers
+
+    def when(self) -> float:
+        return self.at
+
+    def cancel(self) -> None:
+        self._timers.remove(self)
+
+
+@pytest.mark.requirement("HTU-1001")
+async def test_each_wait_has_the_whole_read_timeout_and_all_share_one_timer() -> None:
+    """A read that is served puts the end off; one that is not ends in a read timeout, and the answer is abandoned."""
+    loop, source = SlowLoop(), Source()
+    answer = Answer(loop, source, read_timeout=10)
+    answer.on_head(200, [])
+    for _ in range(3):
+        read = await waiting(answer.next_piece())
+        assert len(loop.timers) == 1
+        loop.move(6)
+        assert not read.done()
+        answer.on_data(b"a")
+        assert await read == b"a"
+    read = await waiting(answer.next_piece())
+    loop.move(9.9)
+    await turns()
+    assert not read.done()
+    loop.move(0.2)
+    with pytest.raises(httpx.ReadTimeout):
+        await read
+    assert source.abandoned == 1
+    assert loop.timers == []
+
+
+async def test_a_timer_that_rings_while_nobody_waits_is_not_missed_later() -> None:
+    """The next wait arms it anew."""
+    loop = SlowLoop()
+    answer = Answer(loop, Source(), read_timeout=10)
+    answer.on_head(200, [])
+    read = await waiting(answer.next_piece())
+    answer.on_data(b"a")
+    await read
+    loop.move(20)
+    assert loop.timers == []
+    read = await waiting(answer.next_piece())
+    loop.move(10)
+    with pytest.raises(httpx.ReadTimeout):
+        await read
+
+
+async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one() -> None:
+    """A write has another timeout than a read; and a wait without one is not ended by the timer of the one before."""
+    loop = SlowLoop()
+    answer = Answer(loop, Source(), read_timeout=50)
+    read = await waiting(answer.head())
+    answer.on_head(200, [])
+    await read
+    write = await waiting(answer.news(5, httpx.WriteTimeout))
+    loop.move(5)
+    with pytest.raises(httpx.WriteTimeout):
+        await write
+    patient = Answer(loop, Source(), read_timeout=None)
+    write = await waiting(patient.news(5, httpx.WriteTimeout))
+    patient.on_room()
+    await write
+    read = await waiting(patient.head())
+    loop.move(60)
+    await turns()
+    assert not read.done()
+    patient.on_head(200, [])
+    await read
+
+
+async def test_no_timer_is_left_behind_an_answer() -> None:
+    """Neither at its end, nor when it is closed."""
+    for is_read in (True, False):
+        loop = SlowLoop()
+        answer = Answer(loop, Source(), read_timeout=10)
+        read = await waiting(answer.head())
+        answer.on_head(200, [])
+        await read
+        answer.on_end()
+        if is_read:
+            assert await answer.next_piece() is None
+        else:
+            await answer.aclose()
+        assert loop.timers == []
