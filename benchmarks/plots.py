@@ -51,7 +51,7 @@ def chart(title: str, unit: str, series: Sequence[str], bars: Sequence[Bars], *,
         f' font-family="system-ui, sans-serif" font-size="12" fill="{INK}" role="img">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{height}" rx="6" fill="#ffffff"/>',
-        f'<text x="16" y="26" font-size="15" font-weight="600">{escape(title)}</text>',
+        f'<text x="16" y="26" font-size="14" font-weight="600">{escape(title)}</text>',
         f'<text x="16" y="46">{escape(_legend(unit, series, logarithmic=logarithmic))}</text>',
     ]
     for tick in axis.ticks:

@@ -130,7 +130,7 @@ SCENARIOS: Final = (
     ),
     Scenario(
         name="held-streams",
-        title=f"Streams of {RATE} tokens a second held by one process on one core, p99 lateness under 50 ms",
+        title=f"Streams of {RATE} tokens a second held by one core, p99 lateness under 50 ms",
         unit="streams",
         measure="held_streams",
         load=Load(streams=HELD[-1], tokens=8 * RATE),

@@ -183,6 +183,15 @@ class AsyncWatch:
         # our own cancellation is taken back either way
         return self._failure if task.uncancel() <= self._cancelled_before else None
 
+    def ring_by(self, at: float) -> None:
+        """
+        Have the timer ring at *at* or before, though nothing may be due then.
+
+        It looks at what is due and is set anew. A wait that is due at that time, when it comes, finds it set already.
+        """
+        if at < self._armed_at:
+            self._arm(at)
+
     def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
         """Seconds that the engine itself shall bound a read by: None, because `guard` does."""
         return None
@@ -260,6 +269,9 @@ class Watch:
         if error is not None and not isinstance(error, Exception):
             return None
         return _deadline_passed() if self._clock.monotonic() >= self._deadline_at else None
+
+    def ring_by(self, at: float) -> None:
+        """Nothing to set."""
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:
         """Seconds that the engine shall bound a read by: the timers' larger one, or what is left of the deadline."""

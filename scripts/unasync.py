@@ -33,7 +33,6 @@ SUBSTITUTIONS: Final[tuple[tuple[str, str], ...]] = (
     (r"__aexit__", "__exit__"),
     (r"__aiter__", "__iter__"),
     (r"AsyncIterator", "Iterator"),
-    (r"Awaitable\[bytes \| None\]", "bytes | None"),
     # what we stand on
     (r"httpx\.AsyncBaseTransport", "httpx.BaseTransport"),
     (r"handle_async_request", "handle_request"),
@@ -44,6 +43,7 @@ SUBSTITUTIONS: Final[tuple[tuple[str, str], ...]] = (
     (r"build_async_transport", "build_transport"),
     (r"AsyncGuard", "Guard"),
     (r"AsyncBody", "Body"),
+    (r"AsyncEncodedBody", "EncodedBody"),
     (r"AsyncEventStream", "EventStream"),
     (r"AsyncExchange", "Exchange"),
     (r"AsyncPieces", "Pieces"),

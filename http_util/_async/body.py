@@ -16,8 +16,6 @@ from http_util.errors import ProtocolFailure
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     import httpx
 
     from http_util.clock import Clock
@@ -59,23 +57,9 @@ class AsyncStreamPieces:
 class AsyncBody:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = (
-        "_clock",
-        "_decompressor",
-        "_encoding",
-        "_idle",
-        "_is_plain",
-        "_response",
-        "_source",
-        "_status",
-        "_unfolded",
-        "delivered",
-        "watch",
-    )
+    __slots__ = ("_clock", "_idle", "_response", "_source", "_status", "delivered", "watch")
 
-    def __init__(
-        self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None, encoding: str
-    ) -> None:
+    def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
         """
         Take over the body of *response*.
 
@@ -84,7 +68,6 @@ class AsyncBody:
             watch: Guards every read.
             clock: Tells the time of the idle timer.
             idle: Seconds that a piece may take to come; None for no bound.
-            encoding: The answer's content-encoding, empty when it has none.
         """
         self.watch = watch
         """The watch of the call; whoever streams the body may be broken off by it."""
@@ -96,12 +79,17 @@ class AsyncBody:
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
-        self._encoding = encoding
-        self._is_plain = not encoding
-        self._decompressor: Decompressor | None = None
-        self._unfolded = memoryview(b"")
 
-    def next_piece(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> Awaitable[bytes | None]:
+    @classmethod
+    def of(
+        cls, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None, encoding: str
+    ) -> AsyncBody:
+        """The body of *response*, its content-encoding undone if it has one; the rest is as above."""
+        if not encoding:
+            return cls(response, watch, clock, idle=idle)
+        return AsyncEncodedBody(response, watch, clock, idle=idle, encoding=encoding)
+
+    async def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
         """
         The next piece, possibly empty, or None at the end of the body.
 
@@ -113,11 +101,6 @@ class AsyncBody:
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
-        # handed on and not awaited here: a token costs one coroutine less
-        return self._received(timer, at, now) if self._is_plain else self._decoded(timer, at)
-
-    async def _received(self, timer: str, at: float, now: float | None = None) -> bytes | None:
-        """The next piece as it came."""
         watch, source = self.watch, self._source
         if getattr(source, "is_over", False):
             # an engine that has the end already lets nobody wait: no timer is set for it
@@ -126,7 +109,7 @@ class AsyncBody:
             idle_at = (self._clock.monotonic() if now is None else now) + self._idle
             if idle_at < at:
                 timer, at = "idle_timeout", idle_at
-        # as `watch.guard` does it, without a coroutine of its own
+        # as `watch.guard` does it, without a coroutine of its own for each piece
         watch.enter(timer, at)
         try:
             piece = await source.next_piece()
@@ -140,30 +123,6 @@ class AsyncBody:
         if (failure := watch.leave()) is not None:
             raise failure
         return piece
-
-    async def _decoded(self, timer: str, at: float) -> bytes | None:
-        """The next piece, its encoding undone."""
-        if self._unfolded:
-            # others get a turn between two slices, and the watch looks at the deadline
-            await self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
-            return self._next_slice()
-        if self._decompressor is None:
-            # not before it is read: an error answer stands for its status, whatever its body is
-            self._decompressor = Decompressor.for_encoding(self._encoding)
-        piece = await self._received(timer, at)
-        if self._decompressor is None:
-            self._is_plain = True
-            return piece
-        if piece is None:
-            self._decompressor.finish()
-            return None
-        self._unfolded = memoryview(self._decompressor.feed(piece))
-        return self._next_slice()
-
-    def _next_slice(self) -> bytes:
-        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
-        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
-        return bytes(part)
 
     async def read_all(self, most: int) -> bytes:
         """
@@ -196,3 +155,51 @@ class AsyncBody:
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end. Safe to call twice."""
         await self._response.aclose()
+
+
+class AsyncEncodedBody(AsyncBody):
+    """A body whose content-encoding is undone on the way."""
+
+    __slots__ = ("_decompressor", "_encoding", "_unfolded")
+
+    def __init__(
+        self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None, encoding: str
+    ) -> None:
+        """
+        Take over the body of *response*; the rest is as for `AsyncBody`.
+
+        Args:
+            response: With its body unread.
+            watch: Guards every read.
+            clock: Tells the time of the idle timer.
+            idle: Seconds that a piece may take to come.
+            encoding: What the answer's content-encoding says.
+        """
+        super().__init__(response, watch, clock, idle=idle)
+        self._encoding: str | None = encoding
+        self._decompressor: Decompressor | None = None
+        self._unfolded = memoryview(b"")
+
+    async def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
+        """The next piece of what the body unfolds to; as `AsyncBody.next_piece`."""
+        if self._unfolded:
+            # others get a turn between two slices, and the watch looks at the deadline
+            await self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+            return self._next_slice()
+        if self._encoding is not None:
+            # not before it is read: an error answer stands for its status, whatever its body is
+            self._decompressor = Decompressor.for_encoding(self._encoding)
+            self._encoding = None
+        piece = await super().next_piece(timer, at, now)
+        if self._decompressor is None:
+            return piece
+        if piece is None:
+            self._decompressor.finish()
+            return None
+        self._unfolded = memoryview(self._decompressor.feed(piece))
+        return self._next_slice()
+
+    def _next_slice(self) -> bytes:
+        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
+        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
+        return bytes(part)

@@ -72,7 +72,7 @@ class AsyncEventStream:
         """
         return as_events(await self.next_frames(timer=timer, at=at))
 
-    async def next_frames(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> Sequence[Frame]:
+    async def next_frames(self, timer: str = "", at: float = math.inf, now: float | None = None) -> Sequence[Frame]:
         """
         The same as `next_events` in the cheapest form, for who reads thousands of them a second.
 
@@ -86,7 +86,7 @@ class AsyncEventStream:
         """
         body = self._body
         try:
-            while (piece := await body.next_piece(timer=timer, at=at, now=now)) is not None:
+            while (piece := await body.next_piece(timer, at, now)) is not None:
                 if frames := self._decoder.feed_frames(piece):
                     body.delivered = True
                     return frames

@@ -198,7 +198,7 @@ class AsyncExchange:
             response = await self._send(call, watch)
             headers = received_headers(response.headers.raw)
             encoding = headers.get("content-encoding", "")
-            body = AsyncBody(response, watch, self._clock, idle=call.timeouts.idle, encoding=encoding)
+            body = AsyncBody.of(response, watch, self._clock, idle=call.timeouts.idle, encoding=encoding)
             if response.status_code not in _SUCCESS:
                 raise await self._refused(call, response.status_code, headers, body)
         except HttpFailure as failure:
@@ -232,17 +232,30 @@ class AsyncExchange:
         """The response with its body unread."""
         progress = _Progress()
         extensions = {"timeout": _engine_timeouts(call.timeouts, watch), "trace": progress.trace}
-        first_byte = call.timeouts.first_byte
-        at = math.inf if first_byte is None else self._clock.monotonic() + first_byte
+        now = self._clock.monotonic()
+        first_byte, idle = call.timeouts.first_byte, call.timeouts.idle
+        if idle is not None:
+            # the wait for the body is bounded by it, and most often comes soon
+            watch.ring_by(now + idle)
         try:
             request = wire_request(call, extensions, self._headers)
-            return await watch.guard(self._transport.handle_async_request(request), timer="first_byte_timeout", at=at)
+            # as `watch.guard` does it, without a coroutine of its own
+            watch.enter("first_byte_timeout", math.inf if first_byte is None else now + first_byte)
+            try:
+                response = await self._transport.handle_async_request(request)
+            except BaseException as error:
+                if (broken := watch.leave(error)) is not None:
+                    raise broken from None
+                raise
+            if (broken := watch.leave()) is not None:
+                raise broken
         except HttpFailure as failure:
             if progress.is_sent or failure.outcome is Outcome.NOT_SENT:
                 raise
             raise failure.replace(outcome=Outcome.NOT_SENT) from None
         except TRANSPORT_ERRORS as error:
             raise classify_transport_error(error, Phase.SENDING) from safe_cause(error)
+        return response
 
     async def _refused(self, call: HttpCall, status: int, headers: Mapping[str, str], body: AsyncBody) -> StatusFailure:
         """The failure that an error answer stands for, by its status, its headers and the beginning of its body."""

@@ -17,8 +17,6 @@ from http_util.errors import ProtocolFailure
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     import httpx
 
     from http_util.clock import SyncClock
@@ -60,23 +58,9 @@ class StreamPieces:
 class Body:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = (
-        "_clock",
-        "_decompressor",
-        "_encoding",
-        "_idle",
-        "_is_plain",
-        "_response",
-        "_source",
-        "_status",
-        "_unfolded",
-        "delivered",
-        "watch",
-    )
+    __slots__ = ("_clock", "_idle", "_response", "_source", "_status", "delivered", "watch")
 
-    def __init__(
-        self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None, encoding: str
-    ) -> None:
+    def __init__(self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None) -> None:
         """
         Take over the body of *response*.
 
@@ -85,7 +69,6 @@ class Body:
             watch: Guards every read.
             clock: Tells the time of the idle timer.
             idle: Seconds that a piece may take to come; None for no bound.
-            encoding: The answer's content-encoding, empty when it has none.
         """
         self.watch = watch
         """The watch of the call; whoever streams the body may be broken off by it."""
@@ -97,12 +80,17 @@ class Body:
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
-        self._encoding = encoding
-        self._is_plain = not encoding
-        self._decompressor: Decompressor | None = None
-        self._unfolded = memoryview(b"")
 
-    def next_piece(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
+    @classmethod
+    def of(
+        cls, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None, encoding: str
+    ) -> Body:
+        """The body of *response*, its content-encoding undone if it has one; the rest is as above."""
+        if not encoding:
+            return cls(response, watch, clock, idle=idle)
+        return EncodedBody(response, watch, clock, idle=idle, encoding=encoding)
+
+    def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
         """
         The next piece, possibly empty, or None at the end of the body.
 
@@ -114,11 +102,6 @@ class Body:
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
-        # handed on and not awaited here: a token costs one coroutine less
-        return self._received(timer, at, now) if self._is_plain else self._decoded(timer, at)
-
-    def _received(self, timer: str, at: float, now: float | None = None) -> bytes | None:
-        """The next piece as it came."""
         watch, source = self.watch, self._source
         if getattr(source, "is_over", False):
             # an engine that has the end already lets nobody wait: no timer is set for it
@@ -127,7 +110,7 @@ class Body:
             idle_at = (self._clock.monotonic() if now is None else now) + self._idle
             if idle_at < at:
                 timer, at = "idle_timeout", idle_at
-        # as `watch.guard` does it, without a coroutine of its own
+        # as `watch.guard` does it, without a coroutine of its own for each piece
         watch.enter(timer, at)
         try:
             piece = source.next_piece()
@@ -141,30 +124,6 @@ class Body:
         if (failure := watch.leave()) is not None:
             raise failure
         return piece
-
-    def _decoded(self, timer: str, at: float) -> bytes | None:
-        """The next piece, its encoding undone."""
-        if self._unfolded:
-            # others get a turn between two slices, and the watch looks at the deadline
-            self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
-            return self._next_slice()
-        if self._decompressor is None:
-            # not before it is read: an error answer stands for its status, whatever its body is
-            self._decompressor = Decompressor.for_encoding(self._encoding)
-        piece = self._received(timer, at)
-        if self._decompressor is None:
-            self._is_plain = True
-            return piece
-        if piece is None:
-            self._decompressor.finish()
-            return None
-        self._unfolded = memoryview(self._decompressor.feed(piece))
-        return self._next_slice()
-
-    def _next_slice(self) -> bytes:
-        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
-        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
-        return bytes(part)
 
     def read_all(self, most: int) -> bytes:
         """
@@ -197,3 +156,51 @@ class Body:
     def close(self) -> None:
         """Give the connection back, or close it when the body was not read to its end. Safe to call twice."""
         self._response.close()
+
+
+class EncodedBody(Body):
+    """A body whose content-encoding is undone on the way."""
+
+    __slots__ = ("_decompressor", "_encoding", "_unfolded")
+
+    def __init__(
+        self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None, encoding: str
+    ) -> None:
+        """
+        Take over the body of *response*; the rest is as for `Body`.
+
+        Args:
+            response: With its body unread.
+            watch: Guards every read.
+            clock: Tells the time of the idle timer.
+            idle: Seconds that a piece may take to come.
+            encoding: What the answer's content-encoding says.
+        """
+        super().__init__(response, watch, clock, idle=idle)
+        self._encoding: str | None = encoding
+        self._decompressor: Decompressor | None = None
+        self._unfolded = memoryview(b"")
+
+    def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
+        """The next piece of what the body unfolds to; as `Body.next_piece`."""
+        if self._unfolded:
+            # others get a turn between two slices, and the watch looks at the deadline
+            self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+            return self._next_slice()
+        if self._encoding is not None:
+            # not before it is read: an error answer stands for its status, whatever its body is
+            self._decompressor = Decompressor.for_encoding(self._encoding)
+            self._encoding = None
+        piece = super().next_piece(timer, at, now)
+        if self._decompressor is None:
+            return piece
+        if piece is None:
+            self._decompressor.finish()
+            return None
+        self._unfolded = memoryview(self._decompressor.feed(piece))
+        return self._next_slice()
+
+    def _next_slice(self) -> bytes:
+        """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
+        part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
+        return bytes(part)

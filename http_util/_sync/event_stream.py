@@ -73,7 +73,7 @@ class EventStream:
         """
         return as_events(self.next_frames(timer=timer, at=at))
 
-    def next_frames(self, *, timer: str = "", at: float = math.inf, now: float | None = None) -> Sequence[Frame]:
+    def next_frames(self, timer: str = "", at: float = math.inf, now: float | None = None) -> Sequence[Frame]:
         """
         The same as `next_events` in the cheapest form, for who reads thousands of them a second.
 
@@ -87,7 +87,7 @@ class EventStream:
         """
         body = self._body
         try:
-            while (piece := body.next_piece(timer=timer, at=at, now=now)) is not None:
+            while (piece := body.next_piece(timer, at, now)) is not None:
                 if frames := self._decoder.feed_frames(piece):
                     body.delivered = True
                     return frames

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Protocol, Final, cast
 
 from http_util.engine.proxies import HEAD_LIMIT, ProxyRefusal
 
@@ -20,7 +20,24 @@ if TYPE_CHECKING:
 # over TLS: more than a proxy may say
 _ALL: Final = 2 * HEAD_LIMIT
 
-Arrive = Callable[[str | None], asyncio.Protocol]
+
+class Arrived(Protocol):
+    """A protocol of asyncio's, with `data_received` also where it is a buffered one."""
+
+    def connection_made(self, transport: asyncio.BaseTransport, /) -> None:
+        """Begin."""
+
+    def data_received(self, data: bytes, /) -> None:
+        """Take in what came."""
+
+    def eof_received(self) -> bool | None:
+        """Nothing more comes."""
+
+    def connection_lost(self, exc: Exception | None, /) -> None:
+        """It is over."""
+
+
+Arrive = Callable[[str | None], Arrived]
 """
 Makes the protocol that runs on a connection, given what ALPN chose: ``h2``, ``http/1.1`` or, without TLS or a choice,
 None. Called once the connection stands. The connection may still be given up after that; then the protocol hears of it
@@ -40,7 +57,7 @@ class Arrival(asyncio.Protocol):
         """Wait for the connection on which *arrive*'s protocol will run."""
         self._arrive = arrive
         self._transport: asyncio.Transport | None = None
-        self._protocol: asyncio.Protocol | None = None
+        self._protocol: Arrived | None = None
         self._failure: BaseException | None = None
         self._early: list[bytes] = []
         self._has_ended = False
@@ -54,7 +71,7 @@ class Arrival(asyncio.Protocol):
         tls = transport.get_extra_info("ssl_object")
         try:
             protocol = self._arrive(None if tls is None else tls.selected_alpn_protocol())
-            transport.set_protocol(protocol)
+            transport.set_protocol(cast("asyncio.BaseProtocol", protocol))
             self._protocol = protocol
             protocol.connection_made(transport)
             for data in self._early:
@@ -79,7 +96,7 @@ class Arrival(asyncio.Protocol):
         elif self._failure is None:
             self._failure = exc or ConnectionResetError("the connection closed as soon as it stood")
 
-    def taken(self) -> asyncio.Protocol:
+    def taken(self) -> Arrived:
         """
         Return the protocol, once the connection stands.
 
@@ -88,7 +105,7 @@ class Arrival(asyncio.Protocol):
         """
         if self._failure is not None:
             raise self._failure
-        return cast("asyncio.Protocol", self._protocol)
+        return cast("Arrived", self._protocol)
 
     def abort(self) -> None:
         """Close the connection at once, if there is one."""

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from http_util.config import HttpConfig
+    from http_util.engine.arrival import Arrived
     from http_util.engine.proxies import Dialog
     from http_util.secret import Secret
     from http_util.urls import Origin
@@ -88,7 +89,7 @@ class Connector:
             return None
         return proxy.forwarding
 
-    async def connect(self, origin: Origin, arrive: Arrive, *, timeout: float | None) -> asyncio.Protocol:  # noqa: ASYNC109 - httpx's way
+    async def connect(self, origin: Origin, arrive: Arrive, *, timeout: float | None) -> Arrived:  # noqa: ASYNC109 - httpx's way
         """
         Return the protocol that runs on a new connection to *origin*; its ``connection_made`` has been called.
 
@@ -119,7 +120,7 @@ class Connector:
                 raise httpx.ProxyError(text) from error
             raise httpx.ConnectError(text) from error
 
-    async def _go(self, way: _Way, origin: Origin) -> asyncio.Protocol:
+    async def _go(self, way: _Way, origin: Origin) -> Arrived:
         """Go the direct way or the one through the proxy."""
         target_tls = self._ssl_context if origin.scheme == "https" else None
         proxy = self._proxy_for(origin)
@@ -190,7 +191,7 @@ class _Way:
         self.step = f"connecting to {host} port {port}"
         return await first_connected(addresses, port, self._options)
 
-    async def arrive_over(self, sock: socket.socket, tls: ssl.SSLContext | None, host: str) -> asyncio.Protocol:
+    async def arrive_over(self, sock: socket.socket, tls: ssl.SSLContext | None, host: str) -> Arrived:
         """Shake hands, if there is something to shake, and return the protocol."""
         arrival = Arrival(self._arrive)
         try:
@@ -200,7 +201,7 @@ class _Way:
             arrival.abort()
             raise
 
-    async def arrive_through(self, sock: socket.socket, proxy: _Proxy, tls: ssl.SSLContext | None) -> asyncio.Protocol:
+    async def arrive_through(self, sock: socket.socket, proxy: _Proxy, tls: ssl.SSLContext | None) -> Arrived:
         """Have a tunnel built, shake hands in it, and return the protocol."""
         tunnelling = Tunnelling(proxy.dialog(self._origin))
         try:

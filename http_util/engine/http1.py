@@ -40,14 +40,20 @@ _PAUSE_AT: Final = 64 * 1024
 """Unread bytes of an answer at which the socket is not read any more. A read brings at most 256 KiB beyond it."""
 
 
-class Http1Connection(asyncio.Protocol):
+class Http1Connection(asyncio.BufferedProtocol):
     """One connection for one request at a time."""
 
     shares = False
     http_version = b"HTTP/1.1"
 
     def __init__(
-        self, origin: Origin, owner: Owner, *, max_header_bytes: int, forwarding: Forwarding | None = None
+        self,
+        origin: Origin,
+        owner: Owner,
+        *,
+        buffer: memoryview,
+        max_header_bytes: int,
+        forwarding: Forwarding | None = None,
     ) -> None:
         """
         Make the protocol of a connection that is not there yet.
@@ -55,12 +61,14 @@ class Http1Connection(asyncio.Protocol):
         Args:
             origin: Where it goes.
             owner: Told of its changes.
+            buffer: Where reads go. Nothing stays in it, so that all connections of a loop may share one.
             max_header_bytes: Bound of an answer's head.
             forwarding: How a plain request is written for a proxy that forwards it.
         """
         self.origin = origin
         self.idle_since = math.inf
         self._owner = owner
+        self._buffer = buffer
         self._max_header_bytes = max_header_bytes
         self._forwarding = forwarding
         self._loop = asyncio.get_running_loop()
@@ -188,8 +196,16 @@ class Http1Connection(asyncio.Protocol):
         self._is_open = True
         self.idle_since = self._loop.time()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is as large as a read can be
+        """Return where the next read goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take in one read."""
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
+        """Take in what was read."""
         reader = self._reader
         if reader is None:
             # an answer to nothing must never become the answer to the next request

@@ -58,11 +58,17 @@ class AnswerReader:
 
     Example:
         >>> class Printer:
-        ...     def on_head(self, status, headers): print(status, headers)
-        ...     def on_data(self, piece): print(piece)
-        ...     def on_end(self): print("end")
+        ...     def on_head(self, status, headers):
+        ...         print(status, headers)
+        ...
+        ...     def on_data(self, piece):
+        ...         print(piece)
+        ...
+        ...     def on_end(self):
+        ...         print("end")
         >>> AnswerReader(Printer(), is_head_request=False, max_header_bytes=1024).feed(
-        ...     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        ...     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+        ... )
         200 [(b'content-length', b'2')]
         b'hi'
         end
@@ -108,7 +114,7 @@ class AnswerReader:
         self._has_head = False
         self._has_length = False
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take in one read. What is wrong with it, if anything, is told to the receiver."""
         self._idle_bytes += len(data)
         try:

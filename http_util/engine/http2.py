@@ -70,7 +70,7 @@ class _Stream:
         self.connection.reset(self.stream_id)
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Connection(asyncio.BufferedProtocol):
     """One connection for many requests."""
 
     shares = True
@@ -81,6 +81,7 @@ class Http2Connection(asyncio.Protocol):
         origin: Origin,
         owner: Owner,
         *,
+        buffer: memoryview,
         max_header_bytes: int,
         ping_interval: float | None,
         ping_timeout: float,
@@ -91,6 +92,7 @@ class Http2Connection(asyncio.Protocol):
         Args:
             origin: Where it goes.
             owner: Told of its changes.
+            buffer: Where reads go. Nothing stays in it, so that all connections of a loop may share one.
             max_header_bytes: Bound of an answer's head.
             ping_interval: Seconds of silence before the peer is asked for a sign of life; None for never.
             ping_timeout: Seconds that the sign may take.
@@ -98,6 +100,7 @@ class Http2Connection(asyncio.Protocol):
         self.origin = origin
         self.idle_since = math.inf
         self._owner = owner
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._state = Http2State(max_header_bytes=max_header_bytes, max_streams=MAX_STREAMS)
         self._transport = cast("asyncio.Transport", None)
@@ -257,8 +260,16 @@ class Http2Connection(asyncio.Protocol):
         if self._ping_interval is not None:
             self._heartbeat = self._loop.call_at(self._heard_at + self._ping_interval, self._beat)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is as large as a read can be
+        """Return where the next read goes."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take in one read."""
+        self.data_received(bytes(self._buffer[:nbytes]))
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what was read."""
         self._heard_at = self._loop.time()
         try:
             self._state.receive(data, self._heard_at)

@@ -79,8 +79,7 @@ class Requests:
         self._next_id = 1
         # the last stream whose head was taken with the output
         self._left_id = -1
-        self._goaway_id: int | None = None
-        self._said_goaway = self._is_over = False
+        self._got_goaway = self._said_goaway = self._is_over = False
         self._send_room = self._initial_send_room = INITIAL_WINDOW
         self._max_sent_frame = MAX_FRAME_BYTES
         # bytes that streams which are over may still bring, because they were allowed to when we reset them
@@ -106,7 +105,7 @@ class Requests:
     @property
     def is_going_away(self) -> bool:
         """Whether no stream will be opened any more: a GOAWAY came or went, the ids are used up, or it is all over."""
-        return self._goaway_id is not None or self._said_goaway or self._is_over or self._next_id > MAX_STREAM_ID
+        return self._got_goaway or self._said_goaway or self._is_over or self._next_id > MAX_STREAM_ID
 
     @property
     def pings_unanswered(self) -> int:
@@ -207,8 +206,6 @@ class Requests:
             self._send_data_frame(stream_id, data, END_STREAM if end_stream else 0)
         if end_stream:
             del self._sending[stream_id]
-            if stream.state is State.CLOSED:
-                self._forget(stream)
 
     def _send_data_frame(self, stream_id: int, data: bytes | memoryview, flags: int) -> None:
         """Put one frame into the output; its payload is not copied before the output is taken."""
@@ -258,16 +255,18 @@ class Requests:
         """Tell all streams that the socket is gone. *message* goes into their faults."""
         self._end(message)
 
-    def _end(self, message: str) -> None:
+    def _end(self, message: str, kind: FaultKind = FaultKind.RESET) -> None:
         """
-        End everything. What nobody took of the output is dropped with it, so a request in it was surely not processed.
+        End everything, with *kind* for those whose request was sent.
+
+        What nobody took of the output is dropped with it, so a request in it was surely not processed.
         """
         self._is_over = True
         self._output.clear()
         for stream in list(self._streams.values()):
             if self._forget(stream):
-                kind = FaultKind.RESET if stream.stream_id <= self._left_id else FaultKind.UNPROCESSED
-                stream.receiver.on_fault(StreamFault(kind, message))
+                known = kind if stream.stream_id <= self._left_id else FaultKind.UNPROCESSED
+                stream.receiver.on_fault(StreamFault(known, message))
 
     def _acknowledge(self, answer: bytes) -> None:
         """Answer a ping or settings; whoever asks and does not read the answers is left."""

@@ -152,7 +152,7 @@ class Http2State(Requests):
             if self._connection_room * 2 <= self._connection_window:
                 self._give_back()
         except ConnectionFault as fault:
-            self._end(fault.message)
+            self._end(fault.message, FaultKind.PROTOCOL)
             self._output.append(goaway(fault.error_code))
             raise
 
@@ -461,10 +461,10 @@ class Http2State(Requests):
         self._floods.count(self._now)
         last_id, error_code = GOAWAY_HEAD.unpack_from(payload)
         last_id &= MAX_STREAM_ID
-        # it may not take back what it gave up, and we do not believe it if it does
-        self._goaway_id = last_id if self._goaway_id is None else min(last_id, self._goaway_id)
+        # a later one may name a lower id; a higher one takes nothing back, for whoever was above has been told
+        self._got_goaway = True
         said = f"the upstream went away ({code_name(error_code)}) before it began with the stream"
-        for stream in [s for s in self._streams.values() if s.stream_id > self._goaway_id]:
+        for stream in [s for s in self._streams.values() if s.stream_id > last_id]:
             if self._forget(stream):
                 self._expect_late_frames(stream)
                 kind = FaultKind.UNPROCESSED if stream.is_untouched else FaultKind.RESET
@@ -506,6 +506,7 @@ class Http2State(Requests):
         if stream.state is State.CLOSED:
             self._forget(stream)
         stream.receiver.on_end()
+        # still there: the request was not complete, or the receiver has completed it just now
         if self._streams.get(stream.stream_id) is stream:
             self._cut(stream, ErrorCode.NO_ERROR)
 

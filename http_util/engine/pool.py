@@ -28,6 +28,7 @@ from http_util.urls import Origin, normal_host
 if TYPE_CHECKING:
     from http_util.config import HttpConfig
     from http_util.engine.answer import Answer
+    from http_util.engine.arrival import Arrived
     from http_util.engine.connect import Connector
     from http_util.engine.connection import Connection, Timeouts
 
@@ -46,6 +47,12 @@ closing them in that moment would mean a handshake for each next request.
 
 _LOOKS: Final = 4
 """Turns of the event loop that a connection is given to read what lies in its socket before it is used."""
+
+_READ_BYTES: Final = 256 * 1024
+"""
+Size of the buffer that all reads of a pool share: as much as asyncio reads at once from a socket, and decrypts at once.
+A buffer of our own also spares an allocation of that size for every read, which some allocators map and unmap.
+"""
 
 _NO_PLACE: Final = "no connection had room within the pool timeout"
 
@@ -67,9 +74,10 @@ class Pool:
         self._connector = connector
         self._origins: dict[tuple[bytes, bytes, int | None], Origin] = {}
         self._waiters: dict[Ticket[Connection], asyncio.Future[None]] = {}
-        self._dials: dict[Origin, list[asyncio.Task[asyncio.Protocol]]] = {}
+        self._dials: dict[Origin, list[asyncio.Task[Arrived]]] = {}
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._buffer = memoryview(bytearray(_READ_BYTES))
         self._begin()
 
     def _begin(self) -> None:
@@ -116,18 +124,22 @@ class Pool:
         if self._loop is None or self._loop is not asyncio.get_running_loop():
             return
         self._stop_sweeping()
-        for dial in [task for dials in self._dials.values() for task in dials]:
+        dials = [dial for dials in self._dials.values() for dial in dials]
+        for dial in dials:
             dial.cancel()
         for ticket in list(self._waiters):
             self._places.drop(ticket)
             self._settle(ticket, httpx.ConnectError("the client was closed"))
-        for connection in self._places.connections:
-            if connection.in_flight:
-                connection.abort(Disconnected("the client was closed"))
-            else:
-                connection.close()
-        while self._places.connections:
+        if dials:
+            # one may have succeeded in this moment
+            await asyncio.wait(dials)
+        while connections := self._places.connections:
             self._all_closed = self._loop.create_future()
+            for connection in connections:
+                if connection.in_flight:
+                    connection.abort(Disconnected("the client was closed"))
+                else:
+                    connection.close()
             await self._all_closed
 
     # connections for requests
@@ -136,12 +148,13 @@ class Pool:
         """Return a connection with a place reserved for one request."""
         looks = 0
         while (connection := self._places.take(origin)) is not None:
-            if connection.in_flight > 1 or not connection.has_news():
+            is_alone = connection.in_flight == 1
+            if (looks >= _LOOKS and not is_alone) or not connection.has_news():
                 return connection
             # it may have been closed by the upstream; let the event loop read it before it is trusted
             connection.release()
             looks += 1
-            if looks % _LOOKS == 0:
+            if is_alone and looks % _LOOKS == 0:
                 connection.close()
             await asyncio.sleep(0)  # noqa: TID251 - not a pause: one turn for the sockets
         return await self._wait(origin, timeouts)
@@ -207,7 +220,7 @@ class Pool:
         if (spare := self._places.spare()) is not None:
             spare.close()
 
-    def _dialled(self, origin: Origin, dial: asyncio.Task[asyncio.Protocol]) -> None:
+    def _dialled(self, origin: Origin, dial: asyncio.Task[Arrived]) -> None:
         """Put a new connection to use, or tell those who wait for it why there is none."""
         self._dials[origin].remove(dial)
         if dial.cancelled():
@@ -227,6 +240,7 @@ class Pool:
             return Http2Connection(
                 origin,
                 self,
+                buffer=self._buffer,
                 max_header_bytes=_MAX_ANSWER_HEADER_BYTES,
                 ping_interval=self._config.http2_ping_interval,
                 ping_timeout=self._config.http2_ping_timeout,
@@ -234,6 +248,7 @@ class Pool:
         return Http1Connection(
             origin,
             self,
+            buffer=self._buffer,
             max_header_bytes=_MAX_ANSWER_HEADER_BYTES,
             forwarding=self._connector.forwards(origin),
         )

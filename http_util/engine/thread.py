@@ -173,6 +173,7 @@ class BlockingBody(httpx.SyncByteStream):
         """Begin to fetch *answer*; call in the event loop."""
         self._thread = thread
         self._answer = answer
+        self._read_timeout, answer.read_timeout = answer.read_timeout, None
         self._news = threading.Condition()
         self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -189,8 +190,11 @@ class BlockingBody(httpx.SyncByteStream):
             httpx.TransportError: The answer broke off, or nothing came in time.
         """
         with self._news:
-            while not self._pieces and not self._is_over:
-                self._news.wait()
+            # the time between two reads is the reader's own; only what it waits counts
+            if not self._news.wait_for(lambda: self._pieces or self._is_over, self._read_timeout):
+                self._thread.tell(self._pump.cancel)
+                self._thread.tell(self._answer.leave)
+                raise httpx.ReadTimeout("nothing of the answer came within the read timeout")
             pieces = list(self._pieces)
             self._pieces.clear()
             is_full, self._waiting_bytes = self._waiting_bytes > _AHEAD_BYTES, 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,9 +12,16 @@ from hypothesis import strategies as st
 
 from openai_client._generated.models.chat import CreateChatCompletionStreamResponse
 from openai_client._generated.models.completions import CreateCompletionResponse
+from http_util.sse import SseDecoder
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.chunks import decode_chunk, decode_response_event
 from worker_adapters.openai_http.responses_reader import ResponsesReader
+from worker_adapters.openai_http.token_reader import UnreadableChunk, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.conftest import Transcript
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 COUNT = st.integers(0, 2**31)
@@ -125,6 +133,109 @@ def test_the_text_of_a_stream_is_that_of_the_full_models(
     assert [event.text for event in into if event.channel == "text"] == expected
     assert reader.finish_reason == finished
     assert [event.index for event in into] == list(range(len(into)))
+
+
+ODDITIES: list[tuple[str, Any]] = [
+    ("index", st.sampled_from([None, 1, ABSENT])),
+    ("text", st.sampled_from([None, "t", ""])),
+    ("message", mapping(content=TEXT)),
+    ("finish_reason", st.sampled_from(["stop", "error", ""])),
+    ("delta", st.sampled_from([None, ABSENT])),
+    ("delta.content", st.one_of(st.lists(st.one_of(mapping(text=TEXT), TEXT), max_size=2), st.none(), st.just(""))),
+    ("delta.role", st.just("assistant")),
+    ("delta.refusal", st.sampled_from([None, "r"])),
+    ("delta.reasoning", st.sampled_from([None, "r"])),
+    ("delta.reasoning_content", st.sampled_from([None, "r"])),
+    ("delta.tool_calls", st.lists(CALL, max_size=1)),
+    ("delta.function_call", FUNCTION),
+    ("chunk.model", st.sampled_from(["other", "", ABSENT])),
+    ("chunk.system_fingerprint", st.sampled_from(["g", None, ABSENT])),
+    ("chunk.usage", st.one_of(USAGE, st.none())),
+    ("chunk.error", st.sampled_from([None, {"message": "m"}])),
+    ("chunk.choices", st.sampled_from([[], None, ABSENT])),
+    ("chunk.choices", st.just([{"index": 0, "delta": {"content": "b"}}, {"index": 0, "delta": {"content": "c"}}])),
+]
+"""What a chunk may have beside one increment of text, or in its place."""
+
+
+@st.composite
+def nearly_plain(draw: st.DrawFn) -> bytes:
+    """A chunk that is one increment of text, but for at most two fields."""
+    delta: dict[str, Any] = {"content": draw(TEXT)}
+    choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": None}
+    chunk: dict[str, Any] = {"model": "m", "system_fingerprint": "f", "choices": [choice]}
+    for place, values in draw(st.lists(st.sampled_from(ODDITIES), max_size=2)):
+        value = draw(values)
+        at, _, name = place.rpartition(".")
+        owner = {"chunk": chunk, "delta": delta, "": choice}[at]
+        owner[name] = value
+        if value is ABSENT:
+            del owner[name]
+    return written(chunk, draw(WRITTEN))
+
+
+ERRORS = st.sampled_from([b"[DONE]", b"", b"no json", b'{"error": {"message": "m"}}', b'{"detail": "d"}', b'{"usage": null}'])
+
+
+@pytest.mark.requirement("ADP-26", "ADP-27", "ADP-21")
+@settings(deadline=None, max_examples=300)
+@given(
+    frames=st.lists(
+        st.one_of(nearly_plain(), nearly_plain(), st.tuples(CHAT, WRITTEN).map(lambda pair: written(*pair)), ERRORS),
+        max_size=8,
+    ),
+    cuts=st.lists(st.integers(0, 8), max_size=3),
+)
+def test_a_batch_reads_as_its_events_one_by_one(frames: list[bytes], cuts: list[int]) -> None:
+    """However many events a read brings: the same tokens, the same memory of the stream, the same failure."""
+    frames = [b'{"model": "m", "system_fingerprint": "f", "choices": []}', *frames]
+    one_by_one, by_batch = ChatReader(), ChatReader()
+    expected: list[Any] = []
+    found: list[Any] = []
+    edges = [0, *sorted(cut for cut in cuts if cut < len(frames)), len(frames)]
+    failures = [
+        failure_of(lambda: [one_by_one.read("message", data, expected) for data in frames]),
+        failure_of(lambda: [by_batch.take(frames[a:b], found) for a, b in pairwise(edges)]),
+    ]
+    assert failures[0] == failures[1]
+    assert found == expected
+    assert known_by(by_batch) == known_by(one_by_one)
+
+
+def failure_of(read: Callable[[], object]) -> str | None:
+    """What reading raised, if it did."""
+    try:
+        read()
+    except (UnreadableChunk, UpstreamError) as error:
+        return f"{type(error).__name__}: {error}: {getattr(error, 'payload', None)}"
+    return None
+
+
+def known_by(reader: ChatReader) -> dict[str, Any]:
+    """All that a reader remembers of its stream."""
+    names = [name for kind in type(reader).__mro__ for name in getattr(kind, "__slots__", ())]
+    return {name: getattr(reader, name) for name in names}
+
+
+@pytest.mark.requirement("ADP-26", "ADP-27")
+def test_every_recorded_chat_reads_the_same_in_one_batch_as_by_the_full_model(stream: Transcript) -> None:
+    """The text of choice 0, read by the whole transcript at once, is that of the full models, chunk by chunk."""
+    if stream.api != "chat":
+        return
+    frames = [frame for frame in SseDecoder().feed_frames(stream.body) if isinstance(frame, bytes)]
+    reader, into = ChatReader(), []
+    failure = failure_of(lambda: reader.take(frames, into))
+    texts: list[str] = []
+    for frame in frames:
+        try:
+            full = CreateChatCompletionStreamResponse.from_wire(frame)
+        except ValueError:
+            # the closing mark, or what is no chunk
+            break
+        for choice in full.choices:
+            texts += [choice.delta.content] * bool(choice.index == 0 and choice.delta.content)
+    read = [event.text for event in into if event.channel == "text"]
+    assert read == (texts[: len(read)] if failure else texts)
 
 
 @pytest.mark.requirement("ADP-27")

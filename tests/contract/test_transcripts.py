@@ -169,7 +169,7 @@ class Body:
         self._pieces: Iterator[bytes] = iter((data,))
         self._broken = broken
 
-    async def next_piece(self, **_: Any) -> bytes | None:
+    async def next_piece(self, *_: Any) -> bytes | None:
         piece = next(self._pieces, None)
         if piece is None and self._broken is not None:
             raise self._broken

@@ -245,10 +245,13 @@ class OpenAIHttpAdapter:
         if task.task_id in self._streams:
             del self._streams[task.task_id]
         try:
-            await self._learn_pinned_version(task, running)
+            if self._config.engine_version is not None:
+                await self._learn_pinned_version(task, running)
             context = self._context(task, prompt, running, deadline, correlation_id)
             tokens = await self._service.stream(prompt, context)
-            await self._check_snapshot(task, tokens, running)
+            self._probe.snapshot = tokens.model or self._probe.snapshot
+            if self._config.engine_version is not None:
+                await self._check_snapshot(task, tokens, running)
         except WorkerError as error:
             log.attempts(error.attempts)
             log.failed(error)
@@ -303,7 +306,7 @@ class OpenAIHttpAdapter:
         """The stream of a task that has started; its slot is free again when the upstream is closed."""
         stream = TokenStream(tokens, task_id=task.task_id, origin=ADAPTER_NAME)
         self._streams[task.task_id] = stream
-        running.log.attempts(tokens.attempts)
+        running.log.answered(tokens)
 
         def over(terminal: TokenEvent) -> None:
             self._release(task.task_id)
@@ -348,7 +351,7 @@ class OpenAIHttpAdapter:
 
     async def _learn_pinned_version(self, task: TaskRequest, running: _Running) -> None:
         """Hold a server that tells its version to the one that the settings expect, before the task is sent."""
-        if self._config.engine_version is None or self._profile.version is None:
+        if self._profile.version is None:
             return
         if self._probe.version is None:
             try:
@@ -358,8 +361,7 @@ class OpenAIHttpAdapter:
         self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
 
     async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:
-        """Remember the model that answers; where the server tells no version, it is the model that is held to."""
-        self._probe.snapshot = tokens.model or self._probe.snapshot
+        """Hold the model that answers to the expected version, where the server tells none of its own."""
         if self._profile.version is not None:
             return
         try:

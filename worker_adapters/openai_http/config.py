@@ -197,6 +197,8 @@ class OpenAIHttpConfig(BaseModel):
             plain_http_hosts=self.plain_http_hosts,
             # every task has a slot before it has a connection; health and version questions come on top
             max_connections=min(65_536, self.max_slots + 8),
+            # a slot that is free for a moment keeps its connection for the next task
+            max_idle_connections=self.max_slots,
             max_event_bytes=self.max_event_bytes,
             max_body_bytes=self.max_request_bytes,
         )

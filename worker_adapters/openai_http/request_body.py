@@ -87,7 +87,8 @@ def serialize(task: TaskRequest, config: OpenAIHttpConfig) -> SerializedPrompt:
         InvalidTask: A field does not go with another, or with the API in use; or the body is too large.
     """
     model = upstream_model(task.model_ref, config)
-    body = _BODIES[config.api](task, config, model) | _sampling(task)
+    body = _BODIES[config.api](task, config, model)
+    body.update(_sampling(task))
     for name, value in (task.extra_body or {}).items():
         if name in body:
             raise InvalidTask(f"extra_body.{name}"[:128], "the task sets this field already")
@@ -159,7 +160,7 @@ def _streamed(config: OpenAIHttpConfig) -> dict[str, Any]:
 
 
 def _sampling(task: TaskRequest) -> dict[str, Any]:
-    given = {name: getattr(task, name) for name in _SAMPLING if getattr(task, name) is not None}
+    given = {name: value for name in _SAMPLING if (value := getattr(task, name)) is not None}
     if task.determinism != "strict":
         return given
     for name, value in _STRICT.items():

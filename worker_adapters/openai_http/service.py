@@ -23,7 +23,7 @@ from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
     from http_util import AsyncExchange, Clock
-    from openai_client.auth import Auth
+    from openai_client.auth import Auth, Authorization
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
     from worker_adapters.openai_http.service_hooks import ServiceHooks
@@ -65,22 +65,33 @@ class StreamingService:
             bytes_sent=len(prompt.body),
         )
         try:
-            tokens = await self._open(prompt, context, report)
+            authorization = self._authorization()
+            call = self._call(prompt, context, authorization)
+            try:
+                stream = await self.exchange.open(call, watch=context.watch)
+            except HttpFailure as failure:
+                raise worker_error(
+                    from_failure(failure, authorization.secrets), streaming=False, private=context.private
+                ) from failure
         except WorkerError as error:
             report.ended(status=error.http_status, reason=error.reason, bytes_received=0)
             raise
         except BaseException:
             report.ended(status=None, reason="cancelled", bytes_received=0)
             raise
+        report.opened(stream.head.status)
+        tokens = StreamedTokens(stream, context, self.policy, report, secrets=authorization.secrets)
         await tokens.start()
         return tokens
 
-    async def _open(self, prompt: SerializedPrompt, context: CallContext, report: CallReport) -> StreamedTokens:
+    def _authorization(self) -> Authorization:
         try:
-            authorization = self.auth.authorize()
+            return self.auth.authorize()
         except OpenAIError as error:
             raise worker_error(error, streaming=False) from error
-        call = HttpCall(
+
+    def _call(self, prompt: SerializedPrompt, context: CallContext, authorization: Authorization) -> HttpCall:
+        return HttpCall(
             method="POST",
             url=self.url,
             headers={
@@ -98,14 +109,6 @@ class StreamingService:
             replay_safe=True,
             refine=refiner(authorization.secrets),
         )
-        try:
-            stream = await self.exchange.open(call, watch=context.watch)
-        except HttpFailure as failure:
-            raise worker_error(
-                from_failure(failure, authorization.secrets), streaming=False, private=context.private
-            ) from failure
-        report.opened(stream.head.status)
-        return StreamedTokens(stream, context, self.policy, report, secrets=authorization.secrets)
 
 
 def _check_collaborators(service: StreamingService, context: CallContext) -> None:

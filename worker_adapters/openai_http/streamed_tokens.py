@@ -24,7 +24,7 @@ from worker_adapters.openai_http.upstream_words import shown_word
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from adapter_api import Attempt
     from http_util import AsyncEventStream, Secret
@@ -79,10 +79,11 @@ class StreamedTokens:
         self._closer: asyncio.Task[None] | None = None
         self._on_closed: Callable[[TokenEvent], None] | None = None
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
-        # Seconds that the upstream still has, for content and, once there is a finish reason, for its end. They run
-        # while a read waits: the time that the consumer takes is not the upstream's.
-        self._content_left = self._content_timeout
-        self._end_left = math.inf
+        # The timer that runs beside that of silence, and the seconds that are left of it: for content, and once there is
+        # a finish reason for the end. It runs while a read waits: what the consumer takes is not the upstream's time.
+        self._timer = "content_timeout"
+        self._left = self._content_timeout
+        self._is_ending = False
         self._asked_at = 0.0
         self._first_token_at: float | None = None
         self._attempts: tuple[Attempt, ...] | None = None
@@ -95,6 +96,11 @@ class StreamedTokens:
         if self._attempts is None:
             self._attempts = tuple(map(self._shown_attempt, self._stream.head.attempts))
         return self._attempts
+
+    @property
+    def was_retried(self) -> bool:
+        """Whether it took more than one attempt."""
+        return len(self._stream.head.attempts) > 1
 
     @property
     def model(self) -> str | None:
@@ -118,10 +124,7 @@ class StreamedTokens:
         """
         try:
             while not self._reader.started and self._terminal is None:
-                try:
-                    self._take(await self._next_frames())
-                except HttpFailure as failure:
-                    self._break(failure)
+                await self._read()
         except BaseException:
             await self._close()
             raise
@@ -135,8 +138,10 @@ class StreamedTokens:
         """The tokens of the next read that brings some, and the terminal event when the stream is over."""
         try:
             while not self._tokens and self._terminal is None:
+                # as `_read`, without a coroutine of its own for each token
+                now = self._asked_at = self._clock.monotonic()
                 try:
-                    self._take(await self._next_frames())
+                    self._take(await self._stream.next_frames(self._timer, now + self._left, now))
                 except HttpFailure as failure:
                     self._break(failure)
             if self._terminal is None:
@@ -167,13 +172,13 @@ class StreamedTokens:
         """What the upstream may have done when the stream breaks now."""
         return Outcome.PARTIAL if self._reader.index else Outcome.UNKNOWN
 
-    def _next_frames(self) -> Awaitable[Sequence[Frame]]:
-        """The next read of the upstream, to be awaited, within the time that it has left."""
-        # handed on and not awaited here: a token costs one coroutine less
+    async def _read(self) -> None:
+        """Take in one read of the upstream, or what came instead of it."""
         now = self._asked_at = self._clock.monotonic()
-        if self._end_left < math.inf:
-            return self._stream.next_frames(timer="linger", at=now + self._end_left, now=now)
-        return self._stream.next_frames(timer="content_timeout", at=now + self._content_left, now=now)
+        try:
+            self._take(await self._stream.next_frames(self._timer, now + self._left, now))
+        except HttpFailure as failure:
+            self._break(failure)
 
     def _take(self, frames: Sequence[Frame]) -> None:
         """Take in one read of the upstream; nothing in it means that the body has ended."""
@@ -191,20 +196,15 @@ class StreamedTokens:
         except Exception:  # noqa: BLE001 - a bug of a reader is no reason to leave the contract; its text may be private
             self._conclude(self._failure("internal", "a chunk of the stream could not be taken in"))
         if len(tokens) > before:
-            self._content_left = self._content_timeout
+            self._left = self._content_timeout
             if self._first_token_at is None:
                 self._first_token_at = self._clock.monotonic()
-        elif self._end_left == math.inf:
-            self._content_left -= self._clock.monotonic() - self._asked_at
-        if reader.finish_reason is not None or reader.is_complete:
-            self._use_up_linger()
-
-    def _use_up_linger(self) -> None:
-        """After the finish reason: the upstream has its time to come to an end, and has used some of it."""
-        if self._end_left == math.inf:
-            self._end_left = self._policy.linger
         else:
-            self._end_left -= self._clock.monotonic() - self._asked_at
+            self._left -= self._clock.monotonic() - self._asked_at
+        if not self._is_ending and (reader.finish_reason is not None or reader.is_complete):
+            self._is_ending = True
+            self._timer = "linger"
+            self._left = self._policy.linger
 
     def _take_end(self) -> None:
         """The body has ended; its last event may have lacked only the blank line."""
@@ -217,7 +217,7 @@ class StreamedTokens:
         """The stream broke off: by a cancel, by a timer, or by itself."""
         if isinstance(failure, Interrupted):
             self._end(is_cancelled=True)
-        elif self._end_left < math.inf:
+        elif self._is_ending:
             self._end_if_proven("truncated", "the stream was closed without evidence of an end")
         else:
             facts = {"outcome": self._outcome, "attempts": self._failed_attempts(failure.reason)}

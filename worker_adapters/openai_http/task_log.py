@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from adapter_api import Attempt, TaskRequest, TokenEvent, WorkerError
+    from worker_adapters.openai_http.streamed_tokens import StreamedTokens
 
 _CALLERS_FAULT: Final = frozenset({ErrorKind.INVALID_PARAMS, ErrorKind.ADMISSION_REJECT, ErrorKind.DEADLINE_UNMET})
 """Codes that the caller can do something about: warnings. The others are errors."""
@@ -37,6 +38,12 @@ class TaskLog:
         """Bind the ids of *task*."""
         self._engine = engine
         self._ids = (task.task_id, task.session_id, correlation_id)
+
+    def answered(self, tokens: StreamedTokens) -> None:
+        """The upstream answers: one line for each attempt that it took."""
+        # most often there is one, and nobody listens to what goes well
+        if tokens.was_retried or is_taken(_NAME, logging.INFO):
+            self.attempts(tokens.attempts)
 
     def attempts(self, attempts: Iterable[Attempt]) -> None:
         """One line for each attempt that was made."""

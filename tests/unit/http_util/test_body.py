@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 from adapter_api import Outcome
-from http_util import AsyncWatch, HttpFailure, ProtocolFailure, Watch
+from http_util import AsyncWatch, Deadline, DeadlineExceeded, HttpFailure, Interrupted, ProtocolFailure, Watch
 from http_util._async.body import AsyncBody
 from http_util._sync.body import Body
+from http_util.engine import BODY_EXTENSION
 from http_util.testing import Answer, FakeClock, FakeSyncClock, Pause, ScriptedUpstream, Stall
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 REQUEST = httpx.Request("GET", "http://127.0.0.1/")
 
@@ -23,7 +28,7 @@ async def body_of(answer: Answer, clock: FakeClock, idle: float | None = 5.0) ->
     upstream = ScriptedUpstream(answer, clock=clock)
     response = await upstream.handle_async_request(REQUEST)
     encoding = response.headers.get("content-encoding", "")
-    return AsyncBody(response, AsyncWatch(clock), clock, idle=idle, encoding=encoding), upstream
+    return AsyncBody.of(response, AsyncWatch(clock), clock, idle=idle, encoding=encoding), upstream
 
 
 def blocking_body_of(answer: Answer) -> tuple[Body, ScriptedUpstream]:
@@ -32,7 +37,7 @@ def blocking_body_of(answer: Answer) -> tuple[Body, ScriptedUpstream]:
     upstream = ScriptedUpstream(answer, sync_clock=clock)
     response = upstream.handle_request(REQUEST)
     encoding = response.headers.get("content-encoding", "")
-    return Body(response, Watch(clock), clock, idle=5.0, encoding=encoding), upstream
+    return Body.of(response, Watch(clock), clock, idle=5.0, encoding=encoding), upstream
 
 
 @pytest.mark.requirement("HTU-13")
@@ -152,3 +157,111 @@ def test_the_blocking_body_reads_the_same() -> None:
         silent.next_piece()
     assert caught.value.reason == "idle_timeout"
     silent.close()
+
+
+class EngineAnswer(httpx.AsyncByteStream):
+    """A body as the engine hands it out: pieces when they are there, one waiting reader, an end that is known early."""
+
+    def __init__(self, *pieces: bytes | Exception, is_over: bool = False) -> None:
+        self.pieces = list(pieces)
+        self.is_over = is_over
+        self.closes = 0
+
+    async def next_piece(self) -> bytes | None:
+        """The next piece, or a wait without end."""
+        if not self.pieces:
+            if self.is_over:
+                return None
+            await asyncio.get_running_loop().create_future()
+        piece = self.pieces.pop(0)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Nobody reads it this way."""
+        raise AssertionError("the body is read by its own method")
+        yield b""  # pragma: no cover - makes it a generator
+
+    async def aclose(self) -> None:
+        """Count."""
+        self.closes += 1
+
+
+def body_over(answer: EngineAnswer, clock: FakeClock, encoding: str = "") -> AsyncBody:
+    """The body of a response of the engine."""
+    response = httpx.Response(200, stream=answer, extensions={BODY_EXTENSION: answer})
+    return AsyncBody.of(response, AsyncWatch(clock), clock, idle=5.0, encoding=encoding)
+
+
+@pytest.mark.requirement("HTU-13", "HTU-1001")
+async def test_a_body_of_the_engine_is_read_by_its_own_method() -> None:
+    """Piece by piece, an encoding undone, and closed with its response, once."""
+    answer = EngineAnswer(b"ab", b"c", is_over=True)
+    body = body_over(answer, FakeClock())
+    assert [await body.next_piece() for _ in range(3)] == [b"ab", b"c", None]
+    await body.aclose()
+    await body.aclose()
+    assert answer.closes == 1
+    packed = body_over(EngineAnswer(gzip.compress(b"abc"), is_over=True), FakeClock(), "gzip")
+    assert await packed.read_all(10) == b"abc"
+
+
+@pytest.mark.requirement("ADP-33", "ADP-30", "HTU-14")
+async def test_a_wait_for_the_engine_ends_by_timer_deadline_break_and_cancel() -> None:
+    """Each as itself; what the engine makes of being cancelled is not seen."""
+    for by, reason in (("idle", "idle_timeout"), ("named", "content_timeout"), ("deadline", "deadline"), ("break", "x")):
+        clock = FakeClock()
+        body = body_over(EngineAnswer(b"a"), clock)
+        assert await body.next_piece() == b"a"
+        if by == "deadline":
+            body.watch.tighten(Deadline(3.0))
+        at = 4.0 if by == "named" else math.inf
+        read = asyncio.ensure_future(body.next_piece("content_timeout", at, clock.monotonic()))
+        await clock.run_for({"idle": 5.0, "named": 4.0, "deadline": 3.0, "break": 1.0}[by])
+        if by == "break":
+            body.watch.break_off(Interrupted("stopped", reason="x", outcome=Outcome.UNKNOWN))
+        with pytest.raises(HttpFailure) as caught:
+            await read
+        assert caught.value.reason == reason
+        assert not body.watch.is_waiting
+    body = body_over(EngineAnswer(), FakeClock())
+    read = asyncio.ensure_future(body.next_piece())
+    await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+    read.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await read
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_no_timer_is_set_for_an_end_that_is_there() -> None:
+    """The engine says so: the read does not wait. A call that is over is over all the same."""
+    clock = FakeClock()
+    body = body_over(EngineAnswer(is_over=True), clock)
+    assert await body.next_piece("linger", 0.25) is None
+    assert clock.next_due() is None
+    body.watch.break_off(Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN))
+    with pytest.raises(Interrupted):
+        await body.next_piece()
+
+
+@pytest.mark.requirement("HTU-14", "ERR-09")
+async def test_what_the_engine_raises_is_classified_and_a_bug_is_not() -> None:
+    """A break is a failure with the status of the answer; a KeyError is nobody's network."""
+    body = body_over(EngineAnswer(httpx.ReadError("x"), KeyError("bug")), FakeClock())
+    with pytest.raises(HttpFailure) as caught:
+        await body.next_piece()
+    assert (caught.value.reason, caught.value.http_status) == ("reset", 200)
+    with pytest.raises(KeyError):
+        await body.next_piece()
+
+
+@pytest.mark.requirement("HTU-14")
+def test_a_blocking_read_that_outlasts_the_deadline_is_the_deadlines() -> None:
+    """Whatever the socket says about it: the engine was given no more time than the deadline had left."""
+    clock = FakeSyncClock()
+    upstream = ScriptedUpstream(Answer(body=(Pause(3.0), httpx.ReadTimeout("late"))), sync_clock=clock)
+    body = Body.of(upstream.handle_request(REQUEST), Watch(clock, Deadline(2.0)), clock, idle=5.0, encoding="")
+    with pytest.raises(DeadlineExceeded):
+        body.next_piece()
+    body.close()

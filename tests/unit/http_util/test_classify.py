@@ -13,6 +13,7 @@ from http_util.classify import (
     classify_status,
     lower_headers,
     reason_for_status,
+    received_headers,
     retry_after_seconds,
     should_retry,
     upstream_request_id,
@@ -171,3 +172,9 @@ def test_a_timeout_is_the_pools_before_the_start_and_the_decoders_after_it(reaso
     """Both may be tried again."""
     rows = [reason_row(reason), reason_row(reason, streaming=True)]
     assert [(row.code, row.retriable) for row in rows] == [("POOL_UNAVAILABLE", True), ("DECODE_TIMEOUT", True)]
+
+
+def test_received_headers_are_text_by_lower_case_name() -> None:
+    """Of a repeated one the first counts; a value that is not ASCII is UTF-8, or else Latin-1."""
+    raw = [(b"X-A", b"1"), (b"x-a", b"2"), (b"Utf", "é".encode()), (b"latin", b"caf\xe9")]
+    assert received_headers(raw) == {"x-a": "1", "utf": "é", "latin": "café"}

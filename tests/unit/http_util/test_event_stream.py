@@ -45,6 +45,20 @@ def blocking(*steps: Any, done: bool = True) -> tuple[EventStream, ScriptedUpstr
     return exchange.open(CALL), upstream
 
 
+@pytest.mark.requirement("HTU-08")
+async def test_frames_are_the_events_in_their_cheapest_form() -> None:
+    """Data where it says everything; comments alone are read over; none at all is the end; the same for a thread."""
+    steps = (b"1", b"2")
+    stream, _ = await opened(*steps)
+    seen = [list(await stream.next_frames()) for _ in range(4)]
+    assert seen == [[b"1"], [b"2"], [b"[DONE]"], []]
+    assert stream.tail is not None
+    thread, _ = blocking(*steps)
+    assert [list(thread.next_frames()) for _ in range(4)] == seen
+    await stream.aclose()
+    thread.close()
+
+
 @pytest.mark.requirement("HTU-08", "CLI-10")
 async def test_events_come_batch_by_batch_and_one_by_one() -> None:
     """As many as a read brought; an empty batch is the end; the head and the counts are there."""

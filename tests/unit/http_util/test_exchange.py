@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -282,3 +283,48 @@ async def test_the_deadline_and_a_break_end_a_call_wherever_it_is(answer: Answer
             assert caught.value.attempts
         assert upstream.open_bodies == 0
         assert clock.next_due() is None
+
+
+@pytest.mark.requirement("HTU-1002")
+async def test_a_call_that_needs_no_retry_makes_no_loop_of_them(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tenacity comes in with the first failure, and is told of it as the first attempt."""
+    made: list[str] = []
+    for name in ("_async", "_sync"):
+        module = import_module(f"http_util.{name}.exchange")
+        loop = "AsyncRetrying" if name == "_async" else "Retrying"
+        real = getattr(module, loop)
+        monkeypatch.setattr(module, loop, lambda real=real, **given: made.append("made") or real(**given))
+    rig = Colour(colour, OK, Answer(status=503), Answer(status=503), OK)
+    assert len((await rig.send(call(retry=BILLING_SAFE))).head.attempts) == 1
+    assert made == []
+    reply = await rig.send(call(retry=BILLING_SAFE))
+    assert made == ["made"]
+    # the bounds of the pauses before the first and the second retry, half of each drawn
+    assert [(line.number, line.reason, line.delay) for line in reply.head.attempts] == [
+        (1, "service_unavailable", 0.0),
+        (2, "service_unavailable", 0.05),
+        (3, None, 0.1),
+    ]
+
+
+async def test_a_url_that_is_none_is_refused_and_known_not_to_be_sent(colour: str) -> None:
+    """Whoever made it gets a failure like any other, with a ledger."""
+    rig = Colour(colour)
+    with pytest.raises(PolicyFailure) as caught:
+        await rig.send(call(url="http://127.0.0.1:8000/\x7f"))
+    assert (caught.value.reason, caught.value.outcome) == ("invalid_base_url", Outcome.NOT_SENT)
+    assert [line.reason for line in caught.value.attempts] == ["invalid_base_url"]
+
+
+@pytest.mark.requirement("HTU-13")
+async def test_every_request_asks_for_identity_and_names_us(colour: str) -> None:
+    """Though no client is in between."""
+    rig = Colour(colour, OK)
+    await rig.send(call(headers={"accept": "a/b"}))
+    assert rig.upstream.requests[0].headers == {
+        "host": "127.0.0.1:8000",
+        "accept": "a/b",
+        "accept-encoding": "identity",
+        "user-agent": "worker-adapters",
+        "content-length": "2",
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 import structlog
 
-from http_util.log import RedactSecrets, get_logger
+from http_util.log import RedactSecrets, get_logger, is_taken
 from http_util.secret import Secret
 
 
@@ -50,3 +52,22 @@ def test_a_configured_structlog_gets_the_lines_through_its_own_chain() -> None:
     with structlog.testing.capture_logs() as lines:
         get_logger("http_util.test").warning("loud", attempt=1)
     assert lines == [{"event": "loud", "attempt": 1, "log_level": "warning"}]
+
+
+@pytest.mark.requirement("LOG-05")
+def test_a_line_is_taken_unless_it_is_certain_that_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The standard logger's level, the level of a filtering logger; anybody else's chain may want every line."""
+    structlog.reset_defaults()
+    logger = logging.getLogger("http_util.test")
+    monkeypatch.setattr(logger, "level", logging.NOTSET)
+    logger.setLevel(logging.WARNING)
+    assert [is_taken("http_util.test", level) for level in (logging.INFO, logging.WARNING)] == [False, True]
+    logger.setLevel(logging.INFO)
+    assert is_taken("http_util.test", logging.INFO)
+    try:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+        assert [is_taken("http_util.test", level) for level in (logging.WARNING, logging.ERROR)] == [False, True]
+        structlog.configure(wrapper_class=structlog.BoundLogger)
+        assert is_taken("http_util.test", logging.DEBUG)
+    finally:
+        structlog.reset_defaults()

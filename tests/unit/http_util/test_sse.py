@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapter_api.outcome import Outcome
 from http_util.errors import ProtocolFailure
-from http_util.sse import ServerSentEvent, SseDecoder, SseTail
+from http_util.sse import ServerSentEvent, SseDecoder, SseTail, as_events
 
 
 def decoded(data: bytes, **settings: int) -> list[ServerSentEvent]:
@@ -72,7 +72,20 @@ def test_the_events_are_the_same_byte_by_byte() -> None:
 WORDS = b"data: |data|data:|:|x| |id: 1|event: e|retry: 9".split(b"|")
 ENDS = [b"\n", b"\r", b"\r\n", b"\n\n"]
 ODD_BYTES = [b"\xef\xbb\xbf", b"\xf0\x9f", b"\x98\x80", b"\xff", b"\0", b"y" * 40]
-FRAMES = [b"data: x\n\n", b"data: \xff\n\n", b"data: y\r\n\n", b"data: " + b"z" * 10 + b"\n\n", b"data: 1\ndata: 2\n\n"]
+FRAMES = [
+    b"data: x\n\n",
+    b"data: \xff\n\n",
+    b"data: y\r\n\n",
+    b"data: y\rx\n\n",
+    b"data: " + b"z" * 10 + b"\n\n",
+    b"data: 1\ndata: 2\n\n",
+    b"event: e\ndata: 3\n\n",
+    b"event: \ndata: 4\n\n",
+    b"data: \xc3\xa9\n\n",
+    # the two halves of one character
+    b"data: \xc3\n\n",
+    b"data: \xa9\n\n",
+]
 PIECES = st.lists(st.sampled_from([*WORDS, *ENDS, *ODD_BYTES, *FRAMES, *FRAMES]), max_size=40).map(b"".join)
 
 
@@ -103,6 +116,49 @@ def test_no_way_of_cutting_changes_events_failure_or_tail(data: bytes, cuts: lis
     # one read for each event is what a busy adapter sees
     assert outcome([piece for piece in re.split(rb"(?<=\n\n)", data) if piece], bound) == whole
     assert outcome([data[i : i + 1] for i in range(len(data))], bound) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("HTU-08", "HTU-10")
+@settings(max_examples=300, deadline=None)
+@given(frames=st.lists(st.sampled_from(FRAMES), max_size=12), bound=st.sampled_from([16, 64, 4096]))
+def test_frames_that_come_together_read_as_each_of_them_alone(frames: list[bytes], bound: int) -> None:
+    """The short way through a piece of plain frames tells nothing else than the long one does of each frame."""
+    decoder = SseDecoder(max_event_bytes=bound)
+    # the first piece settles the byte-order mark: from then on the short way is open
+    seen = decoder.feed(b"data: first\n\n")
+    expected: list[ServerSentEvent] = list(seen)
+    reasons: list[str] = []
+    try:
+        seen += decoder.feed(b"".join(frames))
+        decoder.feed(b"")
+    except ProtocolFailure as failure:
+        reasons.append(failure.reason)
+    for frame in frames:
+        events, reason, _ = outcome([frame], bound)
+        expected += events
+        if reason is not None:
+            assert reasons == [reason]
+            break
+    else:
+        assert reasons == []
+    assert seen == expected
+
+
+def test_the_cheapest_form_of_an_event_is_its_data() -> None:
+    """A message without an id is bytes; a name or an id makes an event of it, and of those that follow the id."""
+    decoder = SseDecoder()
+    assert decoder.feed_frames(b"data: a\n\ndata: b\n\n") == [b"a", b"b"]
+    assert decoder.feed_frames(b"data: c\n\n") == [b"c"]
+    assert decoder.feed_frames(b"event: e\ndata: d\n\ndata: f\n\n") == [ServerSentEvent("e", b"d"), b"f"]
+    assert decoder.feed_frames(b"data: g\n\nda") == [b"g"]
+    assert decoder.feed_frames(b"ta: h\n\ndata: i\n\n") == [b"h", b"i"]
+    assert decoder.feed_frames(b"id: 7\ndata: j\n\ndata: k\n\n") == [
+        ServerSentEvent("message", b"j", "7"),
+        ServerSentEvent("message", b"k", "7"),
+    ]
+    assert decoder.feed_frames(b"data: l\n\n") == [ServerSentEvent("message", b"l", "7")]
+    assert as_events([b"a", ServerSentEvent("e", b"d")]) == [ServerSentEvent("message", b"a"), ServerSentEvent("e", b"d")]
 
 
 @pytest.mark.requirement("HTU-08")

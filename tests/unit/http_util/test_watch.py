@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -192,6 +193,81 @@ async def test_somebody_is_told_when_the_deadline_passes_while_nobody_waits() ->
         assert (watch.failure is None) == stopped
 
 
+async def entered(watch: AsyncWatch, awaited: Any, timer: str = "", at: float = math.inf) -> Any:
+    """What `guard` does, by hand."""
+    watch.enter(timer, at)
+    try:
+        result = await awaited
+    except BaseException as error:
+        if (failure := watch.leave(error)) is not None:
+            raise failure from None
+        raise
+    if (failure := watch.leave()) is not None:
+        raise failure
+    return result
+
+
+@pytest.mark.requirement("HTU-14", "ADP-33", "ADP-30", "ERR-11")
+async def test_a_wait_between_enter_and_leave_is_guarded_as_any_other() -> None:
+    """Deadline, timer, break and a cancellation from outside, each at its moment and as itself."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock, Deadline(10.0))
+    assert await entered(watch, give(3), "idle_timeout", 5.0) == 3
+    with pytest.raises(ZeroDivisionError):
+        await entered(watch, _divide())
+    assert not watch.is_waiting
+    late = asyncio.ensure_future(entered(watch, forever(), "idle_timeout", 5.0))
+    await clock.run_for(5.0)
+    with pytest.raises(TimeoutFailure):
+        await late
+    for by, kind in (("deadline", DeadlineExceeded), ("break", Interrupted), ("cancel", asyncio.CancelledError)):
+        watch = AsyncWatch(clock, Deadline(clock.monotonic() + 1.0))
+        wait = asyncio.ensure_future(entered(watch, forever()))
+        await clock.run_for(1.0 if by == "deadline" else 0.5)
+        if by == "break":
+            assert watch.break_off(STOP)
+        elif by == "cancel":
+            wait.cancel()
+        with pytest.raises(kind):
+            await wait
+        assert not watch.is_waiting
+
+
+@pytest.mark.requirement("ADP-30", "ERR-11")
+async def test_nothing_is_entered_once_the_call_is_over() -> None:
+    """Whoever was not waiting when it was broken off hears of it before the next wait."""
+    watch = AsyncWatch(FakeClock())
+    assert not watch.break_off(STOP)
+    with pytest.raises(Interrupted, match="stopped"):
+        watch.enter()
+    assert not watch.is_waiting
+    assert watch.leave() is None
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_a_timer_may_ring_before_anything_is_due() -> None:
+    """A wait that is due then finds it set; when nothing is due it is set for what is, and ends no call."""
+    clock = FakeClock()
+    watch = AsyncWatch(clock, Deadline(100.0))
+    watch.ring_by(3.0)
+    watch.ring_by(4.0)
+    assert await watch.guard(give(1), timer="first_byte_timeout", at=50.0) == 1
+    wait = asyncio.ensure_future(watch.guard(forever(), timer="idle_timeout", at=3.0))
+    await clock.settle()
+    assert len(clock._waiting) == 1
+    await clock.run_for(3.0)
+    with pytest.raises(TimeoutFailure):
+        await wait
+    other = AsyncWatch(clock, Deadline(100.0))
+    other.ring_by(clock.monotonic() + 1.0)
+    waiting = asyncio.ensure_future(other.guard(forever(), timer="idle_timeout", at=20.0))
+    await clock.run_for(16.9)
+    assert not waiting.done()
+    await clock.run_for(0.1)
+    with pytest.raises(TimeoutFailure):
+        await waiting
+
+
 @pytest.mark.requirement("HTU-14")
 def test_the_blocking_watch_looks_at_the_deadline_after_each_wait() -> None:
     """The socket keeps the time: its timeout is the larger timer, or what is left of the deadline."""
@@ -205,8 +281,14 @@ def test_the_blocking_watch_looks_at_the_deadline_after_each_wait() -> None:
     watch.tighten(Deadline(5.0))
     watch.tighten(None)
     assert watch.socket_timeout(Timeouts()) == 5.0
+    watch.ring_by(1.0)
+    watch.enter("idle_timeout", 1.0)
+    assert watch.leave() is None
     clock.sleep(5.0)
     assert watch.socket_timeout(Timeouts()) == 0.001
+    assert isinstance(watch.leave(), DeadlineExceeded)
+    assert isinstance(watch.leave(OSError()), DeadlineExceeded)
+    assert watch.leave(KeyboardInterrupt()) is None
     with pytest.raises(DeadlineExceeded):
         watch.guard(3)
     watch.stop()

@@ -20,6 +20,7 @@ from tests.unit.http_util.engine.http2_doubles import (
     OK,
     PADDED,
     PRIORITY,
+    PROTOCOL,
     RESET,
     STREAMED,
     TOO_LARGE,
@@ -123,9 +124,17 @@ def test_a_frame_that_leaves_the_connection_in_doubt_ends_it(name: str) -> None:
     state, _ = connected()
     (_, first), (_, second) = asked(state), asked(state)
     assert ended_by(state, wrong) == error_code
-    assert (first.calls, second.calls) == ([RESET], [RESET])
+    assert (first.calls, second.calls) == ([PROTOCOL], [PROTOCOL])
     assert first.fault is not None
     assert first.fault.message
+
+
+def test_content_of_another_stream_inside_a_block_ends_the_connection_too() -> None:
+    """The short way of content does not lead past the block."""
+    state, peer = connected()
+    (one, receiver), (two, _) = answering(state, peer), asked(state)
+    assert ended_by(state, raw(1, 0, two, b"\x88") + data(one, b"x")) == ErrorCode.PROTOCOL_ERROR
+    assert receiver.calls == [PROTOCOL]
 
 
 @pytest.mark.parametrize(
@@ -256,13 +265,16 @@ def test_answers_that_are_taken_do_not_count_as_waiting() -> None:
 
 
 def test_what_a_cancel_leaves_under_way_is_no_flood() -> None:
-    """Ten thousand cancels at one moment, and after each a head, data, an end and a reset that were under way."""
-    state, peer = connected()
+    """Ten thousand cancels at one moment, and after each a large head, data, trailers and more that was under way."""
+    state, _ = connected()
     for _ in range(10_000):
         stream_id, receiver = asked(state)
         state.reset(stream_id)
-        late = peer.headers(stream_id) + data(stream_id, b"x" * 300) + data(stream_id, end=True)
-        state.receive(late + rst_stream(stream_id, ErrorCode.CANCEL), 0.0)
+        head = raw(1, END_HEADERS, stream_id, b"\x88" + (b"\x00\x01a\x7f\x01" + b"v" * 128) * 15)
+        trailers = raw(1, END_HEADERS, stream_id, b"\x00\x01a\x01b")
+        updates = window_update(stream_id, 1) + window_update(0, 1)
+        state.receive(updates + head + data(stream_id, b"x" * 300) + trailers, 0.0)
+        state.receive(data(stream_id, end=True) + rst_stream(stream_id, ErrorCode.CANCEL), 0.0)
         state.take_output()
         assert receiver.calls == []
 
@@ -332,13 +344,13 @@ def test_more_than_the_connections_window_in_one_read_ends_the_connection() -> N
 
 def test_a_flood_of_continuations_ends_the_connection() -> None:
     """Whether they are empty or full; the stream hears why."""
-    for piece in (b"", b"v" * 16_000):
+    for piece, count in ((b"", MAX_CONTINUATIONS + 1), (b"v" * 16_000, 5)):
         state, _ = connected()
         stream_id, receiver = asked(state)
         _, other = asked(state)
-        wrong = raw(1, 0, stream_id, b"\x88") + raw(9, 0, stream_id, piece) * (MAX_CONTINUATIONS + 1)
+        wrong = raw(1, 0, stream_id, b"\x88") + raw(9, 0, stream_id, piece) * count
         assert ended_by(state, wrong) == ErrorCode.ENHANCE_YOUR_CALM
-        assert (receiver.calls, other.calls) == ([TOO_LARGE], [RESET])
+        assert (receiver.calls, other.calls) == ([TOO_LARGE], [PROTOCOL])
 
 
 def test_a_flood_of_continuations_of_a_stream_that_is_over_ends_the_connection_too() -> None:
@@ -369,7 +381,7 @@ def test_a_header_bomb_ends_in_a_typed_error_at_bounded_memory(is_over: bool) ->
                 state.reset(target)
             state.receive(raw(1, END_HEADERS, target, bomb), 0.0)
             assert receiver.calls == ([] if is_over else [TOO_LARGE])
-        assert tracemalloc.get_traced_memory()[1] < 500_000
+        assert tracemalloc.get_traced_memory()[1] < 120_000
     finally:
         tracemalloc.stop()
 

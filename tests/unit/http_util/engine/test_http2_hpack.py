@@ -176,6 +176,15 @@ def test_the_table_never_holds_more_than_it_may() -> None:
     assert not decoder._entries
 
 
+def test_a_table_that_is_resized_drops_at_once_what_has_no_room() -> None:
+    """An entry that was there in the block before is not there any more."""
+    decoder = HeaderDecoder(max_list_bytes=LARGE)
+    decoder.decode(bytes.fromhex("40016101624001630164"))
+    assert decoder.decode(bytes.fromhex("3f03be")) == [(b"c", b"d")]
+    with pytest.raises(CompressionFault, match="not there"):
+        decoder.decode(bytes.fromhex("bf"))
+
+
 # writing
 
 

@@ -36,10 +36,9 @@ class Server:
         self.seen: list[type] = []
         self._unsent: dict[int, tuple[bytes, int | None]] = {}
 
-    def answer(self, stream_id: int, body: bytes, *, padding: int | None = None, head: bool = True) -> None:
+    def answer(self, stream_id: int, body: bytes, *, padding: int | None = None) -> None:
         """Send an answer as the windows allow."""
-        if head:
-            self.h2.send_headers(stream_id, [(b":status", b"200"), (b"x-stream", b"%d" % stream_id)])
+        self.h2.send_headers(stream_id, [(b":status", b"200"), (b"x-stream", b"%d" % stream_id)])
         self._unsent[stream_id] = body, padding
         self.push()
 

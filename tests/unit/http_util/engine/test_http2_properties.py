@@ -50,8 +50,8 @@ class Windows(RuleBasedStateMachine):
         """Let the server read what we sent."""
         for frame in sent(self.state):
             if isinstance(frame, WindowUpdateFrame):
-                if frame.stream_id in self.theirs:
-                    self.theirs[frame.stream_id] += frame.window_increment
+                # a stream that was reset may be among them, for the frame was under way
+                self.theirs[frame.stream_id] = self.theirs.get(frame.stream_id, 0) + frame.window_increment
             else:
                 assert isinstance(frame, SettingsFrame | DataFrame | RstStreamFrame)
 
@@ -106,15 +106,14 @@ class Windows(RuleBasedStateMachine):
     def the_server_sends(self, number: int, size: int, padding: int | None) -> None:
         """Within the windows that it knows of."""
         stream_id = self._stream(number)
-        overhead = 0 if padding is None else padding + 1
-        size = min(size, 16_384 - overhead, self.theirs[0] - overhead, self.theirs[stream_id] - overhead)
-        if size < 0:
-            return
+        window = min(16_384, self.theirs[0], self.theirs[stream_id])
+        overhead = 0 if padding is None or padding >= window else padding + 1
+        size = min(size, window - overhead)
         receiver = self.streams[stream_id]
         receiver.calls.clear()
-        self.state.receive(data(stream_id, bytes(size), padding=padding), 0.0)
-        for window in (0, stream_id):
-            self.theirs[window] -= size + overhead
+        self.state.receive(data(stream_id, bytes(size), padding=padding if overhead else None), 0.0)
+        for each in (0, stream_id):
+            self.theirs[each] -= size + overhead
         self.unread[stream_id] += size
         assert len(receiver.body) == size
         self._hear()

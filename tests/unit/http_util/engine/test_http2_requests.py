@@ -21,6 +21,7 @@ from http_util.engine.http2_state import Http2State
 from tests.unit.http_util.engine.http2_doubles import (
     GET,
     POST,
+    PROTOCOL,
     RESET,
     UNPROCESSED,
     Recorder,
@@ -317,13 +318,15 @@ def test_more_cannot_be_taken_than_came() -> None:
         state.grant(stream_id, 1)
 
 
-def test_no_window_is_given_back_for_an_answer_that_is_complete() -> None:
-    """Nothing follows."""
+@pytest.mark.parametrize("is_complete", [True, False])
+def test_no_window_is_given_back_for_an_answer_that_is_complete(is_complete: bool) -> None:
+    """Nothing follows; whether its reader takes the last piece at once or later, and also when the request goes on."""
     state, peer = connected(stream_window=10)
-    stream_id, _ = answering(state, peer)
-    state.receive(data(stream_id, bytes(10), end=True), 0.0)
-    state.grant(stream_id, 10)
-    assert sent(state) == []
+    react = lambda name: state.grant(1, 9) if name == "data" else None  # noqa: E731 - a line
+    stream_id, _ = (asked if is_complete else sending)(state, react=react)
+    state.receive(peer.headers(stream_id) + data(stream_id, bytes(10), end=True), 0.0)
+    state.grant(stream_id, 1)
+    assert [type(frame) for frame in sent(state)] == ([] if is_complete else [RstStreamFrame])
 
 
 # how we end things
@@ -408,7 +411,7 @@ def test_the_same_holds_when_the_peer_breaks_the_connection() -> None:
     state.open_stream(GET, kept, end_stream=True)
     with pytest.raises(ConnectionFault):
         state.receive(ping(b"short"), 0.0)
-    assert (gone.calls, kept.calls) == ([RESET], [UNPROCESSED])
+    assert (gone.calls, kept.calls) == ([PROTOCOL], [UNPROCESSED])
     assert [type(frame) for frame in sent(state)] == [GoAwayFrame]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from http_util.sse import ServerSentEvent
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.token_reader import UnreadableChunk, UpstreamError
 
@@ -17,14 +18,66 @@ def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **extr
     return json.dumps({"object": "chat.completion.chunk", "model": "snap", "choices": [choice], **extra}).encode()
 
 
+def state(reader: ChatReader) -> list[Any]:
+    """Everything that a reader remembers."""
+    names = [name for kind in type(reader).__mro__ for name in getattr(kind, "__slots__", ())]
+    return [(name, getattr(reader, name)) for name in names]
+
+
+def outcome_of(read_all: Any) -> Exception | None:
+    """What reading raised, if it did."""
+    try:
+        read_all()
+    except (UnreadableChunk, UpstreamError) as error:
+        return error
+    return None
+
+
 def read(*events: bytes | tuple[str, bytes], done_is_evidence: bool = True) -> tuple[ChatReader, list[dict[str, Any]]]:
-    """Read *events* in order."""
-    reader = ChatReader(done_is_evidence=done_is_evidence)
-    into: list[Any] = []
-    for event in events:
-        name, data = event if isinstance(event, tuple) else ("message", event)
-        reader.read(name, data, into)
+    """Read *events* one by one, and see that as one batch, or as batches of any two sizes, they read the same."""
+    named = [event if isinstance(event, tuple) else ("message", event) for event in events]
+    # as they are, and behind chunks that make a plain stream of it: from then on there is a shorter way for text
+    flowing = [("message", chunk({"content": "a"})), ("message", chunk({"content": "a"}, system_fingerprint="f"))]
+    for before in ([], flowing[:1], flowing[1:]):
+        reader = ChatReader(done_is_evidence=done_is_evidence)
+        into: list[Any] = []
+        given = [*before, *named]
+        error = outcome_of(lambda: [reader.read(name, data, into) for name, data in given])  # noqa: B023 - called here
+        assert_batches_read_as(reader, into, error, given, done_is_evidence=done_is_evidence)
+        if not before:
+            first = reader, into, error
+    reader, into, error = first
+    if error is not None:
+        raise error
     return reader, [dict(token.data) for token in into]
+
+
+def assert_batches_read_as(
+    reader: ChatReader,
+    into: list[Any],
+    error: Exception | None,
+    named: list[tuple[str, bytes]],
+    *,
+    done_is_evidence: bool,
+) -> None:
+    """The events *named*, cut anywhere in two batches, give the same tokens, state and failure as one by one."""
+    frames = [data if name == "message" else ServerSentEvent(name, data) for name, data in named]
+    for cut in range(len(frames) + 1):
+        batches = ChatReader(done_is_evidence=done_is_evidence)
+        taken: list[Any] = []
+        again = outcome_of(lambda: take_cut(batches, frames, cut, taken))  # noqa: B023 - called here
+        assert (taken, state(batches)) == (into, state(reader))
+        assert (type(again), str(again), getattr(again, "payload", None)) == (
+            type(error),
+            str(error),
+            getattr(error, "payload", None),
+        )
+
+
+def take_cut(reader: ChatReader, frames: list[Any], cut: int, into: list[Any]) -> None:
+    """Take *frames* in two batches."""
+    reader.take(frames[:cut], into)
+    reader.take(frames[cut:], into)
 
 
 @pytest.mark.requirement("ADP-22", "OC-ADAPT-OAI-6011", "WA-INT-3001")

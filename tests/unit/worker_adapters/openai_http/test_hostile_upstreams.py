@@ -176,7 +176,7 @@ async def test_what_a_compressed_piece_unfolds_to_is_handed_on_in_slices() -> No
 
     clock = FakeClock()
     response = httpx.Response(200, stream=Packed())
-    body = AsyncBody(response, AsyncWatch(clock), clock, idle=None, encoding="gzip")
+    body = AsyncBody.of(response, AsyncWatch(clock), clock, idle=None, encoding="gzip")
     sizes = []
     while (piece := await body.next_piece()) is not None:
         sizes.append(len(piece))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,6 +14,7 @@ from structlog.testing import capture_logs
 
 from adapter_api import TaskCancelled, WorkerError, correlation_id
 from http_util.testing import Answer, Stall
+from worker_adapters.openai_http import task_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -192,3 +194,38 @@ async def test_building_an_adapter_tells_its_policies(rig: Callable[..., Any], l
     assert built["event"] == "adapter_built"
     assert built["retry"]["name"] == "billing_safe"
     assert "hidden" not in json.dumps(built, default=str)
+
+
+@pytest.mark.requirement("LOG-05", "WA-INT-3007")
+@pytest.mark.parametrize("configured", [False, True])
+async def test_a_line_that_nobody_takes_is_not_made(
+    rig: Callable[..., Any], task: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, configured: bool
+) -> None:
+    """Below the level of the program's logger nothing is bound and nothing is written; failures still are."""
+    structlog.reset_defaults()
+    made: list[str] = []
+    real = task_log.get_logger
+    monkeypatch.setattr(task_log, "get_logger", lambda name: made.append(name) or real(name))
+    try:
+        if configured:
+            structlog.configure(
+                wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+                logger_factory=structlog.ReturnLoggerFactory(),
+            )
+        adapter, _, _ = rig(
+            Answer.events(chunk("a"), chunk("b", "stop")),
+            Answer(status=503),
+            Answer.events(chunk("a", "stop")),
+            Answer(status=400),
+            auto=True,
+        )
+        await (await adapter.submit(task())).collect()
+        assert made == []
+        # an attempt that failed is told of, though the task ends well; the one that went well is not
+        await (await adapter.submit(task())).collect()
+        assert len(made) == 1
+        with pytest.raises(WorkerError):
+            await adapter.submit(task())
+        assert len(made) == 3
+    finally:
+        structlog.reset_defaults()
