@@ -70,7 +70,7 @@ class NdjsonDecoder:
         for raw in found:
             line = raw.removesuffix(b"\r")
             if len(line) > self._max_line_bytes:
-                return self._checked(lines, line)
+                return self._checked(lines, raw)
             if line.strip():
                 lines.append(line)
         return self._checked(lines, self._pending)

@@ -160,8 +160,9 @@ class Http2Connection(asyncio.Protocol):
         try:
             events = self.h2.receive_data(data)
             for event in events:
-                # One read may bring a request and its reset; the stream is then closed before its first event is seen.
-                with suppress(h2.exceptions.StreamClosedError):
+                # One read may bring a request and its reset, and more requests behind them: the stream is then closed,
+                # or forgotten, before its first event is seen.
+                with suppress(h2.exceptions.StreamClosedError, h2.exceptions.StreamIDTooLowError):
                     self._act(event)
         except h2.exceptions.ProtocolError:
             self.flush()

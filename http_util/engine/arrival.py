@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from http_util.engine.proxies import HEAD_LIMIT, ProxyRefusal
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from http_util.sse import SseDecoder
 from openai_client._generated.models.chat import CreateChatCompletionStreamResponse
 from openai_client._generated.models.completions import CreateCompletionResponse
-from http_util.sse import SseDecoder
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.chunks import decode_chunk, decode_response_event
 from worker_adapters.openai_http.responses_reader import ResponsesReader
@@ -146,7 +146,7 @@ ODDITIES: list[tuple[str, Any]] = [
     ("delta.refusal", st.sampled_from([None, "r"])),
     ("delta.reasoning", st.sampled_from([None, "r"])),
     ("delta.reasoning_content", st.sampled_from([None, "r"])),
-    ("delta.tool_calls", st.lists(CALL, max_size=1)),
+    ("delta.tool_calls", st.lists(CALL, min_size=1, max_size=1)),
     ("delta.function_call", FUNCTION),
     ("chunk.model", st.sampled_from(["other", "", ABSENT])),
     ("chunk.system_fingerprint", st.sampled_from(["g", None, ABSENT])),
@@ -174,7 +174,9 @@ def nearly_plain(draw: st.DrawFn) -> bytes:
     return written(chunk, draw(WRITTEN))
 
 
-ERRORS = st.sampled_from([b"[DONE]", b"", b"no json", b'{"error": {"message": "m"}}', b'{"detail": "d"}', b'{"usage": null}'])
+ERRORS = st.sampled_from(
+    [b"[DONE]", b"", b"no json", b'{"error": {"message": "m"}}', b'{"detail": "d"}', b'{"usage": null}']
+)
 
 
 @pytest.mark.requirement("ADP-26", "ADP-27", "ADP-21")

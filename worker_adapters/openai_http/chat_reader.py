@@ -165,7 +165,7 @@ def _text_alone(chunk: Chunk) -> str | None:
         return None
     choice = choices[0]
     delta = choice.delta
-    if delta is None or choice.text or choice.finish_reason is not None:
+    if delta is None or choice.index or choice.text or choice.finish_reason is not None:
         return None
     if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls or delta.function_call:
         return None

@@ -79,8 +79,8 @@ class StreamedTokens:
         self._closer: asyncio.Task[None] | None = None
         self._on_closed: Callable[[TokenEvent], None] | None = None
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
-        # The timer that runs beside that of silence, and the seconds that are left of it: for content, and once there is
-        # a finish reason for the end. It runs while a read waits: what the consumer takes is not the upstream's time.
+        # The timer that runs beside that of silence, and its seconds that are left: for content and, once there is a
+        # finish reason, for the end. It runs while a read waits: what the consumer takes is not the upstream's time.
         self._timer = "content_timeout"
         self._left = self._content_timeout
         self._is_ending = False

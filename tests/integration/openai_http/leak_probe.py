@@ -54,6 +54,7 @@ async def work(adapter: OpenAIHttpAdapter, worker: int, share: int) -> None:
 
 async def main(base_url: str, tasks: int) -> None:
     """Warm up, run *tasks* tasks, compare."""
+    start = footprint()
     adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=base_url, model="m"))
     await asyncio.gather(*(work(adapter, worker, 10) for worker in range(AT_ONCE)))
     before = footprint()
@@ -61,7 +62,10 @@ async def main(base_url: str, tasks: int) -> None:
     after = footprint()
     props = await adapter.props()
     await adapter.aclose()
-    json.dump({"before": before, "after": after, "slots": [props.slots_free, props.slots_total]}, sys.stdout)
+    # the slots keep their connections until the adapter is closed
+    closed = footprint()
+    slots = [props.slots_free, props.slots_total]
+    json.dump({"start": start, "before": before, "after": after, "closed": closed, "slots": slots}, sys.stdout)
 
 
 if __name__ == "__main__":

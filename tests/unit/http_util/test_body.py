@@ -210,7 +210,12 @@ async def test_a_body_of_the_engine_is_read_by_its_own_method() -> None:
 @pytest.mark.requirement("ADP-33", "ADP-30", "HTU-14")
 async def test_a_wait_for_the_engine_ends_by_timer_deadline_break_and_cancel() -> None:
     """Each as itself; what the engine makes of being cancelled is not seen."""
-    for by, reason in (("idle", "idle_timeout"), ("named", "content_timeout"), ("deadline", "deadline"), ("break", "x")):
+    for by, reason in (
+        ("idle", "idle_timeout"),
+        ("named", "content_timeout"),
+        ("deadline", "deadline"),
+        ("break", "x"),
+    ):
         clock = FakeClock()
         body = body_over(EngineAnswer(b"a"), clock)
         assert await body.next_piece() == b"a"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from http_util.errors import ProtocolFailure
@@ -39,6 +39,7 @@ def test_lines_end_with_lf_or_crlf_and_nothing_else() -> None:
     cuts=st.lists(st.integers(0, 100), max_size=8),
     bound=st.sampled_from([8, 9, 100]),
 )
+@example(data=b"\r\r\r\r\r\r{}\r\r\n", cuts=[], bound=8)
 def test_no_way_of_cutting_changes_lines_failure_or_tail(data: bytes, cuts: list[int], bound: int) -> None:
     """Any bytes, any cuts, any bound."""
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})

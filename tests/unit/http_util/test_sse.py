@@ -158,7 +158,10 @@ def test_the_cheapest_form_of_an_event_is_its_data() -> None:
         ServerSentEvent("message", b"k", "7"),
     ]
     assert decoder.feed_frames(b"data: l\n\n") == [ServerSentEvent("message", b"l", "7")]
-    assert as_events([b"a", ServerSentEvent("e", b"d")]) == [ServerSentEvent("message", b"a"), ServerSentEvent("e", b"d")]
+    assert as_events([b"a", ServerSentEvent("e", b"d")]) == [
+        ServerSentEvent("message", b"a"),
+        ServerSentEvent("e", b"d"),
+    ]
 
 
 @pytest.mark.requirement("HTU-08")

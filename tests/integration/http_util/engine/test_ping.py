@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -169,3 +170,14 @@ async def test_real_servers_answer_ping(server: RealServer, client: Clients) -> 
         with pytest.raises(httpx.ReadTimeout):
             await silent
         assert (await http.get("/count")).json()["port"] == before
+
+
+async def test_a_program_that_was_busy_does_not_take_its_peer_for_dead(server: RealServer, client: Clients) -> None:
+    """The answer to PING lies in the socket while the event loop is blocked for longer than it may take."""
+    async with client(server.url, **PATIENT) as http, http.stream("GET", "/stream?pause=0.2") as answer:
+        pieces = answer.aiter_raw()
+        for _ in range(5):
+            assert await anext(pieces)
+            await asyncio.sleep(INTERVAL * 1.1)
+            time.sleep(TIMEOUT * 2)  # noqa: ASYNC251 - what a program should not do, and does
+        assert await anext(pieces)

@@ -283,3 +283,21 @@ def test_unknown_objects_and_keys_are_passed_over() -> None:
     _, tokens = read(b'{"object": "timings", "ms": 3}', chunk({"content": "a", "x": 1}, timings={}, token_ids=[1]))
     assert len(tokens) == 1
     assert not read(b'{"object": "timings"}')[0].started
+
+
+@pytest.mark.requirement("ADP-22", "ADP-26")
+@pytest.mark.parametrize(
+    ("beside", "channel"),
+    [
+        ({"refusal": "r"}, "refusal"),
+        ({"reasoning": "r"}, "reasoning"),
+        ({"reasoning_content": "r"}, "reasoning"),
+        ({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}, "tool_call"),
+        ({"function_call": {"name": "f", "arguments": "{}"}}, "tool_call"),
+    ],
+)
+def test_nothing_that_comes_beside_text_is_lost(beside: dict[str, Any], channel: str) -> None:
+    """Two tokens of one chunk, also in the middle of a plain stream."""
+    _, tokens = read(chunk({"content": "a", **beside}), chunk({"content": "b"}))
+    assert sorted(token.get("channel", "text") for token in tokens) == sorted([channel, "text", "text"])
+    assert [token["i"] for token in tokens] == [0, 1, 2]
