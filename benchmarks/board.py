@@ -63,10 +63,13 @@ class Board:
         self.cut = self.cells[head + SLOTS : head + 2 * SLOTS]
         """By slot: the serial of the stream that was last cut. Written by the upstream."""
 
+        self.ended = self.cells[head + 3 * SLOTS : head + 4 * SLOTS]
+        """By slot: the serial of the stream that was last written to its end. Written by the upstream."""
+
     @classmethod
     def make(cls, path: Path) -> None:
         """Make an empty board."""
-        path.write_bytes(bytes(8 * (len(NAMES) + 3 * SLOTS)))
+        path.write_bytes(bytes(8 * (len(NAMES) + 4 * SLOTS)))
 
     def __enter__(self) -> Self:
         """The board."""
@@ -77,5 +80,6 @@ class Board:
         self.taken.release()
         self.begun.release()
         self.cut.release()
+        self.ended.release()
         self.cells.release()
         self._memory.close()

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter_api.outcome import Attempt
+from adapter_api.outcome import Attempt, Outcome
 
 if TYPE_CHECKING:
-    from adapter_api.outcome import Outcome
     from http_util.errors import HttpFailure
 
 
@@ -59,6 +58,11 @@ class AttemptLedger:
         line = self._line(now, failure.outcome, failure.reason, failure.http_status, failure.upstream_request_id)
         failure.attempts = self.attempts
         return line
+
+    def between_attempts(self, failure: HttpFailure) -> HttpFailure:
+        """A failure that struck outside of an attempt: with the ledger, and with the outcome of the last attempt."""
+        last = self._lines[-1].outcome if self._lines else None
+        return failure.replace(outcome=last or Outcome.NOT_SENT, attempts=self.attempts)
 
     def _line(
         self,

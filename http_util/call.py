@@ -42,6 +42,15 @@ class Timeouts:
     idle: float | None = 30.0
     """Between two pieces of the answer. Comments and pings count as pieces."""
 
+    def for_engine(self, *, read: float | None) -> dict[str, float | None]:
+        """
+        The timers that only an engine can keep, because only it knows its phases, in the form of httpx's extension.
+
+        Args:
+            read: Seconds that it shall bound a read by; None when somebody else does.
+        """
+        return {"connect": self.connect, "pool": self.pool, "write": self.write, "read": read}
+
 
 def _unchanged(failure: StatusFailure) -> StatusFailure:
     return failure

@@ -17,7 +17,7 @@ import httpx
 from http_util.call import encoded_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from http_util.call import HttpCall
 
@@ -29,7 +29,7 @@ _HAVE_BODIES: Final = frozenset({"PATCH", "POST", "PUT"})
 
 
 def wire_request(
-    call: HttpCall, extensions: Mapping[str, Any], defaults: Iterable[tuple[bytes, bytes]] = ()
+    call: HttpCall, extensions: Mapping[str, Any], defaults: tuple[tuple[bytes, bytes], ...] = ()
 ) -> httpx.Request:
     """
     Return the request of one attempt at *call*.
@@ -44,19 +44,28 @@ def wire_request(
         httpx.InvalidURL: The URL is none.
     """
     url = _parsed(call.url)
-    headers = encoded_headers(call.headers)
-    names = {name.lower() for name, _ in headers}
-    if b"host" not in names:
-        headers.insert(0, (b"Host", url.netloc))
     content = call.content or b""
-    headers += [pair for pair in defaults if pair[0] not in names]
-    if (content or call.method in _HAVE_BODIES) and not names & _FRAMING:
+    headers = encoded_headers(call.headers)
+    has_host, is_framed, missing = _lacking(tuple(call.headers), defaults)
+    if not has_host:
+        headers.insert(0, (b"Host", url.netloc))
+    headers += missing
+    if not is_framed and (content or call.method in _HAVE_BODIES):
         headers.append((b"Content-Length", b"%d" % len(content)))
     return httpx.Request(
         call.method, url, headers=headers, stream=httpx.ByteStream(content), extensions=dict(extensions)
     )
 
 
-_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
-
 _parsed = lru_cache(maxsize=_MOST_URLS)(httpx.URL)
+
+
+# the calls of one kind have headers of the same names
+@lru_cache(maxsize=_MOST_URLS)
+def _lacking(
+    names: tuple[str, ...], defaults: tuple[tuple[bytes, bytes], ...]
+) -> tuple[bool, bool, list[tuple[bytes, bytes]]]:
+    """Tell whether *names* have the host, and the length or framing of a body; and which of *defaults* they lack."""
+    given = {name.lower() for name in names}
+    missing = [pair for pair in defaults if pair[0].decode() not in given]
+    return "host" in given, not given.isdisjoint(("content-length", "transfer-encoding")), missing

@@ -178,6 +178,8 @@ class Streams:
             if time.monotonic() - began > self._bound:
                 if self._board.begun[ask.slot] != ask.serial:
                     return  # it was cancelled before it was sent
+                if self._board.ended[ask.slot] == ask.serial:
+                    return  # it was cancelled when everything was written
                 raise Violation(f"slot {ask.slot}: the upstream has not seen a cancel within {self._bound:g} s")
             await asyncio.sleep(0.001)
         self.cancel_seconds.append(time.monotonic() - began)

@@ -283,3 +283,4 @@ class Desk:
         """Forget a stream that has been told to its end."""
         del self._open[stream.outlet]
         self.board.open_streams = len(self._open)
+        self.board.ended[stream.ask.slot] = stream.ask.serial

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import httpx
 
     from adapter_api.outcome import Attempt
-    from http_util.call import HttpCall, Timeouts
+    from http_util.call import HttpCall
     from http_util.clock import Clock
     from http_util.retry_budget import RetryBudget
 
@@ -186,7 +186,7 @@ class AsyncExchange:
         except HttpFailure as failure:
             if failure.attempts:
                 raise
-            raise _between_attempts(failure, ledger) from None
+            raise ledger.between_attempts(failure) from None
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover - so its loop promises
 
     async def _attempt(
@@ -231,7 +231,10 @@ class AsyncExchange:
     async def _send(self, call: HttpCall, watch: AsyncWatch) -> httpx.Response:
         """The response with its body unread."""
         progress = _Progress()
-        extensions = {"timeout": _engine_timeouts(call.timeouts, watch), "trace": progress.trace}
+        extensions = {
+            "timeout": call.timeouts.for_engine(read=watch.socket_timeout(call.timeouts)),
+            "trace": progress.trace,
+        }
         now = self._clock.monotonic()
         first_byte, idle = call.timeouts.first_byte, call.timeouts.idle
         if idle is not None:
@@ -248,6 +251,8 @@ class AsyncExchange:
                     raise broken from None
                 raise
             if (broken := watch.leave()) is not None:
+                # an answer that came in spite of it is nobody's
+                await response.aclose()
                 raise broken
         except HttpFailure as failure:
             if progress.is_sent or failure.outcome is Outcome.NOT_SENT:
@@ -260,11 +265,7 @@ class AsyncExchange:
     async def _refused(self, call: HttpCall, status: int, headers: Mapping[str, str], body: AsyncBody) -> StatusFailure:
         """The failure that an error answer stands for, by its status, its headers and the beginning of its body."""
         try:
-            excerpt = await body.read_some(BODY_EXCERPT_BYTES)
-        except (DeadlineExceeded, Interrupted):
-            raise
-        except HttpFailure:
-            excerpt = b""
+            excerpt = await _excerpt(body)
         finally:
             await body.aclose()
         return call.refine(classify_status(status, headers, excerpt, self._clock.time()))
@@ -273,12 +274,10 @@ class AsyncExchange:
         """The failure of an answer that says 200 and is not an event stream."""
         media_type = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
         try:
-            excerpt = await body.read_some(BODY_EXCERPT_BYTES)
-        except (DeadlineExceeded, Interrupted) as failure:
+            excerpt = await _excerpt(body)
+        except HttpFailure as failure:
             failure.attempts = head.attempts
             raise
-        except HttpFailure:
-            excerpt = b""
         return ProtocolFailure(
             f"the upstream answered {head.status} with content type {media_type}, expected {EVENT_STREAM}",
             reason="content_type",
@@ -288,6 +287,16 @@ class AsyncExchange:
             body=excerpt,
             attempts=head.attempts,
         )
+
+
+async def _excerpt(body: AsyncBody) -> bytes:
+    """The beginning of a body that is no use otherwise: as much as came, unless the call itself is over."""
+    try:
+        return await body.read_some(BODY_EXCERPT_BYTES)
+    except (DeadlineExceeded, Interrupted):
+        raise
+    except HttpFailure:
+        return b""
 
 
 class _Progress:
@@ -302,19 +311,3 @@ class _Progress:
         """Listen to the engine: from the first byte of the request on, nobody knows what the upstream does with it."""
         if name.endswith("send_request_headers.started"):
             self.is_sent = True
-
-
-def _engine_timeouts(timeouts: Timeouts, watch: AsyncWatch) -> dict[str, float | None]:
-    """The timers that only the engine can keep, because only it knows its phases."""
-    return {
-        "connect": timeouts.connect,
-        "pool": timeouts.pool,
-        "write": timeouts.write,
-        "read": watch.socket_timeout(timeouts),
-    }
-
-
-def _between_attempts(failure: HttpFailure, ledger: AttemptLedger) -> HttpFailure:
-    """A failure that struck outside of an attempt, with the ledger, and with the outcome of the last attempt."""
-    last = ledger.attempts[-1].outcome if ledger.attempts else None
-    return failure.replace(outcome=last or Outcome.NOT_SENT, attempts=ledger.attempts)

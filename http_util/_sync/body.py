@@ -58,7 +58,7 @@ class StreamPieces:
 class Body:
     """An unread or half-read body. Its reader closes it."""
 
-    __slots__ = ("_clock", "_idle", "_response", "_source", "_status", "delivered", "watch")
+    __slots__ = ("_clock", "_idle", "_knows_end", "_response", "_source", "_status", "delivered", "watch")
 
     def __init__(self, response: httpx.Response, watch: Watch, clock: SyncClock, *, idle: float | None) -> None:
         """
@@ -76,7 +76,8 @@ class Body:
         """Whether a part of the answer has been handed out: a failure is then PARTIAL."""
         engines: Pieces | None = response.extensions.get(BODY_EXTENSION)
         self._response = response
-        self._source = engines if engines is not None else StreamPieces(response)
+        self._source: Any = engines if engines is not None else StreamPieces(response)
+        self._knows_end = hasattr(engines, "is_over")
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
@@ -103,7 +104,7 @@ class Body:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
         watch, source = self.watch, self._source
-        if getattr(source, "is_over", False):
+        if self._knows_end and source.is_over:
             # an engine that has the end already lets nobody wait: no timer is set for it
             at = math.inf
         else:
@@ -113,7 +114,7 @@ class Body:
         # as `watch.guard` does it, without a coroutine of its own for each piece
         watch.enter(timer, at)
         try:
-            piece = source.next_piece()
+            piece: bytes | None = source.next_piece()
         except BaseException as error:
             if (failure := watch.leave(error)) is not None:
                 raise failure from None

@@ -10,7 +10,7 @@ Spec: SVC-01, SVC-02, SVC-03, SVC-12, SVC-13, SVC-14, SVC-15, SVC-21
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from adapter_api import WorkerError
 from http_util.call import HttpCall
@@ -113,18 +113,15 @@ class StreamingService:
 
 def _check_collaborators(service: StreamingService, context: CallContext) -> None:
     """Refuse to work with a collaborator that is missing: none is made up here."""
-    given = (
-        service.exchange,
-        service.auth,
-        service.policy,
-        service.hooks,
-        service.clock,
-        context.watch,
-        context.deadline,
-    )
-    missing = [name for name, collaborator in zip(_COLLABORATORS, given, strict=True) if collaborator is None]
+    given: dict[str, object | None] = {
+        "exchange": service.exchange,
+        "auth": service.auth,
+        "policy": service.policy,
+        "hooks": service.hooks,
+        "clock": service.clock,
+        "watch": context.watch,
+        "deadline": context.deadline,
+    }
+    missing = [name for name, collaborator in given.items() if collaborator is None]
     if missing:
         raise WorkerError("configuration", f"the streaming service needs {', '.join(missing)}; none is made up")
-
-
-_COLLABORATORS: Final = ("exchange", "auth", "policy", "hooks", "clock", "watch", "deadline")

@@ -6,7 +6,7 @@ import pytest
 
 from adapter_api.outcome import Attempt, Outcome
 from http_util.attempt_ledger import AttemptLedger
-from http_util.errors import StatusFailure
+from http_util.errors import Interrupted, StatusFailure
 
 
 @pytest.mark.requirement("HTU-05")
@@ -47,3 +47,14 @@ def test_a_clock_that_goes_back_gives_no_negative_duration() -> None:
     ledger = AttemptLedger("https://a:443")
     ledger.begin(5.0)
     assert ledger.succeeded(4.0, http_status=200, upstream_request_id=None).elapsed == 0.0
+
+
+@pytest.mark.requirement("HTU-05")
+def test_a_failure_between_two_attempts_has_the_ledger_and_the_last_outcome() -> None:
+    """Before the first attempt nothing was sent; in the pause behind one, that one says what may have been done."""
+    ledger = AttemptLedger("https://a:443")
+    stopped = Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN)
+    assert ledger.between_attempts(stopped).outcome is Outcome.NOT_SENT
+    line = ledger.failed(1.0, StatusFailure("busy", reason="rate_limited", outcome=Outcome.REJECTED, http_status=429))
+    between = ledger.between_attempts(stopped)
+    assert (between.outcome, between.attempts, between.reason) == (Outcome.REJECTED, (line,), "cancelled")

@@ -270,3 +270,31 @@ def test_a_blocking_read_that_outlasts_the_deadline_is_the_deadlines() -> None:
     with pytest.raises(DeadlineExceeded):
         body.next_piece()
     body.close()
+
+
+@pytest.mark.requirement("ADP-30", "SVC-16")
+async def test_a_piece_that_comes_in_spite_of_a_break_is_not_handed_out() -> None:
+    """The engine may swallow our cancellation; the call is over all the same."""
+
+    class Stubborn(EngineAnswer):
+        async def next_piece(self) -> bytes | None:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                return b"late"
+            raise AssertionError
+
+    body = body_over(Stubborn(), FakeClock())
+    read = asyncio.ensure_future(body.next_piece())
+    await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+    body.watch.break_off(Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN))
+    with pytest.raises(Interrupted):
+        await read
+
+
+@pytest.mark.requirement("HTU-13")
+async def test_an_encoding_that_changes_nothing_is_no_encoding() -> None:
+    """Identity, in any case and with spaces."""
+    body, _ = await body_of(Answer(headers={"content-encoding": " Identity"}, body=(b"a", b"b")), FakeClock())
+    assert [await body.next_piece() for _ in range(3)] == [b"a", b"b", None]
+    await body.aclose()

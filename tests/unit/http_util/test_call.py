@@ -43,3 +43,11 @@ def test_no_repr_shows_headers_or_bodies() -> None:
     call = HttpCall(method="POST", url="http://h/", headers={"authorization": "Bearer hidden"}, content=b"hidden")
     head = ReplyHead(status=200, headers={"x": "hidden"}, http_version="HTTP/2", attempts=(), upstream_request_id=None)
     assert "hidden" not in repr((call, head, HttpReply(head=head, body=b"hidden")))
+
+
+@pytest.mark.requirement("HTU-14")
+def test_the_engine_is_told_the_timers_that_only_it_can_keep() -> None:
+    """And how long a read may take, where nobody else keeps that time."""
+    timeouts = Timeouts(connect=1.0, pool=2.0, write=None)
+    assert timeouts.for_engine(read=3.0) == {"connect": 1.0, "pool": 2.0, "write": None, "read": 3.0}
+    assert timeouts.for_engine(read=None)["read"] is None

@@ -328,3 +328,33 @@ async def test_every_request_asks_for_identity_and_names_us(colour: str) -> None
         "user-agent": "worker-adapters",
         "content-length": "2",
     }
+
+
+@pytest.mark.requirement("HTU-14", "ADP-30")
+async def test_an_answer_that_comes_in_spite_of_a_break_is_closed() -> None:
+    """A transport may take a cancellation for a reason to hurry; the call is over all the same."""
+    clock = FakeClock()
+    upstream = ScriptedUpstream(Answer(body=(b"a", Stall())), clock=clock)
+
+    class Stubborn(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            try:
+                await asyncio.get_running_loop().create_future()
+            except asyncio.CancelledError:
+                return await upstream.handle_async_request(request)
+            raise AssertionError
+
+    exchange = AsyncExchange(
+        build_async_transport(CONFIG, transport=Stubborn()),
+        clock=clock,
+        rng=FixedRandom(0.5),
+        max_response_bytes=100,
+        max_event_bytes=64,
+    )
+    watch = AsyncWatch(clock)
+    running = asyncio.ensure_future(exchange.send(call(), watch=watch))
+    await clock.settle()
+    watch.break_off(Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN))
+    with pytest.raises(Interrupted):
+        await running
+    assert (upstream.open_bodies, upstream.closed_early) == (0, 1)

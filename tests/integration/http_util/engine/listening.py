@@ -70,7 +70,9 @@ async def listening(handler: Handler, context: ssl.SSLContext | None = None) -> 
         for task in handling:
             task.cancel()
         for writer in writers:
-            writer.transport.abort()
+            # Python 3.11: a transport that was closed with bytes still to be written trips over its own end
+            with contextlib.suppress(AttributeError):
+                writer.transport.abort()
         await asyncio.wait_for(asyncio.gather(*handling, return_exceptions=True), 5)
         # the transports close their sockets in callbacks of the next turns
         for _ in range(3):

@@ -301,3 +301,20 @@ def test_nothing_that_comes_beside_text_is_lost(beside: dict[str, Any], channel:
     _, tokens = read(chunk({"content": "a", **beside}), chunk({"content": "b"}))
     assert sorted(token.get("channel", "text") for token in tokens) == sorted([channel, "text", "text"])
     assert [token["i"] for token in tokens] == [0, 1, 2]
+
+
+@pytest.mark.requirement("ADP-22")
+def test_a_chunk_in_an_event_with_a_name_of_its_own_is_a_chunk() -> None:
+    """Some gateways name their events; only `error` means something."""
+    _, tokens = read(("delta", chunk({"content": "a"})), chunk({"content": "b"}))
+    assert [token["t"] for token in tokens] == ["a", "b"]
+
+
+@pytest.mark.requirement("ADP-24")
+def test_an_error_that_is_nested_too_deep_is_unreadable_and_no_bug() -> None:
+    """In the place of a chunk, in the field that is looked at only then."""
+    deep = b'{"detail": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    reader = ChatReader()
+    for feed in (lambda: reader.read("message", deep, []), lambda: reader.take([deep], [])):
+        with pytest.raises(UnreadableChunk):
+            feed()
