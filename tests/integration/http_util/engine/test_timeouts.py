@@ -66,7 +66,7 @@ async def test_an_answer_that_does_not_come_runs_into_the_read_timeout(
 @pytest.mark.slow
 async def test_a_body_that_stops_runs_into_the_read_timeout(client: Clients, h2: ssl.SSLContext, http2: bool) -> None:
     """Each wait for a byte is bounded, and a stream that goes on is not."""
-    bound, pause = 0.6, 0.12
+    bound, pause = 1.2, 0.12
 
     async def script(stream: Stream) -> None:
         stream.head()
