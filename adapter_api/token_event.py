@@ -19,10 +19,10 @@ Spec: ADAPT-3001, ADP-05
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from collections.abc import Mapping
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+import msgspec
 
 Kind = Literal["started", "token", "metrics", "end", "error"]
 """The kinds of event; there are no others."""
@@ -31,9 +31,9 @@ Channel = Literal["text", "reasoning", "refusal", "tool_call"]
 """What a token belongs to. `text` is the default and is left out on the wire."""
 
 
-class TokenEvent:
+class TokenEvent(msgspec.Struct, frozen=True, gc=False):
     """
-    One event of a stream: immutable, and made in a fraction of a microsecond.
+    One event of a stream: immutable, and made in a tenth of a microsecond.
 
     Example:
         >>> event = token("Hi", 0)
@@ -41,40 +41,17 @@ class TokenEvent:
         ('token', 'Hi', 0, {'t': 'Hi', 'i': 0})
     """
 
-    __slots__ = ("data", "kind")
-
     kind: Kind
     """Which of the five."""
     data: Mapping[str, Any]
     """The wire payload. Treat it as read-only: it is not copied."""
 
-    def __init__(self, kind: Kind, data: Mapping[str, Any]) -> None:
-        """Make the event of *kind* that carries *data*."""
-        _set_kind(self, kind)
-        _set_data(self, data)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        """Refuse: an event is handed to several readers."""
-        raise AttributeError(f"a TokenEvent is immutable; {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        """Refuse, as `__setattr__` does."""
-        raise AttributeError(f"a TokenEvent is immutable; {name!r} cannot be deleted")
-
-    def __eq__(self, other: object) -> bool:
-        """Equal by value."""
-        return isinstance(other, TokenEvent) and other.kind == self.kind and other.data == self.data
-
-    # Python's own way to say unhashable; the type of `object.__hash__` has no room for it.
+    # a payload may be any mapping, and none has a hash
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         """Kind and index; no content, which may be private."""
         return f"TokenEvent({self.kind!r}, i={self.index})" if self.kind == "token" else f"TokenEvent({self.kind!r})"
-
-    def __reduce__(self) -> tuple[type[TokenEvent], tuple[str, Mapping[str, Any]]]:
-        """Pickle by value."""
-        return TokenEvent, (self.kind, self.data)
 
     @property
     def text(self) -> str:
@@ -98,11 +75,6 @@ class TokenEvent:
     def is_terminal(self) -> bool:
         """Whether the stream is over with this event: an `end` or an `error`."""
         return self.kind in ("end", "error")
-
-
-# Frozen, yet four times cheaper to make than a frozen dataclass: the slots' own setters pass by `__setattr__`.
-_set_kind = vars(TokenEvent)["kind"].__set__
-_set_data = vars(TokenEvent)["data"].__set__
 
 
 def token(text: str, index: int) -> TokenEvent:

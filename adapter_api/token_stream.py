@@ -138,10 +138,23 @@ class TokenStream:
                 if event is self._end:
                     self._terminal = event
                 return event
-            events = await self._read()
-            # `_put`, without the call
-            self._ready = iter(events)
-            self._end = events[-1] if self._guard.state is _ENDED else None
+            if self._closed or self._guard.state is _ENDED:
+                raise StopAsyncIteration
+            if self._reading:
+                raise RuntimeError(f"{self!r} has one consumer, and a read of it is under way")
+            self._reading = True
+            try:
+                events = await self._source.next_events()
+                if not events:
+                    raise OrderViolation(f"{self._origin}: the stream stopped without end or error")
+                self._guard.check(events)
+            except Exception as error:  # noqa: BLE001 - a source is foreign code, and whatever it does becomes one event
+                events = await self._fail(error)
+            finally:
+                self._reading = False
+            if self._stopping:
+                events = [] if self._closed else _without_tokens(events)
+            self._put(events)
 
     async def next_batch(self) -> list[TokenEvent]:
         """
@@ -149,13 +162,10 @@ class TokenStream:
 
         For those who pass a stream on: one call per network read instead of one per token.
         """
-        batch = list(self._ready)
-        if not batch:
-            try:
-                self._put(await self._read())
-            except StopAsyncIteration:
-                return []
-            batch = list(self._ready)
+        try:
+            batch = [await anext(self), *self._ready]
+        except StopAsyncIteration:
+            return []
         if batch[-1] is self._end:
             self._terminal = self._end
         return batch
@@ -249,40 +259,13 @@ class TokenStream:
         self._ready = iter(events)
         self._end = events[-1] if self._guard.state is _ENDED and events else None
 
-    async def _read(self) -> list[TokenEvent]:
-        """
-        Wait for the next events, at least one; whatever the source does wrong becomes the one `error` event.
-
-        Raises:
-            StopAsyncIteration: There is none to come.
-        """
-        while not (self._closed or self._guard.state is _ENDED):
-            if self._reading:
-                raise RuntimeError(f"{self!r} has one consumer, and a read of it is under way")
-            self._reading = True
-            try:
-                events = await self._source.next_events()
-                if not events:
-                    raise OrderViolation(f"{self._origin}: the stream stopped without end or error")
-                self._guard.check(events)
-            except OrderViolation as violation:
-                events = await self._fail(WorkerError("order_violation", str(violation), streaming=True))
-            except WorkerError as error:
-                events = await self._fail(error)
-            # A source is foreign code; its text may hold secrets, so none of it is shown.
-            except Exception:  # noqa: BLE001
-                failure = WorkerError("internal", f"{self._origin} failed inside a stream", streaming=True)
-                events = await self._fail(failure)
-            finally:
-                self._reading = False
-            if self._stopping:
-                events = [] if self._closed else _without_tokens(events)
-            if events:
-                return events
-        raise StopAsyncIteration
-
-    async def _fail(self, error: WorkerError) -> list[TokenEvent]:
+    async def _fail(self, error: Exception) -> list[TokenEvent]:
         """Close a source that broke the contract; one `error` is all that follows."""
+        if isinstance(error, OrderViolation):
+            error = WorkerError("order_violation", str(error), streaming=True)
+        elif not isinstance(error, WorkerError):
+            # its text may hold secrets, so none of it is shown
+            error = WorkerError("internal", f"{self._origin} failed inside a stream", streaming=True)
         self._guard = OrderGuard.ended(self._origin, tokens=self._guard.tokens)
         # What it says while closing is of no use any more: the error is the stream's last word.
         with suppress(Exception):

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import idna
 
@@ -27,7 +27,8 @@ _PORTS: Final = {"http": 80, "https": 443}
 _PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 # a space, a control character, a backslash, a quote or an angle bracket is never part of a URL in good faith
-_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029]")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029\ud800-\udfff]")
+_NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _HOST: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _NUMERIC_HOST: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
 
@@ -65,6 +66,8 @@ def check_url(
     """
     Return *url* in its normal form: lower-case ASCII host, no default port, no slash at the end of the path.
 
+    What is not ASCII in path and query is percent-encoded.
+
     Args:
         url: ``https://host[:port][/path]``; ``http://`` only for loopback hosts and those listed.
         field: Name of the setting; every error begins with it.
@@ -89,7 +92,7 @@ def check_url(
     shown_host = f"[{origin.host}]" if ":" in origin.host else origin.host
     port = "" if origin.port == _PORTS[origin.scheme] else f":{origin.port}"
     query = f"?{parts.query}" if parts.query else ""
-    return f"{origin.scheme}://{shown_host}{port}{parts.path.rstrip('/')}{query}"
+    return f"{origin.scheme}://{shown_host}{port}{_encoded(parts.path.rstrip('/'))}{_encoded(query)}"
 
 
 def origin_of(url: str, *, field: str = "url") -> Origin:
@@ -249,6 +252,11 @@ def _split(url: str, field: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         raise ValueError(f"{field} must be https://host[:port][/path]; this one cannot be parsed") from None
+
+
+def _encoded(text: str) -> str:
+    """Return a path or a query with what is not ASCII in it percent-encoded; the rest stays as it is written."""
+    return _NOT_ASCII.sub(lambda found: quote(found[0]), text)
 
 
 def _network(entry: str, field: str) -> IPNetwork:

@@ -4,7 +4,7 @@ The watch over one call: a deadline, a timer for what is being awaited, and a sw
 `AsyncWatch.guard` awaits something in the caller's own task. When the deadline passes, the timer runs out or somebody
 calls `break_off`, what is awaited is cancelled and the failure is raised instead; no second task is needed, and a
 cancellation that comes from outside stays one. The timer is armed lazily: a stream of a thousand reads costs one timer,
-not a thousand. Who waits once per token does without `guard`'s own coroutine: `enter`, wait, `leave`.
+not a thousand. Who waits once per token needs no coroutine and no cancellation for it: `news`, await, `settle`.
 
 `Watch` is the same for blocking code, where the socket's own timeouts do the waiting: it looks at the deadline before
 and after each wait, and so may be late by one of those timeouts.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from asyncio import current_task
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
 from adapter_api.outcome import Outcome
 from http_util.errors import DeadlineExceeded, HttpFailure, TimeoutFailure
@@ -34,6 +34,20 @@ T = TypeVar("T")
 _NEVER: Final = math.inf
 
 
+class HasNews(Protocol):
+    """Something that arrives piece by piece."""
+
+    def news(self) -> asyncio.Future[None]:
+        """What is done when something has arrived."""
+
+
+class WaitsForNews(Protocol):
+    """The same for threads."""
+
+    def news(self, seconds: float | None) -> bool:
+        """Wait until something has arrived, at most *seconds*; whether it has."""
+
+
 class AsyncWatch:
     """
     Guards the awaits of one call, one at a time.
@@ -49,6 +63,7 @@ class AsyncWatch:
         "_deadline_at",
         "_failure",
         "_handle",
+        "_news",
         "_on_broken",
         "_task",
         "_timer",
@@ -67,6 +82,7 @@ class AsyncWatch:
         self._deadline_at = deadline.at if deadline is not None else _NEVER
         self._failure: HttpFailure | None = None
         self._task: asyncio.Task[Any] | None = None
+        self._news: asyncio.Future[None] | None = None
         self._cancelled_before = 0
         self._broken_by_us = False
         self._timer = ""
@@ -82,8 +98,8 @@ class AsyncWatch:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a task is inside `guard`."""
-        return self._task is not None
+        """Whether a task is inside `guard`, or waits for `news`."""
+        return self._task is not None or (self._news is not None and not self._news.cancelled())
 
     @property
     def clock(self) -> Clock:
@@ -111,7 +127,10 @@ class AsyncWatch:
             if self._task is not None:
                 self._broken_by_us = True
                 self._task.cancel()
-        return self._task is not None
+            elif self._news is not None and not self._news.done():
+                # whoever wakes up learns the failure when it settles
+                self._news.set_result(None)
+        return self.is_waiting
 
     async def guard(self, awaitable: Awaitable[T], *, timer: str = "", at: float = _NEVER) -> T:
         """
@@ -182,6 +201,39 @@ class AsyncWatch:
         self._broken_by_us = False
         # our own cancellation is taken back either way
         return self._failure if task.uncancel() <= self._cancelled_before else None
+
+    def news(self, source: HasNews, timer: str = "", at: float = _NEVER) -> asyncio.Future[None]:
+        """
+        What is done when *source* has news or the call is over; await it at once, then `settle`.
+
+        Args:
+            source: What to wait for.
+            timer: The reason of the failure when *at* has come.
+            at: As for `guard`.
+
+        Raises:
+            HttpFailure: The call is over already.
+        """
+        if self._failure is not None:
+            raise self._failure
+        self._timer = timer
+        self._timer_at = at
+        if at < self._armed_at or self._deadline_at < self._armed_at:
+            self._arm(min(at, self._deadline_at))
+        self._news = news = source.news()
+        return news
+
+    def settle(self) -> None:
+        """
+        End the wait that `news` began, if there was one.
+
+        Raises:
+            HttpFailure: The call is over.
+        """
+        self._news = None
+        self._timer_at = _NEVER
+        if self._failure is not None:
+            raise self._failure
 
     def ring_by(self, at: float) -> None:
         """
@@ -269,6 +321,28 @@ class Watch:
         if error is not None and not isinstance(error, Exception):
             return None
         return _deadline_passed() if self._clock.monotonic() >= self._deadline_at else None
+
+    def news(self, source: WaitsForNews, timer: str = "", at: float = _NEVER) -> None:
+        """
+        Wait until *source* has news.
+
+        Raises:
+            DeadlineExceeded: The deadline passed.
+            TimeoutFailure: *at* has come; its reason is *timer*.
+        """
+        due = min(at, self._deadline_at)
+        if not source.news(None if due == _NEVER else max(0.0, due - self._clock.monotonic())):
+            raise _deadline_passed() if due == self._deadline_at else _timed_out(timer)
+
+    def settle(self) -> None:
+        """
+        End a wait.
+
+        Raises:
+            DeadlineExceeded: The deadline has passed.
+        """
+        if (failure := self.leave()) is not None:
+            raise failure
 
     def ring_by(self, at: float) -> None:
         """Nothing to set."""

@@ -46,7 +46,6 @@ SUBSTITUTIONS: Final[tuple[tuple[str, str], ...]] = (
     (r"AsyncEncodedBody", "EncodedBody"),
     (r"AsyncEventStream", "EventStream"),
     (r"AsyncExchange", "Exchange"),
-    (r"AsyncPieces", "Pieces"),
     (r"AsyncStreamPieces", "StreamPieces"),
     (r"AsyncWatch", "Watch"),
     (r"Clock", "SyncClock"),

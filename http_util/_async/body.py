@@ -7,7 +7,7 @@ Spec: HTU-13, HTU-14, ADP-33
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api.outcome import Outcome
 from http_util.decompress import Decompressor
@@ -26,38 +26,45 @@ SLICE_BYTES: Final = 64 * 1024
 """Most bytes of an unfolded piece that are handed on at once: as many as an engine reads at once."""
 
 
-class AsyncPieces(Protocol):
-    """
-    A body as an engine hands it out.
-
-    One that has an attribute `is_over` says by it that nothing more will come: what is there is read without waiting.
-    """
-
-    async def next_piece(self) -> bytes | None:
-        """Everything that came since the last read, as one piece; None at the end. Never empty."""
-
-
 class AsyncStreamPieces:
-    """The same of any other transport's response."""
+    """The stream of any transport's response, in the manner of our engine's: what came is taken without waiting."""
 
-    __slots__ = ("_pieces",)
+    __slots__ = ("_failure", "_piece", "_pieces")
 
     def __init__(self, response: httpx.Response) -> None:
         """Read the stream of *response*."""
         # the transport's colour is ours, so its stream's is too
         stream: Any = response.stream
         self._pieces = stream.__aiter__()
+        self._piece: bytes | None = b""
+        self._failure: Exception | None = None
 
-    async def next_piece(self) -> bytes | None:
-        """The next piece, possibly empty."""
-        piece: bytes | None = await anext(self._pieces, None)
+    def take(self) -> bytes | None:
+        """The piece that was fetched; empty when it was taken, None at the end."""
+        if self._failure is not None:
+            raise self._failure
+        piece = self._piece
+        if piece:
+            self._piece = b""
         return piece
+
+    async def fetch(self) -> None:
+        """Wait for the next piece; what the transport raises is raised when the piece is taken."""
+        try:
+            self._piece = await anext(self._pieces, None)
+        except TRANSPORT_ERRORS as error:
+            self._failure = error
 
 
 class AsyncBody:
-    """An unread or half-read body. Its reader closes it."""
+    """
+    An unread or half-read body. Its reader closes it.
 
-    __slots__ = ("_clock", "_idle", "_knows_end", "_response", "_source", "_status", "delivered", "watch")
+    `next_piece` waits. Who reads thousands of pieces a second does the same without a coroutine for each: it takes, and
+    while that gives nothing, awaits `news` and takes again.
+    """
+
+    __slots__ = ("_clock", "_idle", "_is_engines", "_response", "_source", "_status", "delivered", "watch")
 
     def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
         """
@@ -73,10 +80,10 @@ class AsyncBody:
         """The watch of the call; whoever streams the body may be broken off by it."""
         self.delivered = False
         """Whether a part of the answer has been handed out: a failure is then PARTIAL."""
-        engines: AsyncPieces | None = response.extensions.get(BODY_EXTENSION)
+        engines = response.extensions.get(BODY_EXTENSION)
         self._response = response
         self._source: Any = engines if engines is not None else AsyncStreamPieces(response)
-        self._knows_end = hasattr(engines, "is_over")
+        self._is_engines = engines is not None
         self._status = response.status_code
         self._clock = clock
         self._idle = idle if idle is not None else math.inf
@@ -90,40 +97,58 @@ class AsyncBody:
             return cls(response, watch, clock, idle=idle)
         return AsyncEncodedBody(response, watch, clock, idle=idle, encoding=encoding)
 
-    async def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
+    async def next_piece(self, timer: str = "", at: float = math.inf) -> bytes | None:
         """
-        The next piece, possibly empty, or None at the end of the body.
+        The next piece, never empty, or None at the end of the body.
 
         Args:
             timer: The reason of the failure when *at* comes before a piece does.
             at: A monotonic moment beside the idle timer; by default only that one counts.
-            now: The current moment, when the caller has just looked at the clock.
 
         Raises:
             HttpFailure: The connection broke, a timer ran out, the call was broken off, or the encoding is broken.
         """
-        watch, source = self.watch, self._source
-        if self._knows_end and source.is_over:
-            # an engine that has the end already lets nobody wait: no timer is set for it
-            at = math.inf
-        else:
-            idle_at = (self._clock.monotonic() if now is None else now) + self._idle
-            if idle_at < at:
-                timer, at = "idle_timeout", idle_at
-        # as `watch.guard` does it, without a coroutine of its own for each piece
-        watch.enter(timer, at)
+        piece = self.take()
+        if piece == b"":
+            now = self._clock.monotonic()
+            while piece == b"":
+                await self.news(timer, at, now)
+                piece = self.take()
+        return piece
+
+    def take(self) -> bytes | None:
+        """
+        What has come since the last time, without waiting; empty when nothing has, None at the end of the body.
+
+        Raises:
+            HttpFailure: The connection broke, the call was broken off or is late, or the encoding is broken.
+        """
+        self.watch.settle()
         try:
-            piece: bytes | None = await source.next_piece()
-        except BaseException as error:
-            if (failure := watch.leave(error)) is not None:
-                raise failure from None
-            if not isinstance(error, TRANSPORT_ERRORS):
-                raise
+            piece: bytes | None = self._source.take()
+        except TRANSPORT_ERRORS as error:
             phase = Phase.STREAMING if self.delivered else Phase.HEAD_RECEIVED
             raise classify_transport_error(error, phase, http_status=self._status) from safe_cause(error)
-        if (failure := watch.leave()) is not None:
-            raise failure
         return piece
+
+    def news(self, timer: str, at: float, now: float) -> Any:
+        """
+        Return what to await before `take` is tried again.
+
+        Args:
+            timer: As for `next_piece`.
+            at: As there.
+            now: The monotonic moment from which the idle timer runs.
+
+        Raises:
+            HttpFailure: The call is over; raised here or by what is awaited.
+        """
+        idle_at = now + self._idle
+        if idle_at < at:
+            timer, at = "idle_timeout", idle_at
+        if self._is_engines:
+            return self.watch.news(self._source, timer, at)
+        return self.watch.guard(self._source.fetch(), timer=timer, at=at)
 
     async def read_all(self, most: int) -> bytes:
         """
@@ -161,7 +186,7 @@ class AsyncBody:
 class AsyncEncodedBody(AsyncBody):
     """A body whose content-encoding is undone on the way."""
 
-    __slots__ = ("_decompressor", "_encoding", "_unfolded")
+    __slots__ = ("_decompressor", "_encoding", "_is_pausing", "_unfolded")
 
     def __init__(
         self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None, encoding: str
@@ -180,18 +205,23 @@ class AsyncEncodedBody(AsyncBody):
         self._encoding: str | None = encoding
         self._decompressor: Decompressor | None = None
         self._unfolded = memoryview(b"")
+        # others get a turn between two slices
+        self._is_pausing = False
 
-    async def next_piece(self, timer: str = "", at: float = math.inf, now: float | None = None) -> bytes | None:
-        """The next piece of what the body unfolds to; as `AsyncBody.next_piece`."""
-        if self._unfolded:
-            # others get a turn between two slices, and the watch looks at the deadline
-            await self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+    def take(self) -> bytes | None:
+        """What the body unfolds to; as `AsyncBody.take`."""
+        if self._unfolded and not self._is_pausing:
+            self.watch.settle()
             return self._next_slice()
+        if self._is_pausing:
+            return b""
+        piece = super().take()
+        if not piece and piece is not None:
+            return piece
         if self._encoding is not None:
             # not before it is read: an error answer stands for its status, whatever its body is
             self._decompressor = Decompressor.for_encoding(self._encoding)
             self._encoding = None
-        piece = await super().next_piece(timer, at, now)
         if self._decompressor is None:
             return piece
         if piece is None:
@@ -200,7 +230,15 @@ class AsyncEncodedBody(AsyncBody):
         self._unfolded = memoryview(self._decompressor.feed(piece))
         return self._next_slice()
 
+    def news(self, timer: str, at: float, now: float) -> Any:
+        """As `AsyncBody.news`."""
+        if self._is_pausing:
+            self._is_pausing = False
+            return self.watch.guard(self._clock.sleep(0), timer=timer, at=at)
+        return super().news(timer, at, now)
+
     def _next_slice(self) -> bytes:
         """The beginning of what a piece has unfolded to: as much as may be worked on without a pause."""
         part, self._unfolded = self._unfolded[:SLICE_BYTES], self._unfolded[SLICE_BYTES:]
+        self._is_pausing = bool(self._unfolded)
         return bytes(part)

@@ -10,8 +10,8 @@ The engine: what moves the bytes, behind httpx's transport interface. The one pl
 
 Whatever is asked of it, an engine must provide:
 
-- an `httpx.AsyncHTTPTransport` (and `httpx.HTTPTransport`) subclass that does not go around the method of that class,
-  so that tests which patch it still catch every request;
+- an `httpx.AsyncHTTPTransport` (and `httpx.HTTPTransport`) subclass that does not go around a method of that class
+  which somebody has replaced, so that tests which patch it still catch every request;
 - the four timeouts of ``request.extensions["timeout"]`` (connect, pool, write, read) with httpx's exceptions;
 - no redirect, cookie, environment variable or decompression of its own, and no request sent twice, but for those of
   which HTTP/2 guarantees that they were not processed;
@@ -41,7 +41,7 @@ __all__ = ["BODY_EXTENSION", "async_transport", "sync_transport"]
 
 BODY_EXTENSION: Final = "http_util.body"
 """
-Where a response of this engine carries its body as it is: ``next_piece`` and ``aclose`` (for threads ``close``),
+Where a response of this engine carries its body as it is: ``take``, ``news`` and ``aclose`` (for threads ``close``),
 without what httpx puts around it.
 """
 

@@ -44,12 +44,15 @@ _LATE: dict[type[httpx.TimeoutException], str] = {
 
 _FIRST_REFUSAL: Final = 300
 
+_TELLING_BYTES: Final = 16 * 1024
+"""Bytes that a reader takes before the connection hears of it: a small part of any window, and many tokens."""
+
 
 class AnswerSource(Protocol):
     """The connection's side of an answer: what a reader's doings mean to it."""
 
     def taken(self, size: int) -> None:
-        """The reader took *size* bytes: the peer may send as many more."""
+        """The reader took *size* bytes since it last said so: the peer may send as many more."""
 
     def abandon(self) -> asyncio.Future[None] | None:
         """
@@ -69,15 +72,16 @@ class Answer(httpx.AsyncByteStream):
         "_has_head",
         "_late",
         "_loop",
-        "_pieces",
+        "_more",
+        "_piece",
         "_source",
         "_timer",
         "_waiter",
-        "buffered",
         "headers",
         "is_over",
         "read_timeout",
         "status",
+        "untold",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, source: AnswerSource, *, read_timeout: float | None) -> None:
@@ -94,11 +98,13 @@ class Answer(httpx.AsyncByteStream):
         """The status; 0 before the head is there."""
         self.headers: Headers = []
         self.read_timeout = read_timeout
-        self.buffered = 0
-        """Bytes that came and were not read."""
+        self.untold = 0
+        """Bytes that came and of which the source does not know yet that they were taken."""
         self._loop = loop
         self._source = source
-        self._pieces: list[bytes] = []
+        # what came and was not taken: most often one piece, so the list is for the others
+        self._piece = b""
+        self._more: list[bytes] = []
         self._has_head = False
         self.is_over = False
         """Whether nothing follows: it is complete, has failed, or was abandoned."""
@@ -118,9 +124,12 @@ class Answer(httpx.AsyncByteStream):
         self._wake()
 
     def on_data(self, piece: bytes) -> None:
-        """Take a piece of the body."""
-        self._pieces.append(piece)
-        self.buffered += len(piece)
+        """Take a piece of the body; never empty."""
+        if self._piece:
+            self._more.append(piece)
+        else:
+            self._piece = piece
+        self.untold += len(piece)
         if (waiter := self._waiter) is not None:
             self._waiter = None
             if not waiter.done():
@@ -168,7 +177,7 @@ class Answer(httpx.AsyncByteStream):
         while not self._has_head:
             if self.is_over:
                 raise self._failure or Disconnected("the answer ended before its head")
-            await self.news(self.read_timeout)
+            await self.change(self.read_timeout)
 
     async def next_piece(self) -> bytes | None:
         """
@@ -180,23 +189,46 @@ class Answer(httpx.AsyncByteStream):
             httpx.ReadTimeout: Nothing came in time; the answer is abandoned.
             httpx.RemoteProtocolError: The answer broke the protocol, or stopped before its end.
         """
-        pieces = self._pieces
-        while not pieces:
+        while (piece := self.take()) is not None and not piece:
+            await self.change(self.read_timeout)
+        return piece
+
+    def take(self) -> bytes | None:
+        """
+        Everything that came since the last read, as one piece, without waiting; None at the end.
+
+        Empty when nothing has come: `news` tells when that changes.
+
+        Raises:
+            httpx.RemoteProtocolError: As `next_piece`.
+        """
+        piece = self._piece
+        if not piece:
             if self.is_over:
                 self._end_reading()
                 return None
-            await self.news(self.read_timeout)
-        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self.buffered = 0
-        self._source.taken(len(piece))
+            return piece
+        self._piece = b""
+        if self._more:
+            piece = b"".join((piece, *self._more))
+            self._more.clear()
+        if self.untold >= _TELLING_BYTES:
+            size, self.untold = self.untold, 0
+            self._source.taken(size)
         return piece
 
-    def news(
+    def news(self) -> asyncio.Future[None]:
+        """Return what is done when `take` has something to give; await it at once."""
+        news = self.change()
+        if self._piece or self.is_over:
+            self._wake()
+        return news
+
+    def change(
         self, seconds: float | None = None, late: type[httpx.TimeoutException] = httpx.ReadTimeout
     ) -> asyncio.Future[None]:
         """
-        Return what is done when something arrives or the request may go on; await it at once.
+        Return what is done when something else arrives or the request may go on; await it at once.
 
         Args:
             seconds: Bound of the wait; None for none. When it is passed, the answer is abandoned.
@@ -213,12 +245,12 @@ class Answer(httpx.AsyncByteStream):
     def leave(self) -> asyncio.Future[None] | None:
         """Abandon what is left of the answer; nothing when it is over. Does not wait, and may be called twice."""
         self._cancel_timer()
+        self._piece = b""
+        self._more.clear()
         if self.is_over:
-            self._pieces.clear()
             return None
         self.is_over = True
         self._failure = httpx.StreamClosed()
-        self._pieces.clear()
         # another task may be reading
         self._wake()
         return self._source.abandon()

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import httpcore
-
     from http_util.engine.answer import Answer
+    from http_util.engine.request import EngineRequest
     from http_util.urls import Origin
 
 
@@ -49,7 +48,7 @@ class Connection(Protocol):
     def has_news(self) -> bool:
         """Whether something lies unread in its socket; on an unused connection that is most often its end."""
 
-    async def send(self, request: httpcore.Request, timeouts: Timeouts) -> Answer:
+    async def send(self, request: EngineRequest, timeouts: Timeouts) -> Answer:
         """
         Send *request* in a reserved place and wait for the head of its answer.
 

@@ -30,10 +30,9 @@ from http_util.engine.http1_request import request_head
 from http_util.engine.request_body import Framing
 
 if TYPE_CHECKING:
-    import httpcore
-
     from http_util.engine.connection import Owner, Timeouts
     from http_util.engine.proxies import Forwarding
+    from http_util.engine.request import EngineRequest
     from http_util.urls import Origin
 
 _PAUSE_AT: Final = 64 * 1024
@@ -128,7 +127,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         if self._answer is not None:
             self._answer.fail(failure)
 
-    async def send(self, request: httpcore.Request, timeouts: Timeouts) -> Answer:
+    async def send(self, request: EngineRequest, timeouts: Timeouts) -> Answer:
         """Send *request*, and return its answer when the head is there."""
         try:
             head = self._head(request)
@@ -155,19 +154,19 @@ class Http1Connection(asyncio.BufferedProtocol):
             raise
         return answer
 
-    def _head(self, request: httpcore.Request) -> bytes:
+    def _head(self, request: EngineRequest) -> bytes:
         """Return the head of *request*."""
         if self._forwarding is None:
-            return request_head(request.method, request.url.target, request.headers)
+            return request_head(request.method, request.target, request.headers)
         headers = [*request.headers, *self._forwarding.headers]
-        return request_head(request.method, self._forwarding.target(self.origin, request.url.target), headers)
+        return request_head(request.method, self._forwarding.target(self.origin, request.target), headers)
 
     async def _send_body(self, framing: Framing, answer: Answer, write_timeout: float | None) -> None:
         """Send a body of any size at the peer's pace; stop when the answer makes the rest useless."""
         async with aclosing(framing.frames(answer)) as frames:
             async for piece in frames:
                 while not (self._can_write or answer.ends_sending):
-                    await answer.news(write_timeout, httpx.WriteTimeout)
+                    await answer.change(write_timeout, httpx.WriteTimeout)
                 if answer.ends_sending:
                     return
                 self._transport.write(piece)
@@ -214,7 +213,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         reader.feed(data)
         if reader.is_over:
             self._finish(reader)
-        elif self._answer is not None and self._answer.buffered > _PAUSE_AT and not self._is_paused:
+        elif self._answer is not None and self._answer.untold > _PAUSE_AT and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
 

@@ -29,9 +29,8 @@ from http_util.engine.http2_state import ConnectionFault, Http2State
 from http_util.engine.request_body import Framing
 
 if TYPE_CHECKING:
-    import httpcore
-
     from http_util.engine.connection import Owner, Timeouts
+    from http_util.engine.request import EngineRequest
     from http_util.urls import Origin
 
 MAX_STREAMS: Final = 256
@@ -39,9 +38,6 @@ MAX_STREAMS: Final = 256
 
 _MOST_UNSENT_BYTES: Final = 1024 * 1024
 """Most bytes that wait for a socket which takes none: answers to a peer's pings and settings, and pieces of bodies."""
-
-_TELLING_BYTES: Final = 16 * 1024
-"""Bytes that a reader takes before the state machine hears of it; a small part of a stream's window."""
 
 _NOT_SENT_OVER_HTTP2: Final = frozenset(
     {b"connection", b"host", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
@@ -51,19 +47,15 @@ _NOT_SENT_OVER_HTTP2: Final = frozenset(
 class _Stream:
     """One stream, as its answer's reader sees it."""
 
-    __slots__ = ("_untold", "connection", "stream_id")
+    __slots__ = ("connection", "stream_id")
 
     def __init__(self, connection: Http2Connection) -> None:
         self.connection = connection
         self.stream_id = 0
-        self._untold = 0
 
     def taken(self, size: int) -> None:
-        """Let the peer send as much more, but do not speak of every token."""
-        self._untold += size
-        if self._untold >= _TELLING_BYTES:
-            self.connection.grant(self.stream_id, self._untold)
-            self._untold = 0
+        """Let the peer send as much more."""
+        self.connection.grant(self.stream_id, size)
 
     def abandon(self) -> None:
         """Tell the peer to stop."""
@@ -169,7 +161,7 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._state.lost(str(failure))
         self._transport.abort()
 
-    async def send(self, request: httpcore.Request, timeouts: Timeouts) -> Answer:
+    async def send(self, request: EngineRequest, timeouts: Timeouts) -> Answer:
         """Send *request*, and return its answer when the head is there."""
         stream = _Stream(self)
         answer = Answer(self._loop, stream, read_timeout=timeouts.get("read"))
@@ -226,7 +218,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             self._flush()
             self._senders.add(answer)
             try:
-                await answer.news(write_timeout, httpx.WriteTimeout)
+                await answer.change(write_timeout, httpx.WriteTimeout)
             finally:
                 self._senders.discard(answer)
 
@@ -348,15 +340,19 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._heartbeat = self._loop.call_at(due, self._beat)
 
 
-def request_fields(request: httpcore.Request) -> list[tuple[bytes, bytes]]:
+def request_fields(request: EngineRequest) -> list[tuple[bytes, bytes]]:
     """
     Return the pseudo fields and the fields of *request*, as HTTP/2 writes them.
 
     Raises:
         Unwritable: A name or a value holds what it may not hold.
     """
-    url = request.url
-    fields = [(b":method", request.method), (b":scheme", url.scheme), (b":authority", b""), (b":path", url.target)]
+    fields = [
+        (b":method", request.method),
+        (b":scheme", request.scheme),
+        (b":authority", b""),
+        (b":path", request.target),
+    ]
     for name, value in request.headers:
         lower = name.lower()
         if lower == b"host":

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import httpcore
 import httpx
 
 from http_util.engine import BODY_EXTENSION
@@ -22,10 +21,13 @@ from http_util.engine.errors import Disconnected, Unprocessed
 from http_util.engine.http1 import Http1Connection
 from http_util.engine.http2 import Http2Connection
 from http_util.engine.places import Places, Ticket
+from http_util.engine.request import EngineRequest
 from http_util.engine.request_body import is_repeatable
 from http_util.urls import Origin, normal_host
 
 if TYPE_CHECKING:
+    import httpcore
+
     from http_util.config import HttpConfig
     from http_util.engine.answer import Answer
     from http_util.engine.arrival import Arrived
@@ -60,7 +62,7 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class Pool:
-    """The connections of one transport, for one event loop. An `httpcore` pool to httpx."""
+    """The connections of one transport, for one event loop. A pool of `httpcore` to who takes it for one."""
 
     def __init__(self, config: HttpConfig, connector: Connector) -> None:
         """
@@ -95,8 +97,15 @@ class Pool:
         return f"<Pool {self._places!r}>"
 
     async def handle_async_request(self, request: httpcore.Request) -> httpcore.Response:
+        """Send *request*, as `send`, for httpx's own transport class."""
+        import httpcore
+
+        answer, extensions = await self.send(EngineRequest.of_httpcore(request))
+        return httpcore.Response(answer.status, headers=answer.headers, content=answer, extensions=extensions)
+
+    async def send(self, request: EngineRequest) -> tuple[Answer, dict[str, Any]]:
         """
-        Send *request* and return the head of its answer, with the body still to be read.
+        Send *request*; return its answer when the head is there, and the extensions of the response to be made of it.
 
         Raises:
             httpx.TransportError: As httpx documents for each phase.
@@ -105,7 +114,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._move_to(loop)
-        origin = self._origin(request.url)
+        origin = self._origin(request.scheme, request.host, request.port)
         timeouts: Timeouts = request.extensions.get("timeout", {})
         for _ in range(_MOVES):
             connection = await self._connection(origin, timeouts)
@@ -115,9 +124,10 @@ class Pool:
                 if not is_repeatable(request.stream):
                     raise
                 continue
-            return _response(connection, answer)
+            return answer, _extensions(connection, answer)
         connection = await self._connection(origin, timeouts)
-        return _response(connection, await connection.send(request, timeouts))
+        answer = await connection.send(request, timeouts)
+        return answer, _extensions(connection, answer)
 
     async def aclose(self) -> None:
         """Close every connection; what is in flight fails."""
@@ -313,21 +323,21 @@ class Pool:
 
     # where it runs
 
-    def _origin(self, url: httpcore.URL) -> Origin:
+    def _origin(self, raw_scheme: bytes, raw_host: bytes, port: int | None) -> Origin:
         """
-        Return where *url* leads.
+        Return where the parts of a URL lead.
 
         Raises:
             httpx.UnsupportedProtocol: Nowhere that HTTP can go.
         """
-        key = (url.scheme, url.host, url.port)
+        key = (raw_scheme, raw_host, port)
         origin = self._origins.get(key)
         if origin is None:
-            scheme = url.scheme.decode("ascii")
-            if scheme not in _PORTS or not url.host:
+            scheme = raw_scheme.decode("ascii")
+            if scheme not in _PORTS or not raw_host:
                 raise httpx.UnsupportedProtocol("a request needs a URL with http:// or https:// and a host")
-            host = normal_host(url.host.decode("ascii").strip("[]"), field="host")
-            origin = self._origins[key] = Origin(scheme, host, _PORTS[scheme] if url.port is None else url.port)
+            host = normal_host(raw_host.decode("ascii").strip("[]"), field="host")
+            origin = self._origins[key] = Origin(scheme, host, _PORTS[scheme] if port is None else port)
         return origin
 
     def _move_to(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -346,11 +356,6 @@ class Pool:
 _MAX_ANSWER_HEADER_BYTES: Final = 64 * 1024
 
 
-def _response(connection: Connection, answer: Answer) -> httpcore.Response:
-    """Return *answer* in the form that httpx's transport expects of a pool."""
-    return httpcore.Response(
-        answer.status,
-        headers=answer.headers,
-        content=answer,
-        extensions={"http_version": connection.http_version, BODY_EXTENSION: answer},
-    )
+def _extensions(connection: Connection, answer: Answer) -> dict[str, Any]:
+    """Return what a response says beside its head and its body."""
+    return {"http_version": connection.http_version, BODY_EXTENSION: answer}

@@ -17,7 +17,7 @@ from http_util.engine.errors import Unwritable
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 
-    import httpcore
+    from http_util.engine.request import EngineRequest
 
 SLICE_BYTES: Final = 64 * 1024
 """Most bytes of a body that are handed to a socket at once: what a kernel buffer takes, and what a cancel waits for."""
@@ -38,7 +38,7 @@ class Listener(Protocol):
     def on_room(self) -> None:
         """Let go on who waits."""
 
-    def news(self) -> Awaitable[None]:
+    def change(self) -> Awaitable[None]:
         """Return what is done when something has changed; await it at once."""
 
 
@@ -63,7 +63,7 @@ async def _drawn(stream: Any, listener: Listener) -> AsyncIterator[bytes]:
         drawing.add_done_callback(lambda _: listener.on_room())
         try:
             while not (drawing.done() or listener.ends_sending):
-                await listener.news()
+                await listener.change()
         finally:
             if not drawing.done():
                 drawing.cancel()
@@ -91,7 +91,7 @@ class Framing:
     is_short: bool
 
     @classmethod
-    def of(cls, request: httpcore.Request) -> Self:
+    def of(cls, request: EngineRequest) -> Self:
         """
         Return the framing that the headers of *request* announce.
 

@@ -189,20 +189,37 @@ class BlockingBody(httpx.SyncByteStream):
         Raises:
             httpx.TransportError: The answer broke off, or nothing came in time.
         """
+        # the time between two reads is the reader's own; only what it waits counts
+        if not self.news(self._read_timeout):
+            self._thread.tell(self._pump.cancel)
+            self._thread.tell(self._answer.leave)
+            raise httpx.ReadTimeout("nothing of the answer came within the read timeout")
+        return self.take()
+
+    def news(self, seconds: float | None) -> bool:
+        """Wait until something has come or the body is over, at most *seconds* (None: for ever); whether it has."""
         with self._news:
-            # the time between two reads is the reader's own; only what it waits counts
-            if not self._news.wait_for(lambda: self._pieces or self._is_over, self._read_timeout):
-                self._thread.tell(self._pump.cancel)
-                self._thread.tell(self._answer.leave)
-                raise httpx.ReadTimeout("nothing of the answer came within the read timeout")
+            return bool(self._news.wait_for(lambda: self._pieces or self._is_over, seconds))
+
+    def take(self) -> bytes | None:
+        """
+        Everything that came since the last read, as one piece, without waiting. Empty for nothing, None at the end.
+
+        Raises:
+            httpx.TransportError: The answer broke off.
+        """
+        with self._news:
+            is_over = self._is_over
             pieces = list(self._pieces)
             self._pieces.clear()
             is_full, self._waiting_bytes = self._waiting_bytes > _AHEAD_BYTES, 0
         if is_full:
             self._thread.tell(self._room.set)
-        if not pieces and self._failure is not None:
+        if pieces or not is_over:
+            return b"".join(pieces)
+        if self._failure is not None:
             raise self._failure
-        return b"".join(pieces) if pieces else None
+        return None
 
     def __iter__(self) -> Iterator[bytes]:
         """Piece after piece, until the end."""

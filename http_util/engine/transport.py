@@ -1,21 +1,26 @@
 """
 The seam for asyncio: httpx's own transport class over our pool.
 
-`httpx.AsyncHTTPTransport` sends whatever it is given to ``self._pool``; ours takes the place of httpcore's there. So
-tools that replace the method of that class, as pytest-httpx does, catch every request, and nothing here asks whether it
-is under test.
+Tools that replace the method of `httpx.AsyncHTTPTransport`, as pytest-httpx does, catch every request: a method that
+was replaced is called, and one that goes on to the original finds our pool in ``self._pool``, in the place of
+httpcore's. As long as nobody has replaced it, requests go to the pool without httpcore's objects around them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx
+
+from http_util.engine.request import EngineRequest
 
 if TYPE_CHECKING:
     import ssl
 
     from http_util.config import HttpConfig
+
+
+_STOCK_METHOD: Final = httpx.AsyncHTTPTransport.handle_async_request
 
 
 class EngineTransport(httpx.AsyncHTTPTransport):
@@ -24,7 +29,20 @@ class EngineTransport(httpx.AsyncHTTPTransport):
     # httpx's own constructor would build a pool of httpcore's, only to see it replaced
     def __init__(self, pool: Any) -> None:
         """Send over *pool*, which is closed together with the transport."""
-        self._pool = pool
+        self._pool: Any = pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """
+        Send *request* and return the head of its answer, with the body still to be read.
+
+        Raises:
+            httpx.TransportError: As httpx documents for each phase.
+            PolicyFailure: The address of the host is not one that may be called.
+        """
+        if httpx.AsyncHTTPTransport.handle_async_request is not _STOCK_METHOD:
+            return await super().handle_async_request(request)
+        answer, extensions = await self._pool.send(EngineRequest.of_httpx(request))
+        return httpx.Response(answer.status, headers=answer.headers, stream=answer, extensions=extensions)
 
     def __repr__(self) -> str:
         """The pool."""

@@ -169,11 +169,15 @@ class Body:
         self._pieces: Iterator[bytes] = iter((data,))
         self._broken = broken
 
-    async def next_piece(self, *_: Any) -> bytes | None:
+    def take(self) -> bytes | None:
+        """The bytes, and then the end or the break."""
         piece = next(self._pieces, None)
         if piece is None and self._broken is not None:
             raise self._broken
         return piece
+
+    async def news(self, *_: Any) -> None:
+        """Nothing to wait for."""
 
     async def aclose(self) -> None:
         """Nothing to close."""

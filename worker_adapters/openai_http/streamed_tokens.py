@@ -24,7 +24,7 @@ from worker_adapters.openai_http.upstream_words import shown_word
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from adapter_api import Attempt
     from http_util import AsyncEventStream, Secret
@@ -64,6 +64,7 @@ class StreamedTokens:
             secrets: The credentials of the call, kept out of every message.
         """
         self._stream = stream
+        self._take_frames = stream.take_frames
         self._context = context
         self._policy = policy
         self._report = report
@@ -79,12 +80,13 @@ class StreamedTokens:
         self._closer: asyncio.Task[None] | None = None
         self._on_closed: Callable[[TokenEvent], None] | None = None
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
-        # The timer that runs beside that of silence, and its seconds that are left: for content and, once there is a
-        # finish reason, for the end. It runs while a read waits: what the consumer takes is not the upstream's time.
+        # The timer that runs beside that of silence, its seconds that are left, and the moment at which it rings: for
+        # content and, once there is a finish reason, for the end. It runs from the first wait on until something came
+        # of it: what the consumer takes is not the upstream's time.
         self._timer = "content_timeout"
         self._left = self._content_timeout
+        self._due: float | None = None
         self._is_ending = False
-        self._asked_at = 0.0
         self._first_token_at: float | None = None
         self._attempts: tuple[Attempt, ...] | None = None
         self._words = context.words
@@ -125,6 +127,8 @@ class StreamedTokens:
         try:
             while not self._reader.started and self._terminal is None:
                 await self._read()
+            if self._due is not None:
+                self._left, self._due = self._due - self._clock.monotonic(), None
         except BaseException:
             await self._close()
             raise
@@ -139,9 +143,11 @@ class StreamedTokens:
         try:
             while not self._tokens and self._terminal is None:
                 # as `_read`, without a coroutine of its own for each token
-                now = self._asked_at = self._clock.monotonic()
                 try:
-                    self._take(await self._stream.next_frames(self._timer, now + self._left, now))
+                    if (frames := self._take_frames()) or frames is None:
+                        self._take(frames)
+                    else:
+                        await self._news()
                 except HttpFailure as failure:
                     self._break(failure)
             if self._terminal is None:
@@ -173,18 +179,28 @@ class StreamedTokens:
         return Outcome.PARTIAL if self._reader.index else Outcome.UNKNOWN
 
     async def _read(self) -> None:
-        """Take in one read of the upstream, or what came instead of it."""
-        now = self._asked_at = self._clock.monotonic()
+        """Take in what the upstream has sent, or wait for it, or learn what came instead of it."""
         try:
-            self._take(await self._stream.next_frames(self._timer, now + self._left, now))
+            if (frames := self._stream.take_frames()) or frames is None:
+                self._take(frames)
+            else:
+                await self._news()
         except HttpFailure as failure:
             self._break(failure)
 
-    def _take(self, frames: Sequence[Frame]) -> None:
-        """Take in one read of the upstream; nothing in it means that the body has ended."""
+    def _news(self) -> Awaitable[None]:
+        """What to await before the upstream is read again."""
+        now = self._clock.monotonic()
+        if self._due is None:
+            self._due = now + self._left
+        news: Awaitable[None] = self._stream.news(self._timer, self._due, now)
+        return news
+
+    def _take(self, frames: Sequence[Frame] | None) -> None:
+        """Take in one read of the upstream; None means that the body has ended."""
         reader, tokens = self._reader, self._tokens
         before = len(tokens)
-        if not frames:
+        if frames is None:
             self._take_end()
             return
         try:
@@ -196,15 +212,13 @@ class StreamedTokens:
         except Exception:  # noqa: BLE001 - a bug of a reader is no reason to leave the contract; its text may be private
             self._conclude(self._failure("internal", "a chunk of the stream could not be taken in"))
         if len(tokens) > before:
-            self._left = self._content_timeout
+            self._left, self._due = self._content_timeout, None
             if self._first_token_at is None:
                 self._first_token_at = self._clock.monotonic()
-        else:
-            self._left -= self._clock.monotonic() - self._asked_at
         if not self._is_ending and (reader.finish_reason is not None or reader.is_complete):
             self._is_ending = True
             self._timer = "linger"
-            self._left = self._policy.linger
+            self._left, self._due = self._policy.linger, None
 
     def _take_end(self) -> None:
         """The body has ended; its last event may have lacked only the blank line."""
@@ -215,6 +229,7 @@ class StreamedTokens:
 
     def _break(self, failure: HttpFailure) -> None:
         """The stream broke off: by a cancel, by a timer, or by itself."""
+        failure = self._stream.told(failure)
         if isinstance(failure, Interrupted):
             self._end(is_cancelled=True)
         elif self._is_ending:

@@ -7,7 +7,7 @@ import pytest
 
 import adapter_api
 
-HEAVY = {"asyncio", "h2", "httpcore", "httpx", "msgspec", "pluggy", "pydantic", "requests", "socket", "ssl", "tenacity"}
+HEAVY = {"asyncio", "h2", "httpcore", "httpx", "pluggy", "pydantic", "requests", "socket", "ssl", "tenacity"}
 ROOM = Path(adapter_api.__file__).parent
 PURE = sorted(path.stem for path in ROOM.glob("*.py") if path.stem not in {"testing", "conformance"})
 

@@ -52,9 +52,9 @@ def test_end_and_error_are_terminal(kind: Kind, expected: bool) -> None:
 def test_an_event_cannot_be_changed(name: str) -> None:
     """Fields are neither replaced, added nor deleted, and there is no dictionary to do it by."""
     event = token("Hi", 0)
-    with pytest.raises(AttributeError, match=f"immutable; '{name}' cannot be set"):
+    with pytest.raises(AttributeError):
         setattr(event, name, "x")
-    with pytest.raises(AttributeError, match=f"immutable; '{name}' cannot be deleted"):
+    with pytest.raises(AttributeError):
         delattr(event, name)
     assert event == token("Hi", 0)
     assert not hasattr(event, "__dict__")

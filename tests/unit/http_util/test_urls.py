@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from http_util.urls import (
@@ -96,6 +96,13 @@ def test_a_url_must_be_text() -> None:
         check_url(5, field="base_url")
 
 
+def test_what_is_not_ascii_is_percent_encoded() -> None:
+    """As a browser does it, and only that: what is encoded already stays, so the form is stable."""
+    url = check_url("https://a.example/k\xf6ln/%41?q=\u20ac", field="base_url", allow_query=True)
+    assert url == "https://a.example/k%C3%B6ln/%41?q=%E2%82%AC"
+    assert check_url(url, field="base_url", allow_query=True) == url
+
+
 def test_a_query_may_be_allowed() -> None:
     """Some dialects keep their version in it."""
     url = "https://example.com/openai?api-version=2024-10-21"
@@ -103,6 +110,8 @@ def test_a_query_may_be_allowed() -> None:
 
 
 @given(text=st.text(max_size=60))
+@example(text="A/\xa1")
+@example(text="a/\ud800")
 def test_no_text_gives_anything_but_a_url_or_one_clear_error(text: str) -> None:
     """Whatever follows the scheme."""
     try:

@@ -244,6 +244,125 @@ async def test_nothing_is_entered_once_the_call_is_over() -> None:
     assert watch.leave() is None
 
 
+class Source:
+    """Something that arrives piece by piece: its news is a future that the test completes."""
+
+    def __init__(self) -> None:
+        self.futures: list[asyncio.Future[None]] = []
+
+    def news(self) -> asyncio.Future[None]:
+        self.futures.append(asyncio.get_running_loop().create_future())
+        return self.futures[-1]
+
+
+async def hear(watch: AsyncWatch, source: Source, timer: str = "", at: float = math.inf) -> None:
+    """Wait for news of *source* as who reads a stream does."""
+    await watch.news(source, timer, at)
+    watch.settle()
+
+
+@pytest.mark.requirement("HTU-14", "ADP-33", "ADP-30", "ERR-11")
+async def test_a_wait_for_news_ends_by_news_timer_deadline_break_or_cancel() -> None:
+    """Each at its moment and as itself, without a cancellation; afterwards nobody waits."""
+    for by, kind in (
+        ("news", None),
+        ("timer", TimeoutFailure),
+        ("deadline", DeadlineExceeded),
+        ("break", Interrupted),
+        ("cancel", asyncio.CancelledError),
+    ):
+        clock, source = FakeClock(), Source()
+        watch = AsyncWatch(clock, Deadline(2.0 if by == "deadline" else 10.0))
+        wait = asyncio.ensure_future(hear(watch, source, "idle_timeout", 3.0))
+        await clock.run_for(1.9)
+        assert watch.is_waiting
+        assert not wait.done()
+        if by == "news":
+            source.futures[0].set_result(None)
+        elif by == "break":
+            assert watch.break_off(STOP)
+        elif by == "cancel":
+            wait.cancel()
+        await clock.run_for({"timer": 1.1, "deadline": 0.1}.get(by, 0.0))
+        if kind is None:
+            await wait
+        else:
+            with pytest.raises(kind):
+                await wait
+        assert not watch.is_waiting
+        assert wait.cancelling() == (by == "cancel")
+
+
+@pytest.mark.requirement("ADP-30", "SVC-16")
+async def test_news_that_comes_together_with_a_break_is_not_news_any_more() -> None:
+    """Whoever was woken learns the failure when it settles, and may not wait again."""
+    watch, source = AsyncWatch(FakeClock()), Source()
+    wait = asyncio.ensure_future(hear(watch, source))
+    await asyncio.sleep(0)  # noqa: TID251 - one turn of the loop
+    source.futures[0].set_result(None)
+    assert watch.break_off(STOP)
+    with pytest.raises(Interrupted, match="stopped"):
+        await wait
+    with pytest.raises(Interrupted, match="stopped"):
+        watch.news(source)
+    assert len(source.futures) == 1
+
+
+@pytest.mark.requirement("ADP-33")
+async def test_a_timer_of_news_that_came_breaks_nothing() -> None:
+    """It rings between two waits."""
+    clock, source = FakeClock(), Source()
+    watch = AsyncWatch(clock)
+    wait = asyncio.ensure_future(hear(watch, source, "idle_timeout", 1.0))
+    await clock.settle()
+    source.futures[0].set_result(None)
+    await wait
+    await clock.run_for(2.0)
+    assert watch.failure is None
+
+
+class SlowSource:
+    """The same for threads: its news takes some seconds of the clock."""
+
+    def __init__(self, clock: FakeSyncClock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self.bounds: list[float | None] = []
+
+    def news(self, seconds: float | None) -> bool:
+        self.bounds.append(seconds)
+        self._clock.sleep(self._seconds if seconds is None else min(seconds, self._seconds))
+        return seconds is None or self._seconds <= seconds
+
+
+@pytest.mark.requirement("HTU-14", "ADP-33")
+@pytest.mark.parametrize(
+    ("deadline", "at", "bound", "kind"),
+    [
+        (None, math.inf, None, None),
+        (None, 3.0, 3.0, None),
+        (None, 1.0, 1.0, TimeoutFailure),
+        (1.0, 3.0, 1.0, DeadlineExceeded),
+        (1.0, 1.0, 1.0, DeadlineExceeded),
+        (-1.0, 3.0, 0.0, DeadlineExceeded),
+    ],
+)
+def test_a_thread_waits_for_news_until_the_earlier_of_timer_and_deadline(
+    deadline: float | None, at: float, bound: float | None, kind: type[Exception] | None
+) -> None:
+    """To the moment: an engine that can be asked to wait so long is asked."""
+    clock = FakeSyncClock()
+    watch = Watch(clock, None if deadline is None else Deadline(deadline))
+    source = SlowSource(clock, 2.0)
+    if kind is None:
+        watch.news(source, "idle_timeout", at)
+        watch.settle()
+    else:
+        with pytest.raises(kind):
+            watch.news(source, "idle_timeout", at)
+    assert source.bounds == [bound]
+
+
 @pytest.mark.requirement("ADP-33")
 async def test_a_timer_may_ring_before_anything_is_due() -> None:
     """A wait that is due then finds it set; when nothing is due it is set for what is, and ends no call."""

@@ -28,9 +28,10 @@ SHARE = 4
 
 async def ends(server: RealServer, name: str) -> float:
     """Wait until the server has seen the end of a stream; the moment at which it did."""
-    await told(lambda: server.memory(name)["ended"] > 0)
-    memory: dict[str, Any] = await asyncio.to_thread(server.memory, name)
-    return float(memory["ended"])
+    async with asyncio.timeout(5):
+        while not (ended := (await asyncio.to_thread(server.memory, name))["ended"]):
+            await asyncio.sleep(0.01)
+    return float(ended)
 
 
 async def stop_streams(server: RealServer, http: httpx.AsyncClient, prefix: str) -> dict[str, float]:

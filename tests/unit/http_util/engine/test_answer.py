@@ -62,7 +62,48 @@ async def test_what_is_there_is_read_without_waiting_and_in_one_piece() -> None:
             step.send(None)
         results.append(done.value.value)
     assert results == [None, b"onetwo", None, None]
-    assert (answer.status, answer.headers, source.taken_sizes, source.abandoned) == (200, [(b"a", b"b")], [6], 0)
+    assert (answer.status, answer.headers, source.taken_sizes, source.abandoned) == (200, [(b"a", b"b")], [], 0)
+
+
+async def test_the_source_hears_of_what_was_taken_by_the_sixteen_kibibytes() -> None:
+    """Not of every token; and what it has not heard of is never so much that a peer would have to stop for it."""
+    answer, source = expected()
+    for _ in range(2):
+        answer.on_data(b"x" * 16_000)
+        assert await answer.next_piece()
+    assert (source.taken_sizes, answer.untold) == ([32_000], 0)
+    answer.on_data(b"y" * 16_383)
+    assert await answer.next_piece()
+    assert (source.taken_sizes, answer.untold) == ([32_000], 16_383)
+    answer.on_data(b"z")
+    assert await answer.next_piece() == b"z"
+    assert source.taken_sizes == [32_000, 16_384]
+
+
+async def test_taking_does_not_wait() -> None:
+    """Empty while nothing is there, None at the end; `news` is done with the first that comes."""
+    answer, _ = expected()
+    assert answer.take() == b""
+    news = answer.news()
+    answer.on_data(b"a")
+    answer.on_data(b"b")
+    await news
+    assert [answer.take(), answer.take()] == [b"ab", b""]
+    answer.on_end()
+    assert answer.take() is None
+
+
+async def test_news_of_what_is_there_is_no_wait() -> None:
+    """Whoever asks again before it has taken everything, or behind the end, does not hang."""
+    answer, _ = expected()
+    answer.on_data(b"a")
+    assert answer.news().done()
+    assert answer.take() == b"a"
+    assert not answer.news().done()
+    answer.fail(Disconnected("cut"))
+    assert answer.news().done()
+    with pytest.raises(Disconnected):
+        answer.take()
 
 
 async def test_a_reader_that_waits_is_woken_by_what_comes() -> None:
@@ -74,9 +115,8 @@ async def test_a_reader_that_waits_is_woken_by_what_comes() -> None:
     read = await waiting(answer.next_piece())
     answer.on_data(b"a")
     answer.on_data(b"b")
-    assert answer.buffered == 2
+    assert answer.untold == 2
     assert await read == b"ab"
-    assert answer.buffered == 0
     read = await waiting(answer.next_piece())
     answer.on_end()
     assert await read is None
@@ -318,12 +358,12 @@ async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one() -> None:
     read = await waiting(answer.head())
     answer.on_head(200, [])
     await read
-    write = await waiting(answer.news(5, httpx.WriteTimeout))
+    write = await waiting(answer.change(5, httpx.WriteTimeout))
     loop.move(5)
     with pytest.raises(httpx.WriteTimeout):
         await write
     patient = Answer(loop, Source(), read_timeout=None)
-    write = await waiting(patient.news(5, httpx.WriteTimeout))
+    write = await waiting(patient.change(5, httpx.WriteTimeout))
     patient.on_room()
     await write
     read = await waiting(patient.head())

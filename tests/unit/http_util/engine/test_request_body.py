@@ -39,7 +39,7 @@ class Answer:
     def on_room(self) -> None:
         self._news.set()
 
-    async def news(self) -> None:
+    async def change(self) -> None:
         self._news.clear()
         await self._news.wait()
 
