@@ -49,6 +49,9 @@ class TokenSource(Protocol):
     async def aclose(self) -> None:
         """Release everything, as `cancel`; nobody reads any more."""
 
+    # A source may also have `dropped()`, a plain function: the stream was collected before it was closed, and nobody
+    # is left to close it. It is called by the garbage collector, in any thread, and must neither wait nor raise.
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
@@ -110,6 +113,19 @@ class TokenStream:
         self._reading = False
         self._stopping = False
         self._closed = False
+
+    def __del__(self) -> None:
+        """
+        Tell the source that the stream is gone, if nobody closed it: a `return` inside a loop must not cost a slot.
+
+        Spec: ADP-31
+        """
+        guard = getattr(self, "_guard", None)
+        if guard is None or self._closed or guard.state is _ENDED:
+            return
+        dropped = getattr(self._source, "dropped", None)
+        if dropped is not None:
+            dropped()
 
     def __repr__(self) -> str:
         """The task, the adapter and the state; no content."""

@@ -14,10 +14,13 @@ Spec: AH-1004, AH-1005, HST-05, ADP-30, ADP-31, AH-1008
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import ref
 
 from adapter_api import OrderGuard, OrderViolation, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError
 from adapter_host.waiting import within
+from http_util.breaker_policy import COUNTED_REASONS
 from http_util.deadline import Deadline
 from http_util.errors import DeadlineExceeded
 from http_util.watch import AsyncWatch
@@ -38,31 +41,12 @@ CANCEL_TIMEOUT: Final = 5.0
 DEADLINE_GRACE: Final = 0.025
 """Seconds beyond its deadline that an adapter gets to end a task itself: it knows better what became of it."""
 
-AGAINST_THE_POOL: Final = frozenset(
-    {
-        "bad_gateway",
-        "connect_timeout",
-        "connection_failed",
-        "content_timeout",
-        "content_type",
-        "decode",
-        "dns_failed",
-        "first_byte_timeout",
-        "gateway_timeout",
-        "idle_timeout",
-        "internal",
-        "order_violation",
-        "overloaded",
-        "protocol",
-        "request_timeout",
-        "reset",
-        "server_error",
-        "service_unavailable",
-        "tls_failed",
-        "truncated",
-        "write_timeout",
-    }
-)
+AGAINST_THE_POOL: Final = COUNTED_REASONS | {
+    # A call of HTTP has no adapter in between. A pool has, and is as bad as the adapter that serves it: one that
+    # raises what it should not, or breaks the order of its stream, fails its tasks like a broken upstream.
+    "internal",
+    "order_violation",
+}
 """Reasons that a breaker counts: the pool failed, not the task, the account, a limit or the caller's patience."""
 
 
@@ -118,8 +102,10 @@ class Dispatch:
         self.via = via
         self.replica: Replica | None = None
         self.starting: asyncio.Task[TokenStream] | None = None
-        self.stream: TokenStream | None = None
-        """The host's stream, once the adapter gave its own."""
+        # the host's stream belongs to its caller: one that is dropped must be noticed
+        self._stream: Callable[[], TokenStream | None] = _no_stream
+        self._loop = asyncio.get_running_loop()
+        self._dropping: asyncio.Task[None] | None = None
         self.is_cancelled = False
         self.is_over = False
         self.tokens = 0
@@ -170,8 +156,9 @@ class Dispatch:
             await self._close_inner()
             raise TaskCancelled
         self._watch.on_broken(self._expire)
-        self.stream = TokenStream(_HostSource(self), task_id=task.task_id, origin=name)
-        return self.stream
+        stream = TokenStream(_HostSource(self), task_id=task.task_id, origin=name)
+        self._stream = ref(stream)
+        return stream
 
     async def next_events(self) -> list[TokenEvent]:
         """Pass on the next batch of the adapter's stream."""
@@ -228,8 +215,8 @@ class Dispatch:
             self.is_cancelled = True
             self.story.cancelling()
         # From here on start() gives out no stream; one that is out gives out no token.
-        if self.stream is not None:
-            self.stream.stop_delivery()
+        if (stream := self._stream()) is not None:
+            stream.stop_delivery()
         starting = self.starting
         await self._stop_adapter()
         if starting is not None and starting is not asyncio.current_task():
@@ -238,6 +225,15 @@ class Dispatch:
             starting.cancel()
             await asyncio.wait([starting])
         self.stop("cancelled")
+
+    def dropped(self) -> None:
+        """The host's stream was collected unclosed, in whatever thread: stop the adapter's work, soon."""
+        # a loop that is closed has nothing to stop any more
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._drop_soon)
+
+    def _drop_soon(self) -> None:
+        self._dropping = asyncio.create_task(self.drop())
 
     async def drop(self) -> None:
         """Nobody reads any more: stop the adapter's work."""
@@ -367,7 +363,8 @@ class Dispatch:
         self.is_over = True
         self._watch.stop()
         # Nobody needs them any more, and they would keep each other alive until the garbage collector comes.
-        self.starting = self.stream = None
+        self.starting = None
+        self._stream = _no_stream
         if self.replica is not None:
             self.replica.release()
         breaker = self.pool.breaker
@@ -375,7 +372,7 @@ class Dispatch:
             now = self.owner.clock.monotonic()
             # Without a replica nothing was tried: that none is ready is no news of how tasks fare.
             if error is not None and self.replica is not None and error.reason in AGAINST_THE_POOL:
-                breaker.settle_failure(self.permit, now)
+                breaker.settle_failure(self.permit, now, reason=error.reason)
             elif ended_well:
                 breaker.settle_success(self.permit, now)
             else:
@@ -399,6 +396,13 @@ class _HostSource:
 
     async def aclose(self) -> None:
         await self._dispatch.drop()
+
+    def dropped(self) -> None:
+        self._dispatch.dropped()
+
+
+def _no_stream() -> None:
+    """There is no stream yet."""
 
 
 class _Inner:

@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 class AttemptLedger:
     """Collects the lines of one call: `begin` each attempt, then `succeeded` or `failed`."""
 
-    __slots__ = ("_began", "_delay", "_endpoint", "_lines")
+    __slots__ = ("_began", "_delay", "_endpoint", "_lines", "last_failure")
 
-    def __init__(self, endpoint: str) -> None:
-        """
-        Open the ledger of a call.
-
-        Args:
-            endpoint: ``scheme://host:port``, without userinfo.
-        """
-        self._endpoint = endpoint
+    def __init__(self) -> None:
+        """Open the ledger of a call."""
+        self._endpoint = ""
         self._lines: list[Attempt] = []
+        self.last_failure: HttpFailure | None = None
+        """What the last attempt failed with; None when there was none, or it succeeded."""
         self._began = 0.0
         self._delay = 0.0
 
@@ -38,14 +35,16 @@ class AttemptLedger:
         """The finished lines, oldest first."""
         return tuple(self._lines)
 
-    def begin(self, now: float, *, delay: float = 0.0) -> None:
+    def begin(self, endpoint: str, now: float, *, delay: float = 0.0) -> None:
         """
         Note the start of an attempt.
 
         Args:
+            endpoint: Where it goes: ``scheme://host:port``, without userinfo.
             now: Monotonic seconds.
             delay: Seconds waited before it.
         """
+        self._endpoint = endpoint
         self._began = now
         self._delay = delay
 
@@ -57,6 +56,13 @@ class AttemptLedger:
         """Close the current attempt with *failure*, write the whole ledger into it, and return the line."""
         line = self._line(now, failure.outcome, failure.reason, failure.http_status, failure.upstream_request_id)
         failure.attempts = self.attempts
+        self.last_failure = failure
+        return line
+
+    def resent(self, now: float) -> Attempt:
+        """Close the current attempt, which the upstream did not process, begin the next at once; return the line."""
+        line = self._line(now, Outcome.NOT_SENT, "reset", None, None)
+        self._began, self._delay = now, 0.0
         return line
 
     def between_attempts(self, failure: HttpFailure) -> HttpFailure:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from adapter_api.outcome import Outcome
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from adapter_api.outcome import Attempt
     from http_util.deadline import Deadline
     from http_util.errors import StatusFailure
+    from http_util.resilience import Layer
     from http_util.retry import RetryPolicy
 
 
@@ -57,6 +58,16 @@ def _unchanged(failure: StatusFailure) -> StatusFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Another endpoint for the same call, with what is sent there instead."""
+
+    url: str
+    """Absolute."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """All of them: the call's own, with this endpoint's credentials in place of the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpCall:
     """A request that has not been sent, and the rules under which it is."""
 
@@ -74,11 +85,46 @@ class HttpCall:
     """Whether it does no harm when the upstream processes the request twice."""
     refine: Callable[[StatusFailure], StatusFailure] = _unchanged
     """Reads an error answer's body and returns the failure with a finer reason, before a retry is decided on."""
+    family: str = ""
+    """The kind of operation, such as `chat`: limits may differ by it."""
+    request_id: str | None = None
+    """The caller's id of the request, for hooks."""
+    tokens: int = 0
+    """What the call will cost in tokens, as far as that can be guessed; 0 when it cannot."""
+    count_tokens: Callable[[bytes], int | None] | None = None
+    """Reads from a whole answer what the call has cost; asked only where a limiter counts."""
+    alternatives: tuple[Target, ...] = ()
+    """Equivalent endpoints, in order; used only where there is failover."""
+    layers: frozenset[Layer] | None = None
+    """The only layers that stand around this call; None: all that there are."""
 
     @property
     def endpoint(self) -> str:
         """`scheme://host:port`, as the attempt ledger names it."""
         return _endpoint(self.url)
+
+    def wants(self, layer: Layer) -> bool:
+        """Tell whether *layer* stands around this call, where there is one."""
+        return self.layers is None or layer in self.layers
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedCall:
+    """What a limiter needs to know of a call."""
+
+    endpoint: str
+    """`scheme://host:port`."""
+    family: str
+    """The kind of operation."""
+    request_id: str | None
+    """The caller's id of the request."""
+    tokens: int
+    """The estimated cost."""
+
+    @classmethod
+    def of(cls, call: HttpCall) -> Self:
+        """What it needs to know of *call*."""
+        return cls(call.endpoint, call.family, call.request_id, call.tokens)
 
 
 # a URL is called again and again; the bound is for a client that puts ids into its paths
@@ -122,6 +168,15 @@ class ReplyHead:
     attempts: tuple[Attempt, ...]
     """The ledger of the call, the successful attempt last."""
     upstream_request_id: str | None
+
+    @property
+    def endpoint(self) -> str:
+        """
+        The endpoint that answered, as `scheme://host:port`.
+
+        Spec: FO-02
+        """
+        return self.attempts[-1].endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

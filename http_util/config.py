@@ -7,13 +7,16 @@ Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from http_util.egress import EgressPolicy
 from http_util.secret import Secret
 from http_util.urls import check_url, normal_host, normal_pattern, origin_of, parse_networks, proxy_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A duration in seconds, above zero and at most a day."""
@@ -179,6 +182,17 @@ class HttpConfig(BaseModel):
         if not self.egress:
             return EgressPolicy.for_origin(origin_of(self.base_url), **beside)
         return EgressPolicy.parse(self.egress, **beside)
+
+    def reaching(self, base_urls: Iterable[str]) -> Self:
+        """Return these settings with the hosts of *base_urls* in the egress policy too, each with its port."""
+        own = self.egress or [_host_and_port(self.base_url)]
+        return self.model_copy(update={"egress": (*own, *map(_host_and_port, base_urls))})
+
+
+def _host_and_port(url: str) -> str:
+    """Return the entry of an egress policy that lets *url* be called."""
+    origin = origin_of(url)
+    return f"[{origin.host}]:{origin.port}" if ":" in origin.host else f"{origin.host}:{origin.port}"
 
 
 def _credential_lengths(credential: Secret) -> tuple[int, int] | None:

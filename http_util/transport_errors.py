@@ -104,15 +104,12 @@ def _failure(error: Exception, phase: Phase) -> HttpFailure:
 def _broken(error: Exception, phase: Phase) -> HttpFailure:
     """Return the failure for a connection or a protocol that broke."""
     if isinstance(error, Unprocessed) and phase is Phase.SENDING:
-        return _not_sent("the upstream closed the HTTP/2 stream without processing the request", "reset")
+        return _not_sent(_said(error, "the upstream closed the HTTP/2 stream without processing the request"), "reset")
     if isinstance(error, httpx.LocalProtocolError):
         return _local_protocol_failure(phase)
     if isinstance(error, httpx.RemoteProtocolError) and _is_disconnect(error):
-        return TransportFailure(
-            "the upstream closed the connection before its answer was complete",
-            reason="reset",
-            outcome=_sent(phase),
-        )
+        message = _said(error, "the upstream closed the connection before its answer was complete")
+        return TransportFailure(message, reason="reset", outcome=_sent(phase))
     if isinstance(error, httpx.DecodingError):
         return ProtocolFailure("the answer's content encoding is broken", reason="decode", outcome=_sent(phase))
     if isinstance(error, httpx.ProtocolError | httpx.StreamError):
@@ -120,6 +117,11 @@ def _broken(error: Exception, phase: Phase) -> HttpFailure:
             "the upstream's answer breaks the HTTP protocol", reason="protocol", outcome=_sent(phase)
         )
     return TransportFailure("the connection broke", reason="reset", outcome=_sent(phase))
+
+
+def _said(error: Exception, otherwise: str) -> str:
+    """Return the sentence of our own engine, which quotes nobody, or *otherwise* for another one's error."""
+    return str(error) if isinstance(error, Disconnected | Unprocessed) and str(error) else otherwise
 
 
 def _sent(phase: Phase) -> Outcome:

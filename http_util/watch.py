@@ -308,6 +308,9 @@ class Watch:
             raise failure
         return result
 
+    def on_broken(self, callback: Callable[[], None]) -> None:
+        """Nobody looks at the clock while the thread is elsewhere: the deadline is noticed with the next wait."""
+
     def enter(self, timer: str = "", at: float = _NEVER) -> None:
         """Begin a wait: the socket keeps its time."""
 

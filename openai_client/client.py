@@ -21,9 +21,10 @@ from openai_client.metadata import Answer, ResponseMetadata
 from openai_client.operation import Operation
 from openai_client.pagination import AsyncPage, Page
 from openai_client.raw import raw_operation, raw_stream_operation
+from openai_client.reliability import AsyncReliableCalls, ReliableCalls
 from openai_client.request_writing import write_call
 from openai_client.streams import AsyncStream, Stream
-from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error
+from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error, resilience_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from http_util.call import HttpReply
     from http_util.clock import Clock, SyncClock
-    from http_util.retry_budget import RetryBudget
+    from http_util.resilience import Layer, Resilience
     from openai_client.base_model import Unknown
     from openai_client.config import ClientSettings
     from openai_client.operation import Call, CallOptions, PageOperation, QueryValue, StreamOperation
@@ -50,7 +51,7 @@ E = TypeVar("E")
 _PLACE: Final = frozenset({"base_url", "http"})
 
 
-class Client(SyncFamilies):
+class Client(SyncFamilies, ReliableCalls):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -69,8 +70,7 @@ class Client(SyncFamilies):
         transport: Transport | None = None,
         clock: SyncClock | None = None,
         rng: Random | None = None,
-        budget: RetryBudget | None = None,
-        hooks: Sequence[object] = (),
+        resilience: Resilience | None = None,
         **settings: Unpack[ClientSettings],
     ) -> None:
         """
@@ -81,19 +81,20 @@ class Client(SyncFamilies):
             transport: Used instead of one made here, and left open when the client is closed.
             clock: Source of times and pauses; by default the system's.
             rng: Source of the retries' jitter.
-            budget: What retries may cost.
-            hooks: Told about attempts, retries and giving up, see `http_util.telemetry.Hooks`.
+            resilience: What stands around every call: retries, failover, breaker, limiter, and hooks. Several clients
+                may share one. By default nothing is there but the retry policy in the settings, if one is set.
             settings: Settings, or replacements of some in *config*: see `ClientConfig`.
 
         Raises:
-            ConfigurationError: A setting is wrong.
+            ConfigurationError: A setting is wrong, or *transport* is given together with what belongs to one.
         """
         self.config: ClientConfig = _merged(config, settings)
         """The settings in force."""
+        _check_transport(transport, resilience, rng)
         self._clock: SyncClock = clock or _system_sync_clock()
         self._owns_transport = transport is None
         self._transport: Transport = transport or HttpTransport(
-            self.config.http, clock=self._clock, rng=rng, budget=budget, hooks=hooks
+            self.config.http, clock=self._clock, rng=rng, resilience=resilience
         )
         self._is_closed = False
 
@@ -111,6 +112,15 @@ class Client(SyncFamilies):
         Spec: CLI-05
         """
         return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
+
+    @property
+    def resilience(self) -> Resilience:
+        """
+        What stands around every call: what was given, with the retry policy of the settings.
+
+        Spec: REL-01
+        """
+        return resilience_of(self._transport, self.config)
 
     def __repr__(self) -> str:
         """Return where the client calls."""
@@ -164,7 +174,14 @@ class Client(SyncFamilies):
 
         Spec: CLI-16
         """
+        return self._answer(operation, self._prepared(_with(operation, options)))
+
+    def _through(self, wanted: Layer | None, operation: Operation[T], options: CallOptions | None) -> Answer[T]:
+        """Make a call through one layer, or through all that there are."""
         prepared = self._prepared(_with(operation, options))
+        return self._answer(operation, prepared.through(wanted, self.resilience))
+
+    def _answer(self, operation: Operation[T], prepared: PreparedCall) -> Answer[T]:
         reply = self._reply(prepared)
         return Answer(
             result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
@@ -249,7 +266,7 @@ class Client(SyncFamilies):
     def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
-        return write_call(operation, self.config, self._clock.monotonic())
+        return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
 
     def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:
@@ -266,7 +283,7 @@ class Client(SyncFamilies):
             raise from_failure(ended, prepared.secrets) from failure
 
 
-class AsyncClient(AsyncFamilies):
+class AsyncClient(AsyncFamilies, AsyncReliableCalls):
     """
     The client for one event loop. Any number of tasks may use it at once.
 
@@ -280,8 +297,7 @@ class AsyncClient(AsyncFamilies):
         transport: AsyncTransport | None = None,
         clock: Clock | None = None,
         rng: Random | None = None,
-        budget: RetryBudget | None = None,
-        hooks: Sequence[object] = (),
+        resilience: Resilience | None = None,
         **settings: Unpack[ClientSettings],
     ) -> None:
         """
@@ -292,19 +308,20 @@ class AsyncClient(AsyncFamilies):
             transport: Used instead of one made here, and left open when the client is closed.
             clock: Source of times and pauses; by default the system's.
             rng: Source of the retries' jitter.
-            budget: What retries may cost.
-            hooks: Told about attempts, retries and giving up, see `http_util.telemetry.Hooks`.
+            resilience: What stands around every call: retries, failover, breaker, limiter, and hooks. Several clients
+                may share one. By default nothing is there but the retry policy in the settings, if one is set.
             settings: Settings, or replacements of some in *config*: see `ClientConfig`.
 
         Raises:
-            ConfigurationError: A setting is wrong.
+            ConfigurationError: A setting is wrong, or *transport* is given together with what belongs to one.
         """
         self.config: ClientConfig = _merged(config, settings)
         """The settings in force."""
+        _check_transport(transport, resilience, rng)
         self._clock: Clock = clock or _system_clock()
         self._owns_transport = transport is None
         self._transport: AsyncTransport = transport or AsyncHttpTransport(
-            self.config.http, clock=self._clock, rng=rng, budget=budget, hooks=hooks
+            self.config.http, clock=self._clock, rng=rng, resilience=resilience
         )
         self._is_closed = False
 
@@ -322,6 +339,15 @@ class AsyncClient(AsyncFamilies):
         Spec: CLI-05
         """
         return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
+
+    @property
+    def resilience(self) -> Resilience:
+        """
+        What stands around every call: what was given, with the retry policy of the settings.
+
+        Spec: REL-01
+        """
+        return resilience_of(self._transport, self.config)
 
     def __repr__(self) -> str:
         """Return where the client calls."""
@@ -375,7 +401,14 @@ class AsyncClient(AsyncFamilies):
 
         Spec: CLI-16
         """
+        return await self._answer(operation, self._prepared(_with(operation, options)))
+
+    async def _through(self, wanted: Layer | None, operation: Operation[T], options: CallOptions | None) -> Answer[T]:
+        """Make a call through one layer, or through all that there are."""
         prepared = self._prepared(_with(operation, options))
+        return await self._answer(operation, prepared.through(wanted, self.resilience))
+
+    async def _answer(self, operation: Operation[T], prepared: PreparedCall) -> Answer[T]:
         reply = await self._reply(prepared)
         return Answer(
             result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
@@ -462,7 +495,7 @@ class AsyncClient(AsyncFamilies):
     def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
-        return write_call(operation, self.config, self._clock.monotonic())
+        return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
 
     async def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:
@@ -500,6 +533,13 @@ def operation_of(method: Callable[..., object], /, *args: object, **kwargs: obje
         name = getattr(method, "__qualname__", type(method).__name__)
         raise InvalidFieldValue(f"method: must be a method of a family that is answered by one document, not {name}")
     return operation
+
+
+def _check_transport(transport: object | None, resilience: Resilience | None, rng: Random | None) -> None:
+    """Refuse what a transport that is brought along would leave unused."""
+    for name, given in (("resilience", resilience), ("rng", rng)):
+        if transport is not None and given is not None:
+            raise InvalidConfiguration(f"{name}: belongs to the transport; give it to the one that is brought along")
 
 
 def _merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:

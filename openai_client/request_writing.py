@@ -6,20 +6,28 @@ Spec: CLI-08, CLI-11, FWD-04, FWD-05, RTY-06, SEC-18
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
-from http_util.call import HttpCall, Timeouts
+from http_util.call import HttpCall, Target, Timeouts
 from http_util.deadline import Deadline
-from openai_client.auth import merged_headers
+from http_util.resilience import NOTHING, Layer
+from openai_client.auth import MaskedHeaders, merged_headers
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, SerializationError
 from openai_client.operation import EVENT_STREAM, JSON, StreamOperation
 from openai_client.option_checks import checked_policy
+from openai_client.reliability import check_enabled
+from openai_client.token_costs import counted_tokens, estimated_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from http_util.errors import HttpFailure
+    from http_util.failover import Failover
+    from http_util.resilience import Resilience
     from http_util.secret import Secret
     from openai_client.config import ClientConfig
     from openai_client.operation import Call, CallOptions
@@ -41,6 +49,18 @@ class PreparedCall(NamedTuple):
     limit: str
     """What ends the call, such as `the call's timeout of 2 s`; meaningless without a deadline."""
 
+    def through(self, wanted: Layer | None, resilience: Resilience) -> Self:
+        """
+        Return the same call through one layer alone, or through all that there are.
+
+        Raises:
+            InvalidConfiguration: *wanted* is not there, or nothing is.
+
+        Spec: REL-02
+        """
+        enabled = resilience.layers if self.http.retry is None else resilience.layers | {Layer.RETRY}
+        return self._replace(http=replace(self.http, layers=check_enabled(wanted, enabled)))
+
     def ended_by(self, failure: HttpFailure, now: float) -> HttpFailure:
         """
         Return *failure*, or the same as a deadline that names the setting which ended the call.
@@ -60,7 +80,7 @@ class PreparedCall(NamedTuple):
         return failure.replace(reason="deadline", message=f"{self.limit} passed")
 
 
-def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCall:
+def write_call(operation: Call, config: ClientConfig, now: float, resilience: Resilience = NOTHING) -> PreparedCall:
     """
     Write the HTTP call for *operation*, options included. Reads the key, so one operation is written once.
 
@@ -68,6 +88,7 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
         operation: What to do.
         config: Of the client that does it.
         now: The monotonic time, from which timeouts count.
+        resilience: What will stand around the call.
 
     Raises:
         ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
@@ -91,18 +112,59 @@ def write_call(operation: Call, config: ClientConfig, now: float) -> PreparedCal
     _check_size(headers, config.http.max_header_bytes)
     streams = isinstance(operation, StreamOperation)
     deadline, limit = _deadline(options, config, now, streams=streams)
+    url = _url(operation, config)
+    content = _content(operation, config.http.max_body_bytes)
+    alternatives: tuple[Target, ...] = ()
+    secrets = authorization.secrets
+    if resilience.failover is not None:
+        alternatives, others = alternatives_of(
+            resilience.failover, url.removeprefix(config.base_url), headers, auth.written_headers()
+        )
+        secrets += others
     http = HttpCall(
         method=operation.method,
-        url=_url(operation, config),
+        url=url,
         headers=headers,
-        content=_content(operation, config.http.max_body_bytes),
+        content=content,
         timeouts=_timeouts(operation, config, streams=streams),
         deadline=deadline,
-        retry=checked_policy(options.retry) or config.retry,
+        retry=checked_policy(options.retry) or config.retry or resilience.retry,
         replay_safe=is_replay_safe(operation),
-        refine=refiner(authorization.secrets),
+        refine=refiner(secrets),
+        family=operation.path.split("/", 2)[1],
+        request_id=headers.get(CORRELATION_HEADER.lower()),
+        tokens=0 if resilience.limiter is None else estimated_tokens(operation, content),
+        count_tokens=None if resilience.limiter is None else counted_tokens,
+        alternatives=alternatives,
     )
-    return PreparedCall(http, authorization.secrets, limit)
+    return PreparedCall(http, secrets, limit)
+
+
+def alternatives_of(
+    failover: Failover, path: str, headers: Mapping[str, str], written: frozenset[str]
+) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
+    """
+    Return the same call at the endpoints of *failover*, and the secrets in it.
+
+    Args:
+        failover: The list.
+        path: What follows the base URL.
+        headers: Of the call, with lower-case names.
+        written: The headers of the call's own credentials, which are nobody else's to see.
+
+    Raises:
+        ConfigurationError: An endpoint has no usable key.
+    """
+    common = {name: value for name, value in headers.items() if name not in written}
+    targets, secrets = [], []
+    for endpoint in failover.endpoints:
+        authorization = None if endpoint.auth is None else endpoint.auth.authorize()
+        own = MaskedHeaders(common)
+        if authorization is not None:
+            own.update(authorization.headers)
+            secrets += authorization.secrets
+        targets.append(Target(url=f"{endpoint.base_url}{path}", headers=own))
+    return tuple(targets), tuple(secrets)
 
 
 def is_replay_safe(operation: Call) -> bool:

@@ -16,20 +16,33 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from adapter_api.outcome import Outcome
+from http_util.errors import ProtocolFailure
 from openai_client.answer_reading import answer_facts, undecodable
 from openai_client.error_mapping import from_stream_error, stream_error_in
 from openai_client.errors import StreamInterrupted
+from openai_client.token_costs import tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from http_util.call import ReplyHead
+    from http_util.errors import HttpFailure
     from http_util.secret import Secret
     from http_util.sse import ServerSentEvent, SseTail
     from openai_client.errors import OpenAIError
     from openai_client.operation import StreamOperation
 
 E = TypeVar("E")
+
+
+def as_failure(error: OpenAIError) -> HttpFailure:
+    """Return what a breaker is told of a stream that ended in *error*."""
+    return ProtocolFailure(
+        "the stream failed",
+        reason=error.reason,
+        outcome=error.outcome or Outcome.PARTIAL,
+        http_status=error.http_status,
+    )
 
 
 class StreamReader(Generic[E]):
@@ -50,6 +63,7 @@ class StreamReader(Generic[E]):
         "_secrets",
         "_waiting",
         "is_complete",
+        "tokens",
     )
 
     def __init__(self, operation: StreamOperation[E], head: ReplyHead, secrets: Iterable[Secret] = ()) -> None:
@@ -61,6 +75,8 @@ class StreamReader(Generic[E]):
             head: The head of the answer.
             secrets: The credentials of the call.
         """
+        self.tokens: int | None = None
+        """What the call has cost, as far as the stream has said."""
         self.is_complete: bool = False
         """Whether the stream said that it is complete; nothing is taken after that."""
         self._operation = operation
@@ -135,7 +151,10 @@ class StreamReader(Generic[E]):
         raise self._fail(failure)
 
     def _note_end(self, chunk: E) -> None:
-        """Note whether the chunk ends the stream, or one of its choices."""
+        """Note what the chunk says of the cost, and whether it ends the stream, or one of its choices."""
+        usage = getattr(chunk, "usage", None) or getattr(getattr(chunk, "response", None), "usage", None)
+        if usage is not None:
+            self.tokens = tokens_of(vars(usage)) or self.tokens
         if self._operation.end.is_last(chunk):
             failed = getattr(getattr(chunk, "response", None), "error", None)
             if failed is None:

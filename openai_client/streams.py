@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from http_util.errors import HttpFailure
 from openai_client.error_mapping import from_failure
-from openai_client.errors import InvalidState
+from openai_client.errors import InvalidState, OpenAIError
 from openai_client.metadata import ResponseMetadata
-from openai_client.stream_reading import StreamReader
+from openai_client.stream_reading import StreamReader, as_failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -101,11 +101,18 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
             OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
         """
         reader, source = _entered(self._reader), _entered(self._source)
-        while (chunk := reader.take()) is None:
-            if reader.is_complete:
-                self._read_to_end(source)
-                raise StopIteration
-            self._read(source, reader)
+        try:
+            while (chunk := reader.take()) is None:
+                if reader.is_complete:
+                    self._read_to_end(source)
+                    source.settle(None, reader.tokens)
+                    raise StopIteration
+                self._read(source, reader)
+        except OpenAIError as error:
+            # nobody can read on: the upstream is stopped now, and not when the block is left
+            source.settle(as_failure(error))
+            self.close()
+            raise
         return chunk
 
     def _read(self, source: EventSource, reader: StreamReader[E]) -> None:
@@ -202,11 +209,18 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
             OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
         """
         reader, source = _entered(self._reader), _entered(self._source)
-        while (chunk := reader.take()) is None:
-            if reader.is_complete:
-                await self._read_to_end(source)
-                raise StopAsyncIteration
-            await self._read(source, reader)
+        try:
+            while (chunk := reader.take()) is None:
+                if reader.is_complete:
+                    await self._read_to_end(source)
+                    source.settle(None, reader.tokens)
+                    raise StopAsyncIteration
+                await self._read(source, reader)
+        except OpenAIError as error:
+            # nobody can read on: the upstream is stopped now, and not when the block is left
+            source.settle(as_failure(error))
+            await self.aclose()
+            raise
         return chunk
 
     async def _read(self, source: AsyncEventSource, reader: StreamReader[E]) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from http_util.resilience import NOTHING, Resilience
 from openai_client.errors import InvalidState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
     from http_util._async.exchange import AsyncExchange
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from http_util.call import HttpCall, HttpReply, ReplyHead
     from http_util.clock import Clock, SyncClock
     from http_util.config import HttpConfig
-    from http_util.retry_budget import RetryBudget
+    from http_util.errors import HttpFailure
     from http_util.sse import ServerSentEvent, SseTail
+    from openai_client.config import ClientConfig
 
 
 class EventSource(Protocol):
@@ -42,6 +43,9 @@ class EventSource(Protocol):
 
     def next_events(self, *, timer: str = "", at: float = math.inf) -> list[ServerSentEvent]:
         """Return the next events, none at the end of the body; raises `HttpFailure`."""
+
+    def settle(self, failure: HttpFailure | None, tokens: int | None = None) -> None:
+        """Say how the stream ended, for those who count: what broke it or None, and what it cost if that is known."""
 
     def close(self) -> None:
         """Give the connection back or close it. Safe to call twice."""
@@ -60,6 +64,9 @@ class AsyncEventSource(Protocol):
 
     async def next_events(self, *, timer: str = "", at: float = math.inf) -> list[ServerSentEvent]:
         """Return the next events, none at the end of the body; raises `HttpFailure`."""
+
+    def settle(self, failure: HttpFailure | None, tokens: int | None = None) -> None:
+        """Say how the stream ended, for those who count: what broke it or None, and what it cost if that is known."""
 
     async def aclose(self) -> None:
         """Give the connection back or close it. Safe to call twice."""
@@ -113,8 +120,7 @@ class HttpTransport:
         clock: SyncClock,
         http_client: httpx.Client | None = None,
         rng: Random | None = None,
-        budget: RetryBudget | None = None,
-        hooks: Sequence[object] = (),
+        resilience: Resilience | None = None,
     ) -> None:
         """
         Prepare a transport.
@@ -124,15 +130,14 @@ class HttpTransport:
             clock: Source of all times and pauses.
             http_client: Used instead of one built here, and left open when the transport is closed.
             rng: Source of the retries' jitter.
-            budget: What retries may cost; None: nothing bounds them but their policy.
-            hooks: See `http_util.telemetry.Hooks`.
+            resilience: What stands around every call; None: nothing.
         """
-        self._http = http
+        self.resilience = resilience or NOTHING
+        """What stands around every call."""
+        self._http = _reachable(http, self.resilience)
         self._clock = clock
         self._http_client = http_client
         self._rng = rng or Random()
-        self._budget = budget
-        self._hooks = tuple(hooks)
         self._transport: httpx.BaseTransport | None = None
         self._exchange: Exchange | None = None
         self._lock = threading.Lock()
@@ -186,8 +191,7 @@ class HttpTransport:
                     rng=self._rng,
                     max_response_bytes=self._http.max_response_bytes,
                     max_event_bytes=self._http.max_event_bytes,
-                    budget=self._budget,
-                    hooks=self._hooks,
+                    resilience=self.resilience,
                 )
             return self._exchange
 
@@ -206,8 +210,7 @@ class AsyncHttpTransport:
         clock: Clock,
         http_client: httpx.AsyncClient | None = None,
         rng: Random | None = None,
-        budget: RetryBudget | None = None,
-        hooks: Sequence[object] = (),
+        resilience: Resilience | None = None,
     ) -> None:
         """
         Prepare a transport.
@@ -217,15 +220,14 @@ class AsyncHttpTransport:
             clock: Source of all times and pauses.
             http_client: Used instead of one built here, and left open when the transport is closed.
             rng: Source of the retries' jitter.
-            budget: What retries may cost; None: nothing bounds them but their policy.
-            hooks: See `http_util.telemetry.Hooks`.
+            resilience: What stands around every call; None: nothing.
         """
-        self._http = http
+        self.resilience = resilience or NOTHING
+        """What stands around every call."""
+        self._http = _reachable(http, self.resilience)
         self._clock = clock
         self._http_client = http_client
         self._rng = rng or Random()
-        self._budget = budget
-        self._hooks = tuple(hooks)
         self._transport: httpx.AsyncBaseTransport | None = None
         self._exchange: AsyncExchange | None = None
         self._is_closed = False
@@ -276,10 +278,22 @@ class AsyncHttpTransport:
                 rng=self._rng,
                 max_response_bytes=self._http.max_response_bytes,
                 max_event_bytes=self._http.max_event_bytes,
-                budget=self._budget,
-                hooks=self._hooks,
+                resilience=self.resilience,
             )
         return self._exchange
+
+
+def resilience_of(transport: object, config: ClientConfig) -> Resilience:
+    """Return what stands around the calls of a client: what its transport has, with the policy of its settings."""
+    held: Resilience = getattr(transport, "resilience", NOTHING)
+    return held if config.retry is None else replace(held, retry=config.retry)
+
+
+def _reachable(http: HttpConfig, resilience: Resilience) -> HttpConfig:
+    """Return the settings of a transport that may also call the endpoints of the failover list."""
+    if resilience.failover is None:
+        return http
+    return http.reaching(endpoint.base_url for endpoint in resilience.failover.endpoints)
 
 
 def closed_error() -> InvalidState:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx
 
     from http_util.clock import Clock
+    from http_util.passage import Passage
     from http_util.watch import AsyncWatch
 
 
@@ -64,7 +65,7 @@ class AsyncBody:
     while that gives nothing, awaits `news` and takes again.
     """
 
-    __slots__ = ("_clock", "_idle", "_is_engines", "_response", "_source", "_status", "delivered", "watch")
+    __slots__ = ("_clock", "_idle", "_is_engines", "_response", "_source", "_status", "delivered", "passage", "watch")
 
     def __init__(self, response: httpx.Response, watch: AsyncWatch, clock: Clock, *, idle: float | None) -> None:
         """
@@ -80,6 +81,8 @@ class AsyncBody:
         """The watch of the call; whoever streams the body may be broken off by it."""
         self.delivered = False
         """Whether a part of the answer has been handed out: a failure is then PARTIAL."""
+        self.passage: Passage | None = None
+        """What the attempt holds of breaker and limiter; whoever knows how the answer ended settles it."""
         engines = response.extensions.get(BODY_EXTENSION)
         self._response = response
         self._source: Any = engines if engines is not None else AsyncStreamPieces(response)
@@ -178,8 +181,15 @@ class AsyncBody:
             content += piece
         return bytes(content[:most])
 
+    def abandon(self) -> None:
+        """Let an engine of ours stop the upstream at once; any other transport does so when the body is closed."""
+        if self._is_engines:
+            self._source.leave()
+
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end. Safe to call twice."""
+        if self.passage is not None:
+            self.passage.abandon()
         await self._response.aclose()
 
 

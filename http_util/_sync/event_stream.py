@@ -91,7 +91,9 @@ class EventStream:
             while (frames := self.take_frames()) is not None and not frames:
                 self.news(timer, at, self._clock.monotonic())
         except HttpFailure as failure:
-            raise self.told(failure) from failure.__cause__
+            told = self.told(failure)
+            self.settle(told)
+            raise told from failure.__cause__
         return frames or ()
 
     def take_frames(self) -> Sequence[Frame] | None:
@@ -112,6 +114,17 @@ class EventStream:
             return ()
         self.tail = self._decoder.finish()
         return None
+
+    def settle(self, failure: HttpFailure | None, tokens: int | None = None) -> None:
+        """
+        Say how the stream ended: a breaker and a limiter learn it from here. Only the first word counts.
+
+        Args:
+            failure: What broke it; None when it ended well.
+            tokens: What the call really used; None when nobody knows.
+        """
+        if self._body.passage is not None:
+            self._body.passage.settle(failure, tokens)
 
     def told(self, failure: HttpFailure) -> HttpFailure:
         """*failure* with what the stream knows: the status, the ledger, and PARTIAL once events were handed out."""

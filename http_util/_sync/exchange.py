@@ -22,14 +22,17 @@ from http_util.attempt_ledger import AttemptLedger
 from http_util.call import HttpReply, ReplyHead
 from http_util.classify import classify_status, received_headers, upstream_request_id
 from http_util.client import Guard
+from http_util.engine import RESENT
 from http_util.errors import (
     BODY_EXCERPT_BYTES,
     DeadlineExceeded,
     HttpFailure,
     Interrupted,
+    PolicyFailure,
     ProtocolFailure,
     StatusFailure,
 )
+from http_util.resilience import NOTHING, Layer
 from http_util.retry_plan import RetryPlan
 from http_util.telemetry import AttemptRecord, notify
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
@@ -37,15 +40,16 @@ from http_util.watch import Watch
 from http_util.wire_request import wire_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from random import Random
 
     import httpx
 
     from adapter_api.outcome import Attempt
+    from http_util._sync.layers import Layers
     from http_util.call import HttpCall
     from http_util.clock import SyncClock
-    from http_util.retry_budget import RetryBudget
+    from http_util.resilience import Resilience
 
 EVENT_STREAM: Final = "text/event-stream"
 _SUCCESS: Final = range(200, 300)
@@ -69,8 +73,7 @@ class Exchange:
         rng: Random,
         max_response_bytes: int,
         max_event_bytes: int,
-        budget: RetryBudget | None = None,
-        hooks: Sequence[object] = (),
+        resilience: Resilience = NOTHING,
     ) -> None:
         """
         Make an exchange over *transport*, which stays its owner's to close.
@@ -81,8 +84,8 @@ class Exchange:
             rng: Source of the jitter.
             max_response_bytes: Bound of a whole answer, after decompression.
             max_event_bytes: Bound of one server-sent event.
-            budget: Pays for retries; None means that they are free.
-            hooks: See `http_util.telemetry.Hooks`.
+            resilience: What stands around every call. Its retry policy is for those who write calls: here a call
+                without one is one attempt.
         """
         self._transport = transport
         # written at once, so that the guard need not add them
@@ -91,8 +94,9 @@ class Exchange:
         self._rng = rng
         self._max_response_bytes = max_response_bytes
         self._max_event_bytes = max_event_bytes
-        self._budget = budget
-        self._hooks = hooks
+        self._budget = resilience.budget
+        self._hooks = resilience.hooks
+        self._layers = _layers_of(resilience, clock)
 
     def send(self, call: HttpCall, *, watch: Watch | None = None) -> HttpReply:
         """
@@ -106,9 +110,13 @@ class Exchange:
             head, body = self._answer(call, watch)
             try:
                 content = body.read_all(self._max_response_bytes)
+                if (passage := body.passage) is not None:
+                    passage.settle(None, call.count_tokens(content) if call.count_tokens is not None else None)
             except HttpFailure as failure:
                 failure.attempts = head.attempts
                 failure.http_status = head.status
+                if body.passage is not None:
+                    body.passage.settle(failure)
                 raise
             finally:
                 body.close()
@@ -135,9 +143,13 @@ class Exchange:
             raise
         media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == EVENT_STREAM:
+            watch.on_broken(body.abandon)
             return EventStream(head, body, max_event_bytes=self._max_event_bytes)
         try:
-            raise self._no_stream(head, body)
+            failure = self._no_stream(head, body)
+            if body.passage is not None:
+                body.passage.settle(failure)
+            raise failure
         finally:
             body.close()
             watch.stop()
@@ -149,11 +161,11 @@ class Exchange:
 
     def _answer(self, call: HttpCall, watch: Watch) -> tuple[ReplyHead, Body]:
         """Put the request to the upstream until it succeeds or must not be put again."""
-        ledger = AttemptLedger(call.endpoint)
+        ledger = AttemptLedger()
         try:
             return self._attempt(call, watch, ledger, delay=0.0)
         except HttpFailure as failure:
-            if call.retry is None:
+            if call.retry is None or not call.wants(Layer.RETRY):
                 raise
             first = failure
         return self._again(call, watch, ledger, first)
@@ -187,19 +199,32 @@ class Exchange:
         except HttpFailure as failure:
             if failure.attempts:
                 raise
+            if isinstance(failure, PolicyFailure) and ledger.last_failure is not None:
+                # a layer let no other attempt pass: what the upstream said is what the caller must know
+                raise ledger.last_failure from failure
             raise ledger.between_attempts(failure) from None
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover - so its loop promises
 
     def _attempt(
         self, call: HttpCall, watch: Watch, ledger: AttemptLedger, *, delay: float
     ) -> tuple[ReplyHead, Body]:
+        """Make one attempt, through the layers if there are any."""
+        if self._layers is None:
+            return self._once(call, watch, ledger, delay=delay)
+        return self._layers.attempt(call, watch, lambda at: self._once(at, watch, ledger, delay=delay))
+
+    def _once(
+        self, call: HttpCall, watch: Watch, ledger: AttemptLedger, *, delay: float
+    ) -> tuple[ReplyHead, Body]:
         """Send the request once; return the head and the open body of a good answer."""
-        ledger.begin(self._clock.monotonic(), delay=delay)
+        ledger.begin(call.endpoint, self._clock.monotonic(), delay=delay)
         try:
-            response = self._send(call, watch)
+            response = self._send(call, watch, ledger)
             headers = received_headers(response.headers.raw)
             encoding = headers.get("content-encoding", "")
             body = Body.of(response, watch, self._clock, idle=call.timeouts.idle, encoding=encoding)
+            if self._layers is not None:
+                self._layers.learn(call, response.status_code, headers)
             if response.status_code not in _SUCCESS:
                 raise self._refused(call, response.status_code, headers, body)
         except HttpFailure as failure:
@@ -229,9 +254,9 @@ class Exchange:
             record = AttemptRecord(method=call.method, attempt=line, http_version=http_version)
             notify(self._hooks, "on_attempt", record)
 
-    def _send(self, call: HttpCall, watch: Watch) -> httpx.Response:
+    def _send(self, call: HttpCall, watch: Watch, ledger: AttemptLedger) -> httpx.Response:
         """The response with its body unread."""
-        progress = _Progress()
+        progress = _Progress(lambda: self._tell(call, ledger.resent(self._clock.monotonic()), None))
         extensions = {
             "timeout": call.timeouts.for_engine(read=watch.socket_timeout(call.timeouts)),
             "trace": progress.trace,
@@ -290,6 +315,15 @@ class Exchange:
         )
 
 
+def _layers_of(resilience: Resilience, clock: SyncClock) -> Layers | None:
+    """The layers around an attempt, loaded only where there is one."""
+    if not resilience.layers - {Layer.RETRY}:
+        return None
+    from http_util._sync.layers import Layers
+
+    return Layers(resilience, clock)
+
+
 def _excerpt(body: Body) -> bytes:
     """The beginning of a body that is no use otherwise: as much as came, unless the call itself is over."""
     try:
@@ -303,12 +337,21 @@ def _excerpt(body: Body) -> bytes:
 class _Progress:
     """How far one attempt has come, as the engine tells it."""
 
-    __slots__ = ("is_sent",)
+    __slots__ = ("_on_resent", "is_sent")
 
-    def __init__(self) -> None:
+    def __init__(self, on_resent: Callable[[], None]) -> None:
         self.is_sent = False
+        self._on_resent = on_resent
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002 - the engine's signature
-        """Listen to the engine: from the first byte of the request on, nobody knows what the upstream does with it."""
+        """
+        Listen to the engine.
+
+        From the first byte of the request on, nobody knows what the upstream does with it, unless it says that it did
+        nothing: then the engine sends it again, which is one more line of the ledger.
+        """
         if name.endswith("send_request_headers.started"):
             self.is_sent = True
+        elif name == RESENT:
+            self.is_sent = False
+            self._on_resent()

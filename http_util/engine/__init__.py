@@ -37,13 +37,17 @@ if TYPE_CHECKING:
 
     from http_util.config import HttpConfig
 
-__all__ = ["BODY_EXTENSION", "async_transport", "sync_transport"]
+__all__ = ["BODY_EXTENSION", "RESENT", "async_transport", "sync_transport"]
 
 BODY_EXTENSION: Final = "http_util.body"
 """
 Where a response of this engine carries its body as it is: ``take``, ``news`` and ``aclose`` (for threads ``close``),
 without what httpx puts around it.
 """
+
+
+RESENT: Final = "http_util.request.resent"
+"""What ``request.extensions["trace"]`` hears before a request is sent once more, because HTTP/2 allows it."""
 
 
 def async_transport(config: HttpConfig, ssl_context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 
-from http_util.engine import BODY_EXTENSION
+from http_util.engine import BODY_EXTENSION, RESENT
 from http_util.engine.errors import Disconnected, Unprocessed
 from http_util.engine.http1 import Http1Connection
 from http_util.engine.http2 import Http2Connection
@@ -123,6 +123,8 @@ class Pool:
             except Unprocessed:
                 if not is_repeatable(request.stream):
                     raise
+                if (trace := request.extensions.get("trace")) is not None:
+                    await trace(RESENT, {})
                 continue
             return answer, _extensions(connection, answer)
         connection = await self._connection(origin, timeouts)

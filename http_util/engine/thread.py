@@ -226,6 +226,10 @@ class BlockingBody(httpx.SyncByteStream):
         while (piece := self.next_piece()) is not None:
             yield piece
 
+    def leave(self) -> None:
+        """Abandon what is left, soon; does not wait."""
+        self._thread.tell(self._answer.leave)
+
     def close(self) -> None:
         """Abandon what is left; return when the upstream has been told. Safe to call twice."""
         with suppress(httpx.StreamClosed):
@@ -234,8 +238,8 @@ class BlockingBody(httpx.SyncByteStream):
     async def _fetch(self) -> None:
         """Hand pieces over until there are no more."""
         try:
-            while (piece := await self._answer.next_piece()) is not None:
-                self._hand_over(piece)
+            # no local holds a piece: this frame is shown with whatever breaks the answer off
+            while self._hand_over(await self._answer.next_piece()):
                 if self._waiting_bytes > _AHEAD_BYTES:
                     self._room.clear()
                     # the reader may have taken it all before the flag was down
@@ -250,12 +254,15 @@ class BlockingBody(httpx.SyncByteStream):
                 self._is_over = True
                 self._news.notify()
 
-    def _hand_over(self, piece: bytes) -> None:
-        """Put *piece* where the reader finds it."""
+    def _hand_over(self, piece: bytes | None) -> bool:
+        """Put *piece* where the reader finds it; whether there is one, and not the end."""
+        if piece is None:
+            return False
         with self._news:
             self._pieces.append(piece)
             self._waiting_bytes += len(piece)
             self._news.notify()
+        return True
 
     async def _leave(self) -> None:
         """Stop fetching and abandon the answer."""

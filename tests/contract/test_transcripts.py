@@ -166,6 +166,7 @@ class Body:
     def __init__(self, data: bytes, clock: FakeClock, broken: TransportFailure | None) -> None:
         self.watch = AsyncWatch(clock)
         self.delivered = False
+        self.passage = None
         self._pieces: Iterator[bytes] = iter((data,))
         self._broken = broken
 

@@ -7,7 +7,7 @@ Spec: OC-ADAPT-OAI-6000, OC-ADAPT-OAI-6003, ADP-30, ADP-32, ADP-35, ADP-42, ADP-
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
@@ -38,6 +38,7 @@ from http_util import (
 )
 from http_util.errors import HttpFailure
 from http_util.log import get_logger
+from http_util.resilience import Resilience
 from openai_client.auth import Auth, AuthScheme
 from openai_client.error_mapping import from_failure
 from worker_adapters.openai_http.chat_reader import ChatReader
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     import httpx
 
     from adapter_api import Attempt
-    from http_util import Clock
+    from http_util import Clock, HttpConfig
     from worker_adapters.openai_http.config import OpenAIHttpConfig
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_hooks import ServiceHooks
@@ -74,6 +75,8 @@ class _Running:
 
     watch: AsyncWatch
     log: TaskLog
+    tokens: StreamedTokens | None = None
+    """What streams, once the task has started."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -100,6 +103,7 @@ class OpenAIHttpAdapter:
         clock: Clock | None = None,
         rng: Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        resilience: Resilience | None = None,
     ) -> None:
         """
         Build an adapter; no connection is made.
@@ -110,6 +114,8 @@ class OpenAIHttpAdapter:
             clock: Source of time; by default the system's.
             rng: Source of jitter; a seeded one makes the pauses repeatable.
             transport: In place of the HTTP engine, as tests do; the egress policy still stands before it.
+            resilience: What stands around every call: failover, breaker, limiter, hooks. A policy or a budget in it
+                replaces the adapter's own, which are those of the settings and a `RetryBudget` of its own.
 
         Raises:
             ValueError: `ca_file` cannot be used.
@@ -117,14 +123,15 @@ class OpenAIHttpAdapter:
         self._config = config
         self._profile = config.profile
         self._clock = clock or SystemClock()
-        self._transport = build_async_transport(config.http, transport=transport)
+        self._resilience = _completed(resilience or Resilience(), config)
+        self._transport = build_async_transport(_reachable(config.http, self._resilience), transport=transport)
         exchange = AsyncExchange(
             self._transport,
             clock=self._clock,
             rng=rng or Random(),
             max_response_bytes=config.http.max_response_bytes,
             max_event_bytes=config.max_event_bytes,
-            budget=RetryBudget(),
+            resilience=self._resilience,
         )
         timeouts = Timeouts(
             connect=config.connect_timeout,
@@ -145,11 +152,14 @@ class OpenAIHttpAdapter:
             policy=StreamPolicy(
                 timeouts=timeouts,
                 content_timeout=config.content_timeout,
-                retry=config.retry_policy,
+                retry=self._resilience.retry,
                 metrics_events=config.metrics_events,
             ),
             hooks=hooks or SilentHooks(),
             clock=self._clock,
+            base_url=config.base_url,
+            family=config.api,
+            failover=self._resilience.failover,
         )
         self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)
         self._running: dict[str, _Running] = {}
@@ -171,11 +181,17 @@ class OpenAIHttpAdapter:
     @property
     def policies(self) -> dict[str, Any]:
         """
-        The policies in force: retry, timeouts, egress, proxy, TLS; secrets left out.
+        The policies in force: retry, timeouts, egress, proxy, TLS, and the layers around a call; secrets left out.
 
-        Spec: ADP-35
+        Spec: ADP-35, REL-01
         """
-        return self._config.policies()
+        policies = self._config.policies()
+        if self._resilience.failover is not None:
+            policies["egress"] = _reachable(self._config.http, self._resilience).egress_policy.describe()
+        if self._resilience.retry is not None:
+            policies["retry"] = asdict(self._resilience.retry)
+        layers = self._resilience.describe()
+        return policies | {name: told for name, told in layers.items() if name not in ("retry", "budget")}
 
     async def health(self) -> WorkerHealth:
         """
@@ -278,7 +294,10 @@ class OpenAIHttpAdapter:
             await stream.cancel()
             return
         running = self._running.get(task_id)
-        if running is not None:
+        if running is not None and running.tokens is not None:
+            # its consumer has dropped the stream
+            await running.tokens.cancel()
+        elif running is not None:
             running.watch.break_off(Interrupted("cancelled", reason="cancelled", outcome=Outcome.UNKNOWN))
             await running.released.wait()
 
@@ -306,6 +325,7 @@ class OpenAIHttpAdapter:
         """The stream of a task that has started; its slot is free again when the upstream is closed."""
         stream = TokenStream(tokens, task_id=task.task_id, origin=ADAPTER_NAME)
         self._streams[task.task_id] = stream
+        running.tokens = tokens
         running.log.answered(tokens)
 
         def over(terminal: TokenEvent) -> None:
@@ -389,6 +409,18 @@ class OpenAIHttpAdapter:
         if not self._warned_of_version:
             self._warned_of_version = True
             running.log.other_version(expected, found)
+
+
+def _completed(given: Resilience, config: OpenAIHttpConfig) -> Resilience:
+    """Return *given* with the adapter's own retry policy and budget where it has none."""
+    return replace(given, retry=given.retry or config.retry_policy, budget=given.budget or RetryBudget())
+
+
+def _reachable(http: HttpConfig, resilience: Resilience) -> HttpConfig:
+    """Return the HTTP settings of an adapter that may also call the endpoints of the failover list."""
+    if resilience.failover is None:
+        return http
+    return http.reaching(endpoint.base_url for endpoint in resilience.failover.endpoints)
 
 
 def _operation_url(config: OpenAIHttpConfig) -> str:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from adapter_api import InvalidTask, TaskRequest, WorkerError, prompt_of
+from openai_client.token_costs import BYTES_PER_TOKEN
 
 if TYPE_CHECKING:
     from worker_adapters.openai_http.config import OpenAIHttpConfig
@@ -55,6 +56,8 @@ class SerializedPrompt:
     api: Api
     model: str
     body: bytes
+    estimated_tokens: int = 0
+    """What the call will cost, roughly: its bytes by four, and what the task allows for the answer."""
 
 
 def check_task(task: TaskRequest) -> None:
@@ -102,7 +105,8 @@ def serialize(task: TaskRequest, config: OpenAIHttpConfig) -> SerializedPrompt:
         raise InvalidTask(
             "prompt", f"the request has {len(content)} bytes, at most {most} (max_request_bytes) are sent"
         )
-    return SerializedPrompt(api=config.api, model=model, body=content)
+    estimate = len(content) // BYTES_PER_TOKEN + task.max_tokens
+    return SerializedPrompt(api=config.api, model=model, body=content, estimated_tokens=estimate)
 
 
 def private_texts(task: TaskRequest) -> tuple[str, ...]:

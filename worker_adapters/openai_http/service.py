@@ -10,23 +10,34 @@ Spec: SVC-01, SVC-02, SVC-03, SVC-12, SVC-13, SVC-14, SVC-15, SVC-21
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapter_api import WorkerError
 from http_util.call import HttpCall
 from http_util.errors import HttpFailure
+from openai_client.auth import MaskedHeaders
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
+from openai_client.request_writing import alternatives_of
 from worker_adapters.openai_http.call_report import CallReport
 from worker_adapters.openai_http.streamed_tokens import StreamedTokens
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from http_util import AsyncExchange, Clock
-    from openai_client.auth import Auth, Authorization
+    from http_util import AsyncExchange, Clock, Secret
+    from http_util.call import Target
+    from http_util.failover import Failover
+    from openai_client.auth import Auth
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
     from worker_adapters.openai_http.service_hooks import ServiceHooks
+
+
+_HEADERS: Final = {
+    "accept": "text/event-stream",
+    "accept-encoding": "identity",
+    "content-type": "application/json",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +55,12 @@ class StreamingService:
     policy: StreamPolicy
     hooks: ServiceHooks
     clock: Clock
+    base_url: str = ""
+    """The part of `url` that another endpoint's takes the place of; needed with `failover`."""
+    family: str = ""
+    """The kind of operation, for limits that differ by it."""
+    failover: Failover | None = None
+    """Where else a call may go."""
 
     async def stream(self, prompt: SerializedPrompt, context: CallContext) -> StreamedTokens:
         """
@@ -65,13 +82,12 @@ class StreamingService:
             bytes_sent=len(prompt.body),
         )
         try:
-            authorization = self._authorization()
-            call = self._call(prompt, context, authorization)
+            call, secrets = self._call(prompt, context)
             try:
                 stream = await self.exchange.open(call, watch=context.watch)
             except HttpFailure as failure:
                 raise worker_error(
-                    from_failure(failure, authorization.secrets), streaming=False, private=context.private
+                    from_failure(failure, secrets), streaming=False, private=context.private
                 ) from failure
         except WorkerError as error:
             report.ended(status=error.http_status, reason=error.reason, bytes_received=0)
@@ -80,35 +96,44 @@ class StreamingService:
             report.ended(status=None, reason="cancelled", bytes_received=0)
             raise
         report.opened(stream.head.status)
-        tokens = StreamedTokens(stream, context, self.policy, report, secrets=authorization.secrets)
+        tokens = StreamedTokens(stream, context, self.policy, report, secrets=secrets)
         await tokens.start()
         return tokens
 
-    def _authorization(self) -> Authorization:
+    def _call(self, prompt: SerializedPrompt, context: CallContext) -> tuple[HttpCall, tuple[Secret, ...]]:
+        """The call for *prompt*, and the secrets in it; raises `WorkerError` when there is no usable key."""
         try:
-            return self.auth.authorize()
+            authorization = self.auth.authorize()
+            headers = MaskedHeaders(_HEADERS, **context.headers)
+            headers.update(authorization.headers)
+            alternatives, others = self._alternatives(headers)
         except OpenAIError as error:
             raise worker_error(error, streaming=False) from error
-
-    def _call(self, prompt: SerializedPrompt, context: CallContext, authorization: Authorization) -> HttpCall:
-        return HttpCall(
+        secrets = authorization.secrets + others
+        call = HttpCall(
             method="POST",
             url=self.url,
-            headers={
-                "accept": "text/event-stream",
-                "accept-encoding": "identity",
-                "content-type": "application/json",
-                **context.headers,
-                **authorization.headers,
-            },
+            headers=headers,
             content=prompt.body,
             timeouts=self.policy.timeouts,
             deadline=context.deadline,
             retry=self.policy.retry,
             # nothing of an answer has been handed on yet; what the policy repeats, it repeats knowing the outcome
             replay_safe=True,
-            refine=refiner(authorization.secrets),
+            refine=refiner(secrets),
+            family=self.family,
+            request_id=context.request_id,
+            tokens=prompt.estimated_tokens,
+            alternatives=alternatives,
         )
+        return call, secrets
+
+    def _alternatives(self, headers: MaskedHeaders) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
+        """The same call at the endpoints of the failover list, and the secrets in it."""
+        if self.failover is None:
+            return (), ()
+        path = self.url.removeprefix(self.base_url)
+        return alternatives_of(self.failover, path, headers, self.auth.written_headers())
 
 
 def _check_collaborators(service: StreamingService, context: CallContext) -> None:

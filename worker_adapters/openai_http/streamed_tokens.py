@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from adapter_api import Outcome, TaskCancelled, TokenEvent, WorkerError
-from http_util.errors import HttpFailure, Interrupted
+from http_util.errors import HttpFailure, Interrupted, ProtocolFailure
 from openai_client.error_mapping import from_failure, from_stream_error
+from openai_client.token_costs import tokens_of
 from worker_adapters.openai_http.event_payloads import StreamTimes, end_payload, metrics_payload, started_payload
 from worker_adapters.openai_http.token_reader import DONE, UnreadableChunk, UpstreamError
 from worker_adapters.openai_http.upstream_words import shown_word
@@ -75,9 +79,12 @@ class StreamedTokens:
         self._tokens: list[TokenEvent] = []
         self._terminal: TokenEvent | None = None
         self._error: WorkerError | None = None
+        # what a breaker is told of the end: what broke the stream, None when nothing did
+        self._failure: HttpFailure | None = None
         self._is_closing = False
         self._closed = asyncio.Event()
         self._closer: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
         self._on_closed: Callable[[TokenEvent], None] | None = None
         self._content_timeout = math.inf if policy.content_timeout is None else policy.content_timeout
         # The timer that runs beside that of silence, its seconds that are left, and the moment at which it rings: for
@@ -173,6 +180,12 @@ class StreamedTokens:
         """Stop the upstream; nobody reads any more."""
         await self.cancel()
 
+    def dropped(self) -> None:
+        """The stream was collected unclosed, in whatever thread: stop the upstream, soon."""
+        # a loop that is closed has nothing to stop any more
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._close_soon)
+
     @property
     def _outcome(self) -> Outcome:
         """What the upstream may have done when the stream breaks now."""
@@ -210,7 +223,7 @@ class StreamedTokens:
         except UnreadableChunk as error:
             self._end_if_proven("decode", str(error))
         except Exception:  # noqa: BLE001 - a bug of a reader is no reason to leave the contract; its text may be private
-            self._conclude(self._failure("internal", "a chunk of the stream could not be taken in"))
+            self._conclude(self._broken("internal", "a chunk of the stream could not be taken in"))
         if len(tokens) > before:
             self._left, self._due = self._content_timeout, None
             if self._first_token_at is None:
@@ -229,7 +242,7 @@ class StreamedTokens:
 
     def _break(self, failure: HttpFailure) -> None:
         """The stream broke off: by a cancel, by a timer, or by itself."""
-        failure = self._stream.told(failure)
+        failure = self._failure = self._stream.told(failure)
         if isinstance(failure, Interrupted):
             self._end(is_cancelled=True)
         elif self._is_ending:
@@ -240,9 +253,10 @@ class StreamedTokens:
 
     def _end_if_proven(self, reason: str, message: str) -> None:
         if self._reader.evidence is not None:
+            self._failure = None
             self._end(is_cancelled=False)
         else:
-            self._conclude(self._failure(reason, message))
+            self._conclude(self._broken(reason, message))
 
     def _end(self, *, is_cancelled: bool) -> None:
         if self._terminal is None:
@@ -260,9 +274,13 @@ class StreamedTokens:
     def _conclude(self, error: WorkerError) -> None:
         if self._terminal is None:
             self._error = error
+            if self._failure is None:
+                self._failure = ProtocolFailure(
+                    "the stream failed", reason=error.reason, outcome=self._outcome, http_status=error.http_status
+                )
             self._terminal = TokenEvent("error", error.payload())
 
-    def _failure(self, reason: str, message: str) -> WorkerError:
+    def _broken(self, reason: str, message: str) -> WorkerError:
         head = self._stream.head
         return WorkerError(
             reason,
@@ -325,7 +343,7 @@ class StreamedTokens:
         return StreamTimes(began=self._report.began, first_token=self._first_token_at, ended=self._clock.monotonic())
 
     def _close_soon(self) -> None:
-        """The deadline passed while nobody was reading."""
+        """The deadline passed while nobody was reading, or nobody can read any more."""
         self._closer = asyncio.ensure_future(self._close())
 
     async def _close(self) -> None:
@@ -337,6 +355,8 @@ class StreamedTokens:
         if self._terminal is None:
             self._break(self._watch.failure or Interrupted("dropped", reason="cancelled", outcome=self._outcome))
         try:
+            usage = self._reader.usage
+            self._stream.settle(self._failure, None if usage is None else tokens_of(msgspec.structs.asdict(usage)))
             await self._stream.aclose()
         finally:
             self._closed.set()

@@ -125,6 +125,8 @@ class UpstreamProbe:
             timeouts=self._timeouts,
             deadline=Deadline.after(self._config.health_timeout, self._clock),
             refine=refiner(authorization.secrets),
+            # a question about the upstream is no work for it: no layer counts it
+            layers=frozenset(),
         )
         try:
             return (await self._exchange.send(call)).body

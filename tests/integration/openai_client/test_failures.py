@@ -198,3 +198,58 @@ async def test_many_calls_at_once_get_their_own_answers(callers: Callable[..., C
     asked = [ask(n) if caller.is_async else asyncio.to_thread(ask, n) for n in range(20)]
     answers = await asyncio.gather(*asked)
     assert [answer.model for answer in answers] == [f"model-{n}" for n in range(20)]
+
+
+@pytest.mark.requirement("CLI-11", "CLI-10")
+async def test_a_stream_whose_time_is_up_is_stopped_at_the_upstream_then(caller: Caller, simulator: Simulator) -> None:
+    """And not when its block is left."""
+    simulator.script("tokens_per_second=20")
+    operation = long_stream(caller.client, timeout=0.3)
+    if caller.is_async:
+        async with operation as chunks:
+            with pytest.raises(errors.Timeout):
+                await drain(chunks)
+            assert await left(simulator) in ("disconnected", "reset")
+    else:
+        with operation as chunks:
+            with pytest.raises(errors.Timeout):
+                list(chunks)
+            assert await left(simulator) in ("disconnected", "reset")
+
+
+@pytest.mark.requirement("CLI-11", "CLI-10")
+async def test_a_stream_that_nobody_reads_any_more_is_stopped_when_its_time_is_up(
+    simulator: Simulator, protocol: str
+) -> None:
+    """On an event loop a timer sees to it; whoever reads on then hears of it."""
+    where: dict[str, Any] = {"base_url": simulator.base_url}
+    if protocol == "h2":
+        where = {"base_url": simulator.tls_base_url, "http": {"ca_file": simulator.ca_file}}
+    simulator.script("tokens_per_second=20")
+    async with AsyncClient(api_key=KEY, **where) as client, long_stream(client, timeout=0.3) as chunks:
+        await anext(chunks)
+        assert await left(simulator) in ("disconnected", "reset")
+        with pytest.raises(errors.Timeout):
+            await drain(chunks)
+
+
+def long_stream(client: Any, timeout: float) -> Any:
+    """A stream that takes longer than it may."""
+    body = BODY.model_copy(update={"max_tokens": 60})
+    return client.chat.completions.stream(body, options=CallOptions(timeout=timeout))
+
+
+async def drain(chunks: Any) -> None:
+    """Read to the end."""
+    async for _ in chunks:
+        pass
+
+
+async def left(simulator: Simulator) -> str:
+    """How the client has left the one request, once it has; `open` when it does not."""
+    for _ in range(50):
+        (exchange,) = await asyncio.to_thread(simulator.log)
+        if exchange.left != "open":
+            break
+        await asyncio.sleep(0.02)
+    return str(exchange.left)

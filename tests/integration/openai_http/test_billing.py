@@ -203,3 +203,47 @@ async def test_a_deadline_that_passes_while_nobody_reads_still_closes_the_upstre
         events = [event async for event in stream]
     assert exchange.left in ("disconnected", "reset")
     assert (events[-1].kind, events[-1].data["reason"]) == ("error", "deadline")
+
+
+@pytest.mark.requirement("HTU-05", "WA-INT-3003")
+@pytest.mark.parametrize("policy", ["none", "billing_safe"])
+async def test_the_ledger_has_a_line_for_each_time_that_the_engine_sent_the_request(
+    adapters: Any, simulator: Simulator, task: Callable[..., Any], policy: str
+) -> None:
+    """HTTP/2's word that nothing was processed lets it be sent again at once, whatever the policy; all is told."""
+    simulator.script("refuse_stream", "refuse_stream")
+    async with adapters("h2", retry=policy) as adapter:
+        answer = await (await adapter.submit(task())).collect()
+    lines = answer.end["attempts"]
+    assert [(line["number"], line.get("outcome"), line.get("reason")) for line in lines] == [
+        (1, "NOT_SENT", "reset"),
+        (2, "NOT_SENT", "reset"),
+        (3, None, None),
+    ]
+    assert len([exchange for exchange in simulator.log() if exchange.method == "POST"]) == 3
+
+
+@pytest.mark.requirement("HTU-05", "WA-INT-3003")
+async def test_a_request_that_is_always_refused_is_counted_to_the_end(
+    adapters: Any, simulator: Simulator, task: Callable[..., Any]
+) -> None:
+    """The error has as many lines as the upstream saw requests."""
+    simulator.script(always="refuse_stream")
+    async with adapters("h2", retry="none") as adapter:
+        with pytest.raises(WorkerError) as caught:
+            await adapter.submit(task())
+    seen = len([exchange for exchange in simulator.log() if exchange.method == "POST"])
+    assert (seen, len(caught.value.attempts), caught.value.outcome) == (4, 4, Outcome.NOT_SENT)
+
+
+@pytest.mark.requirement("ERR-09", "ADP-23")
+async def test_a_stream_that_is_reset_is_not_called_a_closed_connection(
+    adapters: Any, simulator: Simulator, task: Callable[..., Any]
+) -> None:
+    """The message says what happened on the wire."""
+    simulator.script("cut_after_tokens=2;cut_by=reset")
+    async with adapters("h2") as adapter:
+        stream = await adapter.submit(task())
+        events = [event async for event in stream]
+    assert (events[-1].kind, events[-1].data["reason"]) == ("error", "reset")
+    assert "reset the stream" in events[-1].data["message"]

@@ -30,6 +30,7 @@ from http_util import (
     build_async_transport,
     build_transport,
 )
+from http_util.resilience import Resilience
 from http_util.testing import Answer, FakeClock, FakeSyncClock, FixedRandom, ScriptedUpstream, Stall
 
 CONFIG = HttpConfig(base_url="http://127.0.0.1:8000/v1")
@@ -151,7 +152,7 @@ async def test_retry_after_is_kept_within_the_deadline(colour: str) -> None:
 async def test_an_empty_budget_ends_the_retries(colour: str) -> None:
     """The first call is free; retries are paid for, per endpoint."""
     budget = RetryBudget()
-    rig = Colour(colour, *[Answer(status=503)] * 200, budget=budget)
+    rig = Colour(colour, *[Answer(status=503)] * 200, resilience=Resilience(budget=budget))
     for _ in range(30):
         with pytest.raises(StatusFailure):
             await rig.send(call(retry=BILLING_SAFE))
@@ -236,7 +237,7 @@ async def test_hooks_are_told_of_every_attempt_and_break_nothing(colour: str) ->
             seen.append((record.method, record.attempt.reason, record.http_version))
             raise RuntimeError("a hook that fails")
 
-    rig = Colour(colour, Answer(status=503), OK, hooks=(Hook(),))
+    rig = Colour(colour, Answer(status=503), OK, resilience=Resilience(hooks=(Hook(),)))
     await rig.send(call(retry=BILLING_SAFE))
     assert seen == [("POST", "service_unavailable", None), ("POST", None, "HTTP/1.1")]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from http_util.client import build_async_client, build_client
+from http_util.resilience import Resilience
 from http_util.testing import FakeClock, FakeSyncClock, FixedRandom, ScriptedUpstream
 from openai_client import AsyncClient, AsyncHttpTransport, Client, ClientConfig, HttpTransport
 
@@ -21,23 +22,33 @@ KEY = "local-test-key"
 class Pair:
     """The same settings and the same script for both colours; `run` makes an operation in one of them."""
 
-    def __init__(self, colour: str, *answers: Any, hooks: tuple[object, ...] = (), **settings: Any) -> None:
+    def __init__(
+        self,
+        colour: str,
+        *answers: Any,
+        hooks: tuple[object, ...] = (),
+        resilience: Resilience | None = None,
+        **settings: Any,
+    ) -> None:
         self.colour = colour
         self.config = ClientConfig(**({"base_url": BASE_URL, "api_key": KEY} | settings))
         self.clock = FakeClock(auto=True)
         self.sync_clock = FakeSyncClock()
         self.upstream = ScriptedUpstream(*answers, clock=self.clock, sync_clock=self.sync_clock)
         rng = FixedRandom(1.0)
+        resilience = resilience or Resilience(hooks=hooks)
+        others = () if resilience.failover is None else resilience.failover.endpoints
+        http = self.config.http.reaching(endpoint.base_url for endpoint in others)
         if colour == "async":
-            http_client = build_async_client(self.config.http, transport=self.upstream)
+            http_client = build_async_client(http, transport=self.upstream)
             transport = AsyncHttpTransport(
-                self.config.http, clock=self.clock, http_client=http_client, rng=rng, hooks=hooks
+                self.config.http, clock=self.clock, http_client=http_client, rng=rng, resilience=resilience
             )
             self.client: Any = AsyncClient(self.config, transport=transport, clock=self.clock)
         else:
-            sync_http_client = build_client(self.config.http, transport=self.upstream)
+            sync_http_client = build_client(http, transport=self.upstream)
             sync_transport = HttpTransport(
-                self.config.http, clock=self.sync_clock, http_client=sync_http_client, rng=rng, hooks=hooks
+                self.config.http, clock=self.sync_clock, http_client=sync_http_client, rng=rng, resilience=resilience
             )
             self.client = Client(self.config, transport=sync_transport, clock=self.sync_clock)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import ssl
 from typing import TYPE_CHECKING, Any
@@ -444,3 +445,38 @@ async def test_a_host_that_egress_does_not_allow_is_not_called(
         await adapter.submit(task())
     assert (caught.value.reason, caught.value.outcome) == ("egress_denied", Outcome.NOT_SENT)
     assert upstream.requests == []
+
+
+@pytest.mark.requirement("ADP-31", "ADP-32")
+async def test_a_stream_that_is_dropped_unclosed_stops_the_upstream_and_gives_its_slot_back(
+    rig: Callable[..., Any], task: Callable[..., Any]
+) -> None:
+    """A `return` inside the loop is enough: nobody has to close what nobody holds."""
+    adapter, upstream, clock = rig(Answer.events(chunk("a"), chunk("b"), Stall()), max_slots=1)
+
+    async def first_token() -> str:
+        async for event in await adapter.submit(task()):
+            if event.kind == "token":
+                return str(event.text)
+        raise AssertionError
+
+    assert await first_token() == "a"
+    gc.collect()
+    await clock.settle()
+    assert (await adapter.props()).slots_free == 1
+    assert (upstream.closed_early, upstream.open_bodies) == (1, 0)
+    await adapter.aclose()
+
+
+@pytest.mark.requirement("ADP-30", "ADP-31")
+@pytest.mark.parametrize("how", ["cancel", "close"])
+async def test_what_was_dropped_can_still_be_cancelled_and_closed(
+    rig: Callable[..., Any], task: Callable[..., Any], how: str
+) -> None:
+    """In the moment between the drop and the loop's next turn; nothing hangs."""
+    adapter, upstream, _ = rig(Answer.events(chunk("a"), Stall()))
+    stream = await adapter.submit(task("t-1"))
+    assert (await anext(stream)).kind == "started"
+    del stream
+    await (adapter.cancel("t-1") if how == "cancel" else adapter.aclose())
+    assert (upstream.closed_early, upstream.open_bodies) == (1, 0)
