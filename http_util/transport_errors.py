@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from adapter_api.outcome import Outcome
-from http_util.engine.errors import Disconnected, Unprocessed
+from http_util.engine.errors import Disconnected, Unprocessed, Unreachable
 from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _broken(error: Exception, phase: Phase) -> HttpFailure:
 
 def _said(error: Exception, otherwise: str) -> str:
     """Return the sentence of our own engine, which quotes nobody, or *otherwise* for another one's error."""
-    return str(error) if isinstance(error, Disconnected | Unprocessed) and str(error) else otherwise
+    return str(error) if isinstance(error, Disconnected | Unprocessed | Unreachable) and str(error) else otherwise
 
 
 def _sent(phase: Phase) -> Outcome:
@@ -139,19 +139,22 @@ def _connect_failure(error: Exception) -> TransportFailure:
     for cause in _chain(error):
         match cause:
             case socket.gaierror():
-                return _dns_failure(cause)
+                return _dns_failure(error, cause)
             case ssl.SSLCertVerificationError():
                 return _not_sent(
                     f"the upstream's certificate was not accepted: {_word(cause, 'verify_message')}", "tls_failed"
                 )
             case ssl.SSLError() if not isinstance(cause, _HANDSHAKE_CUT):
-                return _not_sent(f"TLS could not be agreed on: {_word(cause, 'reason')}", "tls_failed")
+                word = _word(cause, "reason")
+                hint = "; does this port speak TLS?" if word == "WRONG_VERSION_NUMBER" else ""
+                return _not_sent(f"TLS could not be agreed on: {word}{hint}", "tls_failed")
             case ssl.SSLError():
                 return _not_sent("the upstream went away during the TLS handshake", "connection_failed")
             case _:
                 continue
     detail = next((c.strerror for c in _chain(error) if isinstance(c, OSError) and c.strerror), None)
-    return _not_sent(f"no connection to the upstream{f': {detail}' if detail else ''}", "connection_failed")
+    text = _said(error, f"no connection to the upstream{f': {detail}' if detail else ''}")
+    return _not_sent(text, "connection_failed")
 
 
 def _word(error: ssl.SSLError, name: str) -> str:
@@ -159,11 +162,12 @@ def _word(error: ssl.SSLError, name: str) -> str:
     return str(getattr(error, name, "") or "no reason given")
 
 
-def _dns_failure(error: socket.gaierror) -> TransportFailure:
+def _dns_failure(error: Exception, cause: socket.gaierror) -> TransportFailure:
     """Return the failure of a resolver: a hiccup counts as "no connection", a name that does not exist does not."""
-    if error.errno in _TEMPORARY_DNS:
-        return _not_sent("the host name could not be resolved just now", "connection_failed")
-    return _not_sent(f"the host name could not be resolved: {error.strerror or 'unknown name'}", "dns_failed")
+    if cause.errno in _TEMPORARY_DNS:
+        return _not_sent(_said(error, "the host name could not be resolved just now"), "connection_failed")
+    text = f"the host name could not be resolved: {cause.strerror or 'unknown name'}"
+    return _not_sent(_said(error, text), "dns_failed")
 
 
 def _not_sent(message: str, reason: str) -> TransportFailure:

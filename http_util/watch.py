@@ -366,7 +366,8 @@ def _deadline_passed() -> DeadlineExceeded:
 
 
 def _timed_out(timer: str) -> TimeoutFailure:
-    return TimeoutFailure(f"nothing came within {timer}", reason=timer, outcome=Outcome.UNKNOWN)
+    what = "no content" if timer == "content_timeout" else "nothing"
+    return TimeoutFailure(f"{what} came within {timer}", reason=timer, outcome=Outcome.UNKNOWN)
 
 
 def _close(awaitable: Awaitable[object]) -> None:

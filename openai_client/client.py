@@ -266,6 +266,8 @@ class Client(SyncFamilies, ReliableCalls):
     def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
+        # what is loaded with the first call is not the upstream's time
+        self._transport.prepare()
         return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
 
     def _reply(self, prepared: PreparedCall) -> HttpReply:
@@ -495,6 +497,8 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
     def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
+        # what is loaded with the first call is not the upstream's time
+        self._transport.prepare()
         return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
 
     async def _reply(self, prepared: PreparedCall) -> HttpReply:

@@ -79,6 +79,9 @@ class Transport(Protocol):
     Spec: FWD-09
     """
 
+    def prepare(self) -> None:
+        """Load and build what the first call needs, before its time begins to run. Opens no socket."""
+
     def send(self, call: HttpCall) -> HttpReply:
         """Make the call and return the whole answer; raises `HttpFailure`, also for an error status."""
 
@@ -95,6 +98,9 @@ class AsyncTransport(Protocol):
 
     Spec: FWD-09
     """
+
+    def prepare(self) -> None:
+        """Load and build what the first call needs, before its time begins to run. Opens no socket."""
 
     async def send(self, call: HttpCall) -> HttpReply:
         """Make the call and return the whole answer; raises `HttpFailure`, also for an error status."""
@@ -146,6 +152,15 @@ class HttpTransport:
     def __repr__(self) -> str:
         """Return where it calls, and whether it still does."""
         return f"HttpTransport({self._http.base_url!r}, closed={self._is_closed})"
+
+    def prepare(self) -> None:
+        """
+        Load the HTTP library and build the engine, if that was not done yet.
+
+        Raises:
+            InvalidState: The transport is closed.
+        """
+        self._ready()
 
     def send(self, call: HttpCall) -> HttpReply:
         """
@@ -235,6 +250,15 @@ class AsyncHttpTransport:
     def __repr__(self) -> str:
         """Return where it calls, and whether it still does."""
         return f"AsyncHttpTransport({self._http.base_url!r}, closed={self._is_closed})"
+
+    def prepare(self) -> None:
+        """
+        Load the HTTP library and build the engine, if that was not done yet.
+
+        Raises:
+            InvalidState: The transport is closed.
+        """
+        self._ready()
 
     async def send(self, call: HttpCall) -> HttpReply:
         """

@@ -29,6 +29,7 @@ import httpx
 
 from http_util.egress import EgressPolicy
 from http_util.engine.arrival import Arrival, Arrive, Tunnelling
+from http_util.engine.errors import Unreachable
 from http_util.engine.proxies import ConnectDialog, Forwarding, ProxyRefusal
 from http_util.engine.sockets import first_connected, resolve, socket_options
 from http_util.engine.socks5 import Socks5Dialog
@@ -118,7 +119,7 @@ class Connector:
             text = f"no connection to {origin}: {way.step}: {error.strerror or type(error).__name__}"
             if isinstance(error, ProxyRefusal):
                 raise httpx.ProxyError(text) from error
-            raise httpx.ConnectError(text) from error
+            raise Unreachable(text) from error
 
     async def _go(self, way: _Way, origin: Origin) -> Arrived:
         """Go the direct way or the one through the proxy."""
@@ -127,7 +128,7 @@ class Connector:
         if proxy is None:
             sock = await way.reach(origin.host, origin.port, self._policy)
             return await way.arrive_over(sock, target_tls, origin.host)
-        sock = await way.reach(proxy.origin.host, proxy.origin.port, proxy.policy)
+        sock = await way.reach(proxy.origin.host, proxy.origin.port, proxy.policy, role="the proxy ")
         if self.forwards(origin) is not None:
             return await way.arrive_over(sock, proxy.ssl_context, proxy.origin.host)
         return await way.arrive_through(sock, proxy, target_tls)
@@ -177,18 +178,18 @@ class _Way:
         self._arrive = arrive
         self._options = options
 
-    async def reach(self, host: str, port: int, policy: EgressPolicy) -> socket.socket:
+    async def reach(self, host: str, port: int, policy: EgressPolicy, *, role: str = "") -> socket.socket:
         """
-        Return a socket connected to *host*.
+        Return a socket connected to *host*, whose *role* is said when that fails.
 
         Raises:
             PolicyFailure: One of its addresses may not be called.
         """
-        self.step = f"resolving {host}"
+        self.step = f"resolving {role}{host}"
         addresses = await resolve(host, port)
         for address in addresses:
             policy.check_address(host, address)
-        self.step = f"connecting to {host} port {port}"
+        self.step = f"connecting to {role}{host} port {port}"
         return await first_connected(addresses, port, self._options)
 
     async def arrive_over(self, sock: socket.socket, tls: ssl.SSLContext | None, host: str) -> Arrived:

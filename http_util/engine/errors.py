@@ -2,6 +2,8 @@
 What the engine raises beyond httpx's own exceptions, each a subclass of the httpx exception that callers know.
 
     httpx.TransportError
+    +-- httpx.ConnectError
+    |   +-- Unreachable             no connection could be made; says where to, at which step, and why
     +-- httpx.LocalProtocolError
     |   +-- Unwritable              the request cannot be written as HTTP
     +-- httpx.RemoteProtocolError   the answer breaks the protocol
@@ -16,6 +18,10 @@ from __future__ import annotations
 import ssl
 
 import httpx
+
+
+class Unreachable(httpx.ConnectError):
+    """No connection could be made. The text names the host, the step and the system's reason, and no secret."""
 
 
 class Disconnected(httpx.RemoteProtocolError):

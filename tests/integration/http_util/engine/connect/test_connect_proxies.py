@@ -104,7 +104,7 @@ async def test_hosts_of_no_proxy_are_reached_directly(authority: Authority, reso
             await (await connected(settings)).close()
         settings = config(Origin("http", NAME, port), proxy=dead, no_proxy=("other.example",))
         text = await failure(settings, httpx.ConnectError, "connection_failed")
-    assert "connecting to 127.0.0.1 port" in text
+    assert "connecting to the proxy 127.0.0.1 port" in text
 
 
 REFUSING = [
