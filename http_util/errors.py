@@ -22,10 +22,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from adapter_api.outcome import Attempt, Outcome
 from http_util.redact import safe_message
 
 if TYPE_CHECKING:
-    from adapter_api.outcome import Attempt, Outcome
+    from collections.abc import Mapping
 
 BODY_EXCERPT_BYTES: Final = 64 * 1024
 """How much of an error answer is kept, in bytes. Error objects of the API are far smaller."""
@@ -147,6 +148,36 @@ class HttpFailure(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle without the body."""
         return _rebuilt, (type(self), self.message, self._facts())
+
+    def payload(self) -> dict[str, Any]:
+        """
+        The failure as JSON holds it: its class under `failure`, then message and facts, without the body.
+
+        Spec: ERR-12
+        """
+        facts = {"failure": type(self).__name__, "message": self.message} | self._facts()
+        return facts | {"outcome": self.outcome.value, "attempts": [attempt.as_dict() for attempt in self.attempts]}
+
+    @staticmethod
+    def from_payload(payload: Mapping[str, Any]) -> HttpFailure:
+        """
+        The failure that `payload` wrote; durations of attempts are kept to the millisecond.
+
+        Raises:
+            ValueError: The payload names no class of the tree.
+        """
+        facts = dict(payload)
+        kind = _leaves().get(str(facts.pop("failure", None)))
+        if kind is None:
+            raise ValueError(f"payload must name one of {', '.join(sorted(_leaves()))} under 'failure'")
+        facts["outcome"] = Outcome(facts["outcome"])
+        facts["attempts"] = tuple(map(Attempt.from_dict, facts["attempts"]))
+        return kind(**facts)
+
+
+def _leaves() -> dict[str, type[HttpFailure]]:
+    """Return the classes of the tree by their names."""
+    return {kind.__name__: kind for kind in HttpFailure.__subclasses__()}
 
 
 def _rebuilt(kind: type[HttpFailure], message: str, facts: dict[str, Any]) -> HttpFailure:

@@ -6,7 +6,7 @@ Spec: CLI-04, CLI-07, CLI-08, CF-12, FWD-04, FWD-05
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
@@ -176,6 +176,63 @@ class ClientConfig:
         )
         return cls.from_environment(environment, **settings)
 
+    def settings(self) -> dict[str, Any]:
+        """
+        Return the settings as JSON can hold them; credentials and the audit are left out. See `from_settings`.
+
+        Spec: CLI-04, SEC-01
+        """
+        told: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        for name in _NOT_TOLD:
+            del told[name]
+        knobs = self.http.model_dump(mode="json", exclude_unset=True, exclude={"base_url", *_SECRET_KNOBS})
+        return told | {
+            "auth_scheme": self.auth_scheme.value,
+            "retry": None if self.retry is None else _plain_policy(self.retry),
+            "default_headers": dict(self.default_headers),
+            "default_query": dict(self.default_query),
+            "http": knobs,
+            "api_version": asdict(self.api_version),
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], **others: Unpack[ClientSettings]) -> Self:
+        """
+        Return the configuration that `settings` wrote, with the credentials and what else is to differ in *others*.
+
+        Raises:
+            InvalidConfiguration: A setting is wrong.
+        """
+        given = dict(settings)
+        try:
+            given["auth_scheme"] = AuthScheme(given["auth_scheme"])
+            given["api_version"] = ApiVersionConfig(**given["api_version"])
+            if (policy := given["retry"]) is not None:
+                statuses = policy["statuses"]
+                given["retry"] = RetryPolicy(
+                    **(policy | {"statuses": None if statuses is None else frozenset(statuses)})
+                )
+        except (KeyError, TypeError, ValueError) as error:
+            problem = f"settings: must be what `settings()` gave; {type(error).__name__}: {error}"
+        else:
+            return cls(**(cast("ClientSettings", given) | others))
+        raise InvalidConfiguration(problem)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the configuration itself: it cannot be changed."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """
+        Pickle the settings.
+
+        Raises:
+            TypeError: There is a key in them; give it to whoever unpickles.
+        """
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain = {name: dict(given[name]) for name in ("default_headers", "default_query")}
+        return _unpickled, (type(self), given | plain)
+
     def with_settings(self, **settings: Unpack[ClientSettings]) -> Self:
         """Return these settings with some replaced."""
         given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -200,11 +257,12 @@ class ClientConfig:
 
     def retry_preset(self) -> RetryPolicy:
         """
-        Return the client's own retry policy, to be set as `retry`: patient, and with little jitter.
+        Return the client's own retry policy, to be set as `retry`: patient, with 10 % of jitter either way.
 
-        It repeats failures after which the upstream may have processed the request only for calls that may be repeated.
+        It repeats 429, 502, 503 and 504, a 500 once, and calls that got no answer. Failures after which the upstream
+        may have processed the request are repeated only for calls that may be repeated.
 
-        Spec: RTY-01
+        Spec: RTY-01, RTY-04
         """
         return RetryPolicy(
             name="client",
@@ -213,8 +271,27 @@ class ClientConfig:
             cap=60.0,
             multiplier=2.0,
             jitter=0.1,
+            jitter_around=True,
             retries_unknown=True,
+            statuses=frozenset({429, 500, 502, 503, 504}),
+            # a server that fails twice in the same way is broken, not busy
+            server_error_attempts=2,
         )
+
+
+_NOT_TOLD: Final = ("api_key", "admin_key", "audit")
+_SECRET_KNOBS: Final = ("proxy_auth", "client_key_password")
+
+
+def _plain_policy(policy: RetryPolicy) -> dict[str, Any]:
+    """Return a policy as JSON can hold it."""
+    told = asdict(policy)
+    return told | {"statuses": None if policy.statuses is None else sorted(policy.statuses)}
+
+
+def _unpickled(kind: type[ClientConfig], settings: dict[str, Any]) -> ClientConfig:
+    """Return the configuration that was pickled."""
+    return kind(**cast("ClientSettings", settings))
 
 
 def _default(item: Field[Any]) -> object:

@@ -28,14 +28,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict
 
+from adapter_api.outcome import Attempt, Outcome
 from adapter_api.reasons import reason_row
 from http_util.redact import redact_url, safe_message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Unpack
-
-    from adapter_api.outcome import Attempt, Outcome
 
 _FIELD_LIMIT: Final = 128
 
@@ -192,6 +191,40 @@ class OpenAIError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the facts only."""
         return _rebuilt, (type(self), self.message, _facts_of(self))
+
+    def payload(self) -> dict[str, Any]:
+        """
+        The error as JSON holds it: its leaf under `error`, then every fact, durations of attempts in milliseconds.
+
+        Spec: ERR-12
+        """
+        facts = _facts_of(self) | {"error": type(self).__name__, "source": self.source.value}
+        facts["outcome"] = None if self.outcome is None else self.outcome.value
+        facts["attempts"] = [attempt.as_dict() for attempt in self.attempts]
+        return facts
+
+    @staticmethod
+    def from_payload(payload: Mapping[str, Any]) -> OpenAIError:
+        """
+        The error that `payload` wrote.
+
+        Example:
+            >>> error = NotFound("no such model", http_status=404)
+            >>> OpenAIError.from_payload(error.payload()) == error
+            True
+
+        Raises:
+            ValueError: The payload names no leaf of the tree.
+        """
+        facts = dict(payload)
+        kind = globals().get(str(facts.pop("error", None)))
+        if not (isinstance(kind, type) and issubclass(kind, OpenAIError) and kind._is_leaf):  # noqa: SLF001 - ours
+            raise ValueError("payload must name a leaf of the error tree under 'error'")
+        outcome = facts.get("outcome")
+        facts["outcome"] = None if outcome is None else Outcome(outcome)
+        facts["source"] = ErrorSource(facts["source"])
+        facts["attempts"] = tuple(map(Attempt.from_dict, facts["attempts"]))
+        return _rebuilt(kind, facts["message"], facts)
 
 
 def _field(value: str | None) -> str | None:

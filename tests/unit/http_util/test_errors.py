@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 
 import pytest
@@ -118,3 +119,19 @@ def test_messages_are_redacted_escaped_and_short_when_they_are_made() -> None:
 def test_the_body_excerpt_is_bounded() -> None:
     """No more than 64 KiB of an error answer is kept."""
     assert len(full().replace(body=b"x" * 100_000).body) == errors.BODY_EXCERPT_BYTES
+
+
+@pytest.mark.requirement("ERR-12")
+@pytest.mark.parametrize("kind", LEAVES)
+def test_a_failure_survives_json(kind: type[HttpFailure]) -> None:
+    """With every fact but the body; the ledger to the millisecond."""
+    failure = full(kind)
+    assert HttpFailure.from_payload(json.loads(json.dumps(failure.payload()))) == failure
+
+
+@pytest.mark.requirement("ERR-12")
+@pytest.mark.parametrize("named", [None, "HttpFailure", "Exception", 5])
+def test_a_payload_that_names_no_failure_is_refused(named: object) -> None:
+    """The root is none."""
+    with pytest.raises(ValueError, match="must name one of DeadlineExceeded, Interrupted"):
+        HttpFailure.from_payload(full().payload() | {"failure": named})

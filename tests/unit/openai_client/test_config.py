@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from random import Random
+import json
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from http_util.config import HttpConfig
 from http_util.retry import AVAILABLE, BILLING_SAFE
 from http_util.secret import Secret
+from http_util.testing import FixedRandom
 from openai_client.config import ApiVersionConfig, ClientConfig
 from openai_client.environment import OFFICIAL_BASE_URL, Environment
 from openai_client.errors import ConfigurationError, InvalidBaseUrl, InvalidConfiguration, MissingApiKey
@@ -156,14 +159,16 @@ def test_a_copy_replaces_what_is_given_and_keeps_the_rest() -> None:
     assert whole.base_url == "http://localhost:9/v1"
 
 
-@pytest.mark.requirement("RTY-01")
+@pytest.mark.requirement("RTY-01", "RTY-04")
 def test_the_preset_follows_max_retries_and_does_nothing_until_it_is_set() -> None:
-    """Four attempts by default, half a second first, a minute at most, a tenth of jitter."""
+    """Four attempts by default, half a second first, a minute at most, a tenth of jitter, five statuses, a 500 once."""
     config = ClientConfig(base_url=LOCAL, api_key=None)
     preset = config.retry_preset()
     assert config.retry is None
     assert (preset.max_attempts, preset.base, preset.cap, preset.multiplier, preset.jitter) == (4, 0.5, 60.0, 2.0, 0.1)
-    assert 0.45 <= preset.backoff(0, Random(1)) <= 0.5
+    assert [preset.backoff(0, FixedRandom(part)) for part in (0.0, 1.0)] == pytest.approx([0.45, 0.55])
+    assert (preset.statuses, preset.server_error_attempts) == (frozenset({429, 500, 502, 503, 504}), 2)
+    assert (preset.total_timeout, preset.retry_after_ceiling) == (None, 60.0)
     assert ClientConfig(base_url=LOCAL, api_key=None, max_retries=0).retry_preset().max_attempts == 1
     assert ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE).retry is AVAILABLE
 
@@ -204,3 +209,30 @@ def test_settings_made_directly_ignore_the_process_environment(monkeypatch: pyte
     with pytest.raises(MissingApiKey):
         ClientConfig()
     assert ClientConfig(api_key="sk-given-00000000").base_url == OFFICIAL_BASE_URL
+
+
+@pytest.mark.requirement("CLI-04", "ERR-12")
+def test_a_configuration_survives_copying_pickling_and_json() -> None:
+    """Equal in each case; a key is nobody's to write down, so it is handed in anew."""
+    config = ClientConfig(
+        base_url="https://a.example/v1",
+        api_key=None,
+        retry="available",
+        default_headers={"x-a": "1"},
+        default_query={"v": "2"},
+        http={"connect_timeout": 1.5, "egress": ["a.example", "b.example:8443"]},
+        api_version=ApiVersionConfig(enable_beta=True),
+    )
+    assert copy.deepcopy(config) is config
+    assert pickle.loads(pickle.dumps(config)) == config
+    settings = json.loads(json.dumps(config.settings()))
+    assert ClientConfig.from_settings(settings, api_key=None) == config
+    patient = config.with_settings(retry=config.retry_preset())
+    assert ClientConfig.from_settings(json.loads(json.dumps(patient.settings())), api_key=None) == patient
+    with pytest.raises(InvalidConfiguration, match="settings: must be what `settings"):
+        ClientConfig.from_settings({"base_url": LOCAL}, api_key=None)
+    keyed = config.with_settings(api_key="sk-secret-0123456789", http={"proxy": "http://p:1", "proxy_auth": "u:pw"})
+    assert "secret" not in json.dumps(keyed.settings())
+    assert "pw" not in json.dumps(keyed.settings())
+    with pytest.raises(TypeError, match="pickle"):
+        pickle.dumps(keyed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 
 import pytest
@@ -133,7 +134,16 @@ def test_a_cancelled_stream_is_no_advice_to_retry() -> None:
 
 
 @pytest.mark.requirement("ERR-08", "ERR-12")
-@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+@pytest.mark.parametrize(
+    "clone",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda e: pickle.loads(pickle.dumps(e)),
+        lambda e: OpenAIError.from_payload(json.loads(json.dumps(e.payload()))),
+    ],
+    ids=["copy", "deepcopy", "pickle", "json"],
+)
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_errors_survive_copying_and_pickling_with_all_facts(leaf: type[OpenAIError], clone) -> None:
     """A copy is equal, of the same class, and hashes alike."""
@@ -155,6 +165,16 @@ def test_facts_of_single_leaves_survive_pickling_too() -> None:
         (errors.TokenLimitExceeded("no", limit=30_000), "limit", 30_000),
     ):
         assert getattr(pickle.loads(pickle.dumps(error)), name) == value
+        assert OpenAIError.from_payload(json.loads(json.dumps(error.payload()))) == error
+
+
+@pytest.mark.requirement("ERR-12")
+@pytest.mark.parametrize("named", [None, "OpenAIError", "RateLimitError", "Exception", "ErrorSource", 5])
+def test_a_payload_that_names_no_leaf_is_refused(named: object) -> None:
+    """Nothing else of the module can be made by it."""
+    payload = errors.NotFound("no").payload() | {"error": named}
+    with pytest.raises(ValueError, match="must name a leaf"):
+        OpenAIError.from_payload(payload)
 
 
 @pytest.mark.requirement("ERR-12")
