@@ -97,7 +97,7 @@ _ROWS: Final = (
     # The upstream or a limit says: not now.
     Reason("conflict", _ADAPTER, _REJECT, _LATER, "the upstream is in a state that conflicts with the request (409)"),
     Reason("too_early", _ADAPTER, _REJECT, _LATER, "the upstream is not willing to take the request yet (425)"),
-    Reason("rate_limited", _ADAPTER, _REJECT, _LATER, "the upstream's rate limit is reached"),
+    Reason("rate_limited", _ADAPTER, _REJECT, _LATER, "a rate limit is reached: the upstream's, or one of this side"),
     Reason("slots_exhausted", _ADAPTER, _REJECT, _LATER, "all slots of this adapter are taken"),
     Reason("queue_full", _ADAPTER, ErrorKind.QUEUE_FULL_DROP_LRU, _LATER, "the local queue is full"),
     # The account is at fault.
@@ -124,7 +124,7 @@ _ROWS: Final = (
     # The stream is at fault.
     Reason("idle_timeout", _POOL, _UNAVAILABLE, _LATER, "no byte of the stream within idle_timeout"),
     Reason("content_timeout", _POOL, _UNAVAILABLE, _LATER, "no content in the stream within content_timeout"),
-    Reason("reset", _POOL, _UNAVAILABLE, _LATER, "the connection broke after the request was sent"),
+    Reason("reset", _POOL, _UNAVAILABLE, _LATER, "the connection broke, or the stream was reset; see the outcome"),
     Reason("truncated", _RESET, ErrorKind.WORKER_RESET, _LATER, "the stream stopped without evidence of an end"),
     Reason("protocol", _ADAPTER, ErrorKind.INTERNAL, _NEVER, "the upstream's answer breaks the protocol"),
     Reason(
