@@ -106,6 +106,11 @@ class AsyncWatch:
         """The clock that the watch goes by."""
         return self._clock
 
+    @property
+    def deadline_at(self) -> float:
+        """The monotonic moment at which the call is over; infinity for never."""
+        return self._deadline_at
+
     def tighten(self, deadline: Deadline | None) -> None:
         """Let *deadline* end the call if it is earlier than the one in force."""
         if deadline is not None:
@@ -290,6 +295,11 @@ class Watch:
     def clock(self) -> SyncClock:
         """The clock that the watch goes by."""
         return self._clock
+
+    @property
+    def deadline_at(self) -> float:
+        """The monotonic moment at which the call is over; infinity for never."""
+        return self._deadline_at
 
     def tighten(self, deadline: Deadline | None) -> None:
         """Let *deadline* end the call if it is earlier than the one in force."""

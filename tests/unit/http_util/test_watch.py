@@ -417,3 +417,13 @@ def test_the_asynchronous_watch_leaves_reads_unbounded_in_the_engine() -> None:
     """It keeps their time itself."""
     watch = AsyncWatch(FakeClock())
     assert watch.socket_timeout(Timeouts()) is None
+
+
+@pytest.mark.parametrize("watch", [AsyncWatch(FakeClock(), Deadline(5.0)), Watch(FakeSyncClock(), Deadline(5.0))])
+def test_a_watch_tells_when_the_call_is_over(watch: AsyncWatch | Watch) -> None:
+    """The earliest deadline that it was given; without one, never."""
+    assert watch.deadline_at == 5.0
+    watch.tighten(Deadline(3.0))
+    watch.tighten(Deadline(4.0))
+    assert watch.deadline_at == 3.0
+    assert type(watch)(watch.clock).deadline_at == math.inf
