@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from http_util._sync.event_stream import EventStream
     from http_util._sync.exchange import Exchange
     from http_util.attempt_ledger import AttemptLedger
+    from http_util.breaker import Breaker, BreakerPolicy, Breakers
     from http_util.call import HttpCall, HttpReply, ReplyHead, Timeouts
     from http_util.classify import classify_status, reason_for_status
     from http_util.client import build_async_client, build_async_transport, build_client, build_transport
@@ -37,9 +38,13 @@ if TYPE_CHECKING:
         TimeoutFailure,
         TransportFailure,
     )
+    from http_util.failover import Endpoint, Failover
     from http_util.log import RedactSecrets
     from http_util.ndjson import NdjsonDecoder
+    from http_util.rate_limit import RateLimits
+    from http_util.rate_limiter import RateLimiter
     from http_util.redact import redact_headers, redact_text, redact_url, safe_message
+    from http_util.resilience import Layer, Resilience
     from http_util.retry import AVAILABLE, BILLING_SAFE, GiveUp, Retry, RetryPolicy, named_policy
     from http_util.retry_budget import RetryBudget
     from http_util.secret import Secret, bearer_headers
@@ -53,6 +58,7 @@ _ROOMS = {
     "_sync.event_stream": ("EventStream",),
     "_sync.exchange": ("Exchange",),
     "attempt_ledger": ("AttemptLedger",),
+    "breaker": ("Breaker", "BreakerPolicy", "Breakers"),
     "call": ("HttpCall", "HttpReply", "ReplyHead", "Timeouts"),
     "classify": ("classify_status", "reason_for_status"),
     "client": ("build_async_client", "build_async_transport", "build_client", "build_transport"),
@@ -71,9 +77,13 @@ _ROOMS = {
         "TimeoutFailure",
         "TransportFailure",
     ),
+    "failover": ("Endpoint", "Failover"),
     "log": ("RedactSecrets",),
     "ndjson": ("NdjsonDecoder",),
+    "rate_limit": ("RateLimits",),
+    "rate_limiter": ("RateLimiter",),
     "redact": ("redact_headers", "redact_text", "redact_url", "safe_message"),
+    "resilience": ("Layer", "Resilience"),
     "retry": ("AVAILABLE", "BILLING_SAFE", "GiveUp", "Retry", "RetryPolicy", "named_policy"),
     "retry_budget": ("RetryBudget",),
     "secret": ("Secret", "bearer_headers"),
@@ -92,14 +102,19 @@ __all__ = [
     "AsyncWatch",
     "AttemptLedger",
     "AttemptRecord",
+    "Breaker",
+    "BreakerPolicy",
+    "Breakers",
     "Clock",
     "Deadline",
     "DeadlineExceeded",
     "Decompressor",
     "EgressPolicy",
+    "Endpoint",
     "EventStream",
     "Exchange",
     "ExhaustedRecord",
+    "Failover",
     "GiveUp",
     "Hooks",
     "HttpCall",
@@ -107,11 +122,15 @@ __all__ = [
     "HttpFailure",
     "HttpReply",
     "Interrupted",
+    "Layer",
     "NdjsonDecoder",
     "PolicyFailure",
     "ProtocolFailure",
+    "RateLimiter",
+    "RateLimits",
     "RedactSecrets",
     "ReplyHead",
+    "Resilience",
     "Retry",
     "RetryBudget",
     "RetryPolicy",

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 class AttemptLedger:
     """Collects the lines of one call: `begin` each attempt, then `succeeded` or `failed`."""
 
-    __slots__ = ("_began", "_delay", "_endpoint", "_lines", "last_failure")
+    __slots__ = ("_began", "_delay", "_endpoint", "_lines", "last_failure", "started")
 
     def __init__(self) -> None:
         """Open the ledger of a call."""
         self._endpoint = ""
         self._lines: list[Attempt] = []
+        self.started: float | None = None
+        """The monotonic moment at which the first attempt began; None before."""
         self.last_failure: HttpFailure | None = None
         """What the last attempt failed with; None when there was none, or it succeeded."""
         self._began = 0.0
@@ -47,6 +49,8 @@ class AttemptLedger:
         self._endpoint = endpoint
         self._began = now
         self._delay = delay
+        if self.started is None:
+            self.started = now
 
     def succeeded(self, now: float, *, http_status: int, upstream_request_id: str | None) -> Attempt:
         """Close the current attempt with a good answer and return its line."""

@@ -1,217 +1,91 @@
 """
 The circuit breaker: after too many failures calls are refused at once, until a probe shows that the upstream is back.
 
-The rules are a table, `TRANSITIONS`: state x signal -> state. Everything else here turns what happens into signals:
+The rules stand in three tables: which state follows which (`breaker_states`), which end of a call counts as what
+(`breaker_policy`), and when enough have counted (`breaker_window`). Here they are applied to what happens:
 
-- a failure below the threshold is FAILURE; the one that fills the window is FAILURES_REACHED;
-- a success in half-open is SUCCESS; the one that completes the series is SUCCESSES_REACHED;
-- a call that tells nothing about the upstream (cancelled, refused locally) is ABANDONED;
-- the end of the recovery time, noticed when somebody asks, is RECOVERY_DUE.
+===========  ====================  ==================================================  ===========
+state        calls                 what ends it                                        leads to
+===========  ====================  ==================================================  ===========
+closed       all pass              the failure that fills the window                   open
+open         all refused           *recovery_timeout*, noticed when somebody asks      half_open
+half_open    *max_probes* at once  the first failure                                   open
+half_open    *max_probes* at once  *success_threshold* successes                       closed
+===========  ====================  ==================================================  ===========
 
-Pure: the time is an argument. A call takes a `Permit` and settles it once; permits of an earlier state are ignored,
-so a slow call of yesterday neither closes nor opens today's breaker. A probe that is never settled is given up after
-the recovery time, so that nobody can wedge the breaker by forgetting it. One breaker belongs to one event loop;
-threads that share one put their own lock around it.
+The time is an argument. A call takes a `Permit` and settles it once; permits of an earlier state are ignored, so a slow
+call of yesterday neither closes nor opens today's breaker. A probe keeps its place for as long as its call runs, and no
+longer: a cancelled one gives it back, and one that is dropped unsettled does when Python frees its permit, so nobody
+can wedge a breaker by forgetting.
 
-Spec: CB-01, CB-02, CB-03, CB-04, CB-05, CB-06, CB-07
+Tasks and threads may share a breaker. A lock is held for each decision and for nothing else; hooks are called after it
+was let go, in the thread that caused the news.
+
+Spec: CB-01, CB-02, CB-03, CB-04, CB-05, CB-06, CB-07, REL-04
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
-from enum import Enum, StrEnum
+from collections import OrderedDict
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
-from adapter_api.outcome import Outcome
-from http_util.errors import PolicyFailure
+from http_util.breaker_policy import COUNTED_REASONS, BreakerPolicy, speaks_against_upstream
+from http_util.breaker_records import HOOKS, BreakerStats, CallSettled, Rejected, StateChanged
+from http_util.breaker_states import TRANSITIONS, Signal, State
+from http_util.breaker_window import CallWindow
 from http_util.telemetry import notify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from http_util.errors import HttpFailure
 
+# The breaker has several rooms, and this is their door.
+__all__ = [
+    "COUNTED_REASONS",
+    "MOST_CIRCUITS",
+    "PROBE_PAUSE",
+    "TRANSITIONS",
+    "Breaker",
+    "BreakerPolicy",
+    "BreakerStats",
+    "Breakers",
+    "CallSettled",
+    "Permit",
+    "Rejected",
+    "Signal",
+    "State",
+    "StateChanged",
+    "speaks_against_upstream",
+]
 
-class State(StrEnum):
-    """What the breaker does with calls."""
+PROBE_PAUSE: Final = 1.0
+"""
+Seconds after which a caller may ask again who came during a probe; *recovery_timeout* when that is less.
 
-    CLOSED = "closed"
-    """All pass."""
-    OPEN = "open"
-    """None pass."""
-    HALF_OPEN = "half_open"
-    """Probes pass, a few at a time."""
+Nobody knows when a probe ends. A second keeps a crowd from asking all the time, and costs little when the probe
+succeeds at once.
+"""
 
+_ROUNDING: Final = 1e-6
+"""Seconds that a caller may come too early: who waited as long as he was told must not be turned away by arithmetic."""
 
-class Signal(Enum):
-    """What can happen to a breaker."""
-
-    SUCCESS = "success"
-    FAILURE = "failure"
-    SUCCESSES_REACHED = "successes_reached"
-    FAILURES_REACHED = "failures_reached"
-    ABANDONED = "abandoned"
-    RECOVERY_DUE = "recovery_due"
-
-
-TRANSITIONS: Final[Mapping[State, Mapping[Signal, State]]] = {
-    State.CLOSED: {
-        Signal.SUCCESS: State.CLOSED,
-        Signal.FAILURE: State.CLOSED,
-        Signal.SUCCESSES_REACHED: State.CLOSED,
-        Signal.FAILURES_REACHED: State.OPEN,
-        Signal.ABANDONED: State.CLOSED,
-        Signal.RECOVERY_DUE: State.CLOSED,
-    },
-    State.OPEN: {
-        Signal.SUCCESS: State.OPEN,
-        Signal.FAILURE: State.OPEN,
-        Signal.SUCCESSES_REACHED: State.OPEN,
-        Signal.FAILURES_REACHED: State.OPEN,
-        Signal.ABANDONED: State.OPEN,
-        Signal.RECOVERY_DUE: State.HALF_OPEN,
-    },
-    State.HALF_OPEN: {
-        Signal.SUCCESS: State.HALF_OPEN,
-        Signal.FAILURE: State.OPEN,
-        Signal.SUCCESSES_REACHED: State.CLOSED,
-        Signal.FAILURES_REACHED: State.OPEN,
-        Signal.ABANDONED: State.HALF_OPEN,
-        Signal.RECOVERY_DUE: State.HALF_OPEN,
-    },
-}
-"""Every cell of the table; nothing happens that is not in it."""
-
-COUNTED_REASONS: Final = frozenset(
-    {
-        "bad_gateway",
-        "connect_timeout",
-        "connection_failed",
-        "content_timeout",
-        "first_byte_timeout",
-        "gateway_timeout",
-        "idle_timeout",
-        "overloaded",
-        "reset",
-        "server_error",
-        "service_unavailable",
-        "truncated",
-        "write_timeout",
-    },
-)
-"""Reasons that speak against the upstream. What the client did wrong, and cancellation, do not."""
-
-
-def speaks_against_upstream(failure: HttpFailure) -> bool:
-    """
-    Tell whether *failure* counts: server errors, timeouts and broken connections do.
-
-    Spec: CB-04
-    """
-    return failure.reason in COUNTED_REASONS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerPolicy:
-    """When a breaker opens and closes. Immutable; shared by any number of breakers."""
-
-    failure_threshold: int = 5
-    """Failures inside the window that open it; at least 1."""
-    success_threshold: int = 3
-    """Successful probes in a row that close it; at least 1."""
-    failure_window: float = 60.0
-    """Seconds for which a failure counts; above zero."""
-    recovery_timeout: float = 30.0
-    """Seconds from opening to the first probe; above zero."""
-    max_probes: int = 1
-    """Probes in flight at once while half-open; at least 1."""
-    per_endpoint: bool = False
-    """Whether `Breakers` keeps a circuit for each endpoint."""
-
-    def __post_init__(self) -> None:
-        """
-        Refuse settings that make no sense.
-
-        Raises:
-            ValueError: A field is out of its range; the text names it.
-        """
-        for field in ("failure_threshold", "success_threshold", "max_probes"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be 1 or more, not {getattr(self, field)!r}")
-        for field in ("failure_window", "recovery_timeout"):
-            if not getattr(self, field) > 0:
-                raise ValueError(f"{field} must be above zero seconds, not {getattr(self, field)!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerStats:
-    """
-    Numbers about one breaker.
-
-    Spec: CB-03
-    """
-
-    failure_count: int
-    """Counted failures since the breaker was made."""
-    success_count: int
-    """Successes since the breaker was made."""
-    total_requests: int
-    """Calls that asked, the refused ones included."""
-    last_failure: float | None
-    """Monotonic moment of the last counted failure."""
-    state_changed_at: float | None
-    """Monotonic moment of the last change; None when there was none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StateChanged:
-    """What hooks get in ``on_state_change``."""
-
-    endpoint: str
-    """Whose breaker."""
-    old: State
-    """The state it left."""
-    new: State
-    """The state it is in."""
-    stats: BreakerStats
-    """Its numbers at that moment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
-    """What hooks get in ``on_rejected``."""
-
-    endpoint: str
-    """Whose breaker."""
-    request_id: str | None
-    """The caller's id of the request."""
-    retry_after: float | None
-    """Seconds until a probe may pass."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallSettled:
-    """What hooks get in ``on_outcome``."""
-
-    endpoint: str
-    """Whose breaker."""
-    signal: Signal
-    """SUCCESS, FAILURE or ABANDONED."""
+MOST_CIRCUITS: Final = 1024
+"""Circuits that `Breakers` keeps: far more than anybody has endpoints. The one asked for longest ago goes first."""
 
 
 class Permit:
     """The leave to make one call. Settle it once; only its breaker looks inside."""
 
-    __slots__ = ("_generation", "_is_probe", "_since", "is_settled")
+    __slots__ = ("__weakref__", "_generation", "is_settled")
 
-    def __init__(self, generation: int, *, is_probe: bool, since: float) -> None:
-        """Note in which state, and when, the permit was given."""
+    def __init__(self, generation: int) -> None:
+        """Note in which state the permit was given."""
         self.is_settled = False
         """Whether the call has ended."""
         self._generation = generation
-        self._is_probe = is_probe
-        self._since = since
 
 
 class Breaker:
@@ -240,14 +114,18 @@ class Breaker:
         self.endpoint = endpoint
         """Whose breaker."""
         self._hooks = hooks
+        # reentrant: while a decision is made, the collector may run a finalizer that settles a call of this breaker
+        self._lock = RLock()
         self._state = State.CLOSED
         # grows with every change of state; permits of an older generation are out of date
         self._generation = 0
-        self._recent: deque[float] = deque(maxlen=self.policy.failure_threshold)
+        self._window = CallWindow(self.policy.failure_window, most_failures=self.policy.failure_threshold)
         self._series = 0
-        self._probes: list[Permit] = []
+        # weak: a permit that nobody has any more belongs to a call that does not run any more
+        self._probes: WeakSet[Permit] = WeakSet()
         self._failures = self._successes = self._total = 0
         self._last_failure: float | None = None
+        self._last_reason: str | None = None
         self._changed_at: float | None = None
 
     def admit(self, now: float, *, request_id: str | None = None) -> Permit:
@@ -259,80 +137,50 @@ class Breaker:
             request_id: The caller's id, for the hook.
 
         Raises:
-            PolicyFailure: *circuit_open*, NOT_SENT; ``retry_after`` holds the seconds left until a probe may pass, None
-                while a probe is under way.
+            PolicyFailure: *circuit_open*, NOT_SENT. ``retry_after`` holds the seconds left until a probe may pass, or
+                `PROBE_PAUSE` while one is under way.
 
         Spec: CB-01, CB-06, CB-07
         """
-        self._total += 1
-        state = self.state_at(now)
-        if state is State.OPEN:
-            raise self._refusal(request_id, self._opened_at + self.policy.recovery_timeout - now)
-        permit = Permit(self._generation, is_probe=state is State.HALF_OPEN, since=now)
-        if state is State.HALF_OPEN:
-            self._probes = [p for p in self._probes if now - p._since < self.policy.recovery_timeout]  # noqa: SLF001 ours
-            if len(self._probes) >= self.policy.max_probes:
-                raise self._refusal(request_id, None)
-            self._probes.append(permit)
-        return permit
+        with self._lock:
+            self._total += 1
+            news: list[object] = [*self._notice_time(now)]
+            answer = self._permit_or_refusal(now, request_id)
+        if isinstance(answer, Permit):
+            self._tell(news)
+            return answer
+        self._tell([*news, answer])
+        raise answer.as_failure()
 
-    def settle(
-        self,
-        permit: Permit,
-        failure: HttpFailure | None,
-        now: float,
-        *,
-        counts: Callable[[HttpFailure], bool] = speaks_against_upstream,
-    ) -> None:
+    def settle(self, permit: Permit, failure: HttpFailure | None, now: float) -> None:
         """
         End a call with its failure, or None for success; a stream succeeds only when it ended well.
 
-        A failure that does not count but came with a status shows that the upstream answers, so it is a success here;
-        one without a status (cancelled, refused locally) says nothing.
+        `BreakerPolicy.verdict` says what the end means.
 
         Spec: CB-04, CB-06
         """
-        if failure is None:
-            self.settle_success(permit, now)
-        elif counts(failure):
-            self.settle_failure(permit, now)
-        elif failure.http_status is not None:
-            self.settle_success(permit, now)
-        else:
-            self.abandon(permit, now)
+        self._end(permit, self.policy.verdict(failure), now, None if failure is None else failure.reason)
 
     def settle_success(self, permit: Permit, now: float) -> None:
         """End a call well."""
-        if not self._take_back(permit, Signal.SUCCESS):
-            return
-        self._successes += 1
-        if self._is_current(permit):
-            self._series += self._state is State.HALF_OPEN
-            reached = self._series >= self.policy.success_threshold
-            self._apply(Signal.SUCCESSES_REACHED if reached else Signal.SUCCESS, now)
+        self._end(permit, Signal.SUCCESS, now)
 
-    def settle_failure(self, permit: Permit, now: float) -> None:
-        """End a call with a failure that speaks against the upstream."""
-        if not self._take_back(permit, Signal.FAILURE):
-            return
-        self._failures += 1
-        self._last_failure = now
-        if self._is_current(permit):
-            self._recent.append(now)
-            is_full = len(self._recent) == self.policy.failure_threshold
-            reached = is_full and now - self._recent[0] <= self.policy.failure_window
-            self._apply(Signal.FAILURES_REACHED if reached else Signal.FAILURE, now)
+    def settle_failure(self, permit: Permit, now: float, *, reason: str | None = None) -> None:
+        """End a call with a failure that speaks against the upstream; *reason* is its name, for the numbers."""
+        self._end(permit, Signal.FAILURE, now, reason)
 
     def abandon(self, permit: Permit, now: float) -> None:
         """End a call that says nothing about the upstream: it was cancelled, or never left."""
-        if self._take_back(permit, Signal.ABANDONED) and self._is_current(permit):
-            self._apply(Signal.ABANDONED, now)
+        self._end(permit, Signal.ABANDONED, now)
 
     def state_at(self, now: float) -> State:
         """Return the state at the monotonic moment *now*; an open breaker whose time is over becomes half-open."""
-        if self._state is State.OPEN and now - self._opened_at >= self.policy.recovery_timeout:
-            self._apply(Signal.RECOVERY_DUE, now)
-        return self._state
+        with self._lock:
+            news = self._notice_time(now)
+            state = self._state
+        self._tell(news)
+        return state
 
     @property
     def stats(self) -> BreakerStats:
@@ -341,60 +189,96 @@ class Breaker:
 
         Spec: CB-03
         """
+        with self._lock:
+            return self._numbers()
+
+    def _end(self, permit: Permit, signal: Signal, now: float, reason: str | None = None) -> None:
+        """Take a call's end in; only the first one of a permit counts."""
+        with self._lock:
+            if permit.is_settled:
+                return
+            permit.is_settled = True
+            self._probes.discard(permit)
+            self._count(signal, now, reason)
+            news: list[object] = [CallSettled(endpoint=self.endpoint, signal=signal)]
+            if permit._generation == self._generation:  # noqa: SLF001 - ours
+                news += self._move(self._weighed(signal, now), now)
+        self._tell(news)
+
+    def _count(self, signal: Signal, now: float, reason: str | None) -> None:
+        """Add a call's end to the numbers."""
+        if signal is Signal.SUCCESS:
+            self._successes += 1
+        elif signal is Signal.FAILURE:
+            self._failures += 1
+            self._last_failure, self._last_reason = now, reason
+
+    def _weighed(self, signal: Signal, now: float) -> Signal:
+        """Return *signal*, or the one that says that it was the last one needed."""
+        if signal is Signal.ABANDONED:
+            return signal
+        self._window.note(now, failed=signal is Signal.FAILURE)
+        if signal is Signal.FAILURE:
+            return Signal.FAILURES_REACHED if self.policy.opens(self._window, now) else signal
+        self._series += self._state is State.HALF_OPEN
+        return Signal.SUCCESSES_REACHED if self._series >= self.policy.success_threshold else signal
+
+    def _notice_time(self, now: float) -> list[StateChanged]:
+        """Become half-open when the recovery time is over."""
+        if self._state is State.OPEN and self._recovery_left(now) <= _ROUNDING:
+            return self._move(Signal.RECOVERY_DUE, now)
+        return []
+
+    def _recovery_left(self, now: float) -> float:
+        """Return the seconds until the first probe; only asked while open."""
+        return self.policy.recovery_timeout - (now - (self._changed_at or 0.0))
+
+    def _permit_or_refusal(self, now: float, request_id: str | None) -> Permit | Rejected:
+        """Return the leave for a call, or why there is none."""
+        wait = None
+        if self._state is State.OPEN:
+            wait = self._recovery_left(now)
+        elif self._state is State.HALF_OPEN and len(self._probes) >= self.policy.max_probes:
+            wait = min(PROBE_PAUSE, self.policy.recovery_timeout)
+        if wait is not None:
+            return Rejected(
+                endpoint=self.endpoint,
+                request_id=request_id,
+                state=self._state,
+                last_reason=self._last_reason,
+                retry_after=wait,
+            )
+        permit = Permit(self._generation)
+        if self._state is State.HALF_OPEN:
+            self._probes.add(permit)
+        return permit
+
+    def _move(self, signal: Signal, now: float) -> list[StateChanged]:
+        """Look the next state up, and begin it afresh when it is another one."""
+        old, self._state = self._state, TRANSITIONS[self._state][signal]
+        if self._state is old:
+            return []
+        self._generation += 1
+        self._changed_at = now
+        self._window.clear()
+        self._series = 0
+        return [StateChanged(endpoint=self.endpoint, old=old, new=self._state, stats=self._numbers())]
+
+    def _numbers(self) -> BreakerStats:
+        """Return the numbers as they stand."""
         return BreakerStats(
             failure_count=self._failures,
             success_count=self._successes,
             total_requests=self._total,
             last_failure=self._last_failure,
+            last_reason=self._last_reason,
             state_changed_at=self._changed_at,
         )
 
-    @property
-    def _opened_at(self) -> float:
-        """The moment of the last change; only asked while open."""
-        return self._changed_at or 0.0
-
-    def _is_current(self, permit: Permit) -> bool:
-        """Tell whether *permit* was given in the state that the breaker is in."""
-        return permit._generation == self._generation  # noqa: SLF001 ours
-
-    def _take_back(self, permit: Permit, signal: Signal) -> bool:
-        """Note the end of a call and tell whether it was the first."""
-        if permit.is_settled:
-            return False
-        permit.is_settled = True
-        if permit in self._probes:
-            self._probes.remove(permit)
-        notify(self._hooks, "on_outcome", CallSettled(endpoint=self.endpoint, signal=signal))
-        return True
-
-    def _apply(self, signal: Signal, now: float) -> None:
-        """Look the next state up, and begin it afresh when it is another one."""
-        old, self._state = self._state, TRANSITIONS[self._state][signal]
-        if self._state is old:
-            return
-        self._generation += 1
-        self._changed_at = now
-        self._recent.clear()
-        self._series = 0
-        self._probes.clear()
-        record = StateChanged(endpoint=self.endpoint, old=old, new=self._state, stats=self.stats)
-        notify(self._hooks, "on_state_change", record)
-
-    def _refusal(self, request_id: str | None, retry_after: float | None) -> PolicyFailure:
-        """Return the failure of a call that is not let through."""
-        notify(
-            self._hooks,
-            "on_rejected",
-            Rejected(endpoint=self.endpoint, request_id=request_id, retry_after=retry_after),
-        )
-        where = f" for {self.endpoint}" if self.endpoint else ""
-        return PolicyFailure(
-            f"the circuit breaker{where} is {self._state.value}: the upstream failed too often just now",
-            reason="circuit_open",
-            outcome=Outcome.NOT_SENT,
-            retry_after=retry_after,
-        )
+    def _tell(self, news: Iterable[object]) -> None:
+        """Tell the hooks. Never under the lock: a hook may ask the breaker, and may take its time."""
+        for record in news:
+            notify(self._hooks, HOOKS[type(record)], record)
 
     def __repr__(self) -> str:
         """Show the state as it was last noticed."""
@@ -405,20 +289,66 @@ class Breakers:
     """
     The circuits of one client: one for all endpoints, or one for each.
 
-    Spec: CB-05
+    >>> breakers = Breakers(BreakerPolicy(per_endpoint=True))
+    >>> breakers.circuit("https://a:443") is breakers.circuit("https://a:443")
+    True
+    >>> sorted(breakers.circuits)
+    ['https://a:443']
+
+    Spec: CB-05, REL-04
     """
 
     def __init__(self, policy: BreakerPolicy | None = None, *, hooks: Sequence[object] = ()) -> None:
-        """Make circuits by *policy* when they are first asked for."""
+        """
+        Make circuits by *policy* when they are first asked for.
+
+        Args:
+            policy: The rules of all circuits; the defaults of `BreakerPolicy` when None.
+            hooks: See `Breaker`.
+        """
         self.policy = policy or BreakerPolicy()
         """The rules of all circuits."""
         self._hooks = hooks
-        self._circuits: dict[str, Breaker] = {}
+        self._lock = Lock()
+        self._circuits: OrderedDict[str, Breaker] = OrderedDict()
 
     def circuit(self, endpoint: str) -> Breaker:
-        """Return the circuit for *endpoint*, always the same one."""
+        """
+        Return the circuit for *endpoint*, the same one each time while it is among the last `MOST_CIRCUITS` asked for.
+
+        Args:
+            endpoint: ``scheme://host:port``; without *per_endpoint* all share one circuit, whose name is empty.
+        """
         name = endpoint if self.policy.per_endpoint else ""
-        found = self._circuits.get(name)
-        if found is None:
-            found = self._circuits[name] = Breaker(self.policy, endpoint=name, hooks=self._hooks)
-        return found
+        with self._lock:
+            found = self._circuits.get(name)
+            if found is None:
+                found = self._circuits[name] = Breaker(self.policy, endpoint=name, hooks=self._hooks)
+                if len(self._circuits) > MOST_CIRCUITS:
+                    self._circuits.popitem(last=False)
+            else:
+                self._circuits.move_to_end(name)
+            return found
+
+    @property
+    def circuits(self) -> dict[str, Breaker]:
+        """
+        The circuits by endpoint, the one asked for last at the end; a copy.
+
+        Spec: CB-05
+        """
+        with self._lock:
+            return dict(self._circuits)
+
+    @property
+    def stats(self) -> dict[str, BreakerStats]:
+        """
+        The numbers of each circuit, by endpoint.
+
+        Spec: CB-03
+        """
+        return {endpoint: breaker.stats for endpoint, breaker in self.circuits.items()}
+
+    def __repr__(self) -> str:
+        """Show the rules and how many circuits there are."""
+        return f"Breakers({self.policy}, <{len(self.circuits)} circuits>)"

@@ -13,14 +13,19 @@ no connection, handshake cut, pool timeout, stream refused          NOT_SENT  ye
 sent, no byte of an answer: reset, end, timeout                     UNKNOWN   no            yes
 200, then nothing or an error before the first token                UNKNOWN   no            no
 anything after the first token                                      PARTIAL   never         never
+a 429 that is not about the rate, whatever ``x-should-retry`` says  REJECTED  never         never
 everything else                                                     any       no            no
 ==================================================================  ========  ============  =========
 
-Spec: HTU-1002, HTU-03, HTU-06, HTU-07, RTY-01, RTY-05, RTY-06, RTY-07
+A policy may name its own statuses (`RetryPolicy.statuses`); they stand in for the rows that are about statuses. What is
+UNKNOWN is still repeated only by a policy that says so, for a call that may be repeated.
+
+Spec: HTU-1002, HTU-03, HTU-06, HTU-07, RTY-01, RTY-04, RTY-05, RTY-06, RTY-07
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -55,7 +60,11 @@ RETRIED_UNKNOWN: Final = frozenset(
 )
 """Reasons retried by `AVAILABLE` only: the upstream may have processed, and billed, the request."""
 
+NEVER_RETRIED: Final = frozenset({"quota_exceeded", "token_limit"})
+"""The 429s that are not about the rate. No pause mends them, whatever a header or a list of statuses says."""
+
 _SUCCESS: Final = range(200, 300)
+_ERROR_STATUSES: Final = range(400, 600)
 
 # 2.0 ** 1024 is no float any more, and no sensible cap is anywhere near 2.0 ** 64.
 _LARGEST_EXPONENT: Final = 64
@@ -78,6 +87,8 @@ class Stop(StrEnum):
     """The upstream asks for a longer pause than the policy or the deadline allows."""
     DEADLINE = "deadline"
     """The deadline would pass during the pause."""
+    TOTAL_TIMEOUT = "total_timeout"
+    """The policy's own time for a call would pass during the pause."""
     BUDGET = "retry_budget_empty"
     """The endpoint's retry budget is used up."""
     HOOK = "hook_aborted"
@@ -104,8 +115,8 @@ class RetryPolicy:
     """
     The rules of retrying, as a value.
 
-    The pause before retry number n (from 0) is drawn uniformly from ``[0, min(cap, base * multiplier ** n)]`` seconds,
-    unless the upstream named one.
+    The pause before retry number n (from 0) is drawn uniformly from ``[0, min(cap, base * multiplier ** n)]`` seconds
+    (see `backoff` for less jitter), unless the upstream named one.
 
     A policy is immutable, keeps nothing about any call, and may be shared by all of them.
 
@@ -123,11 +134,19 @@ class RetryPolicy:
     cap: float = 2.0
     """Largest bound in seconds; at least *base*."""
     jitter: float = 1.0
-    """Part of the pause that is drawn: 1 is full jitter, 0 waits the whole bound every time."""
+    """Part of the pause that is drawn, 0 to 1: 1 is full jitter, 0 waits the same pause every time."""
+    jitter_around: bool = False
+    """Whether the pause is drawn around its middle, so that a *jitter* of 0.1 means 10 % more or less."""
+    total_timeout: float | None = None
+    """Seconds from the first attempt after which no other begins, above zero; a running one is not cut off by it."""
     retry_after_ceiling: float = 60.0
     """Longest pause in seconds that an upstream may ask for; when it asks for more, the call fails at once."""
     retries_unknown: bool = False
     """Whether failures are retried after which the upstream may have processed the request."""
+    statuses: frozenset[int] | None = None
+    """The statuses, 400 to 599, whose answers are retried, and no others; None: those of the table."""
+    server_error_attempts: int | None = None
+    """Attempts in all for a call whose last one failed with `server_error` (500), at least 1; None: *max_attempts*."""
 
     def __post_init__(self) -> None:
         """
@@ -142,7 +161,14 @@ class RetryPolicy:
             ("multiplier", self.multiplier >= 1, "1 or more"),
             ("cap", self.cap >= self.base, "base or more seconds"),
             ("jitter", 0 <= self.jitter <= 1, "between 0 and 1"),
+            ("total_timeout", self.total_timeout is None or self.total_timeout > 0, "above zero seconds, or None"),
             ("retry_after_ceiling", self.retry_after_ceiling >= 0, "zero or more seconds"),
+            ("statuses", _are_error_statuses(self.statuses), "a frozenset of statuses from 400 to 599, or None"),
+            (
+                "server_error_attempts",
+                self.server_error_attempts is None or self.server_error_attempts >= 1,
+                "1 or more, or None",
+            ),
         ):
             if not fine:
                 msg = f"{field} must be {accepted}, not {getattr(self, field)!r}"
@@ -157,7 +183,9 @@ class RetryPolicy:
             rng: Source of the jitter; a seeded one gives an exact sequence.
 
         Returns:
-            Seconds, uniform in ``[(1 - jitter) * bound, bound]`` with ``bound = min(cap, base * multiplier ** retry)``.
+            Seconds, never above *cap*. With ``bound = min(cap, base * multiplier ** retry)`` uniform in
+            ``[(1 - jitter) * bound, bound]``; with *jitter_around* uniform in ``[(1 - jitter) * m, (1 + jitter) * m]``
+            for the middle ``m = min(cap / (1 + jitter), base * multiplier ** retry)``.
 
         Raises:
             ValueError: *retry* is negative.
@@ -167,8 +195,10 @@ class RetryPolicy:
         if retry < 0:
             msg = f"retry must be 0 or more, not {retry!r}"
             raise ValueError(msg)
-        bound = min(self.cap, self.base * self.multiplier ** min(retry, _LARGEST_EXPONENT))
-        return rng.uniform(bound * (1 - self.jitter), bound)
+        grown = self.base * self.multiplier ** min(retry, _LARGEST_EXPONENT)
+        spread = 1 + self.jitter if self.jitter_around else 1.0
+        middle = min(self.cap / spread, grown)
+        return min(self.cap, rng.uniform(middle * (1 - self.jitter), middle * spread))
 
     def decide(
         self,
@@ -177,6 +207,7 @@ class RetryPolicy:
         attempt: int,
         remaining: float | None,
         rng: Random,
+        elapsed: float = 0.0,
         replay_safe: bool = True,
     ) -> Retry | GiveUp:
         """
@@ -187,24 +218,36 @@ class RetryPolicy:
             attempt: Number of the attempt that failed, from 1.
             remaining: Seconds until the deadline; None when there is none.
             rng: Source of the jitter; it is asked at most once, and only when a computed pause is needed.
+            elapsed: Seconds since the first attempt began, for *total_timeout*.
             replay_safe: Whether the caller says that the request may be processed twice. Without it only failures that
                 prove that nothing was processed are followed by another attempt.
 
         Returns:
-            `Retry` with a pause that ends before the deadline, or `GiveUp` with the reason.
+            `Retry` with a pause that ends in time, or `GiveUp` with the reason.
 
         Spec: HTU-03, HTU-06, RTY-05, RTY-06
         """
         stop = self._stop(failure, attempt, replay_safe=replay_safe)
         if stop is not None:
             return GiveUp(stop)
+        left, late = self.time_left(remaining, elapsed)
         if failure.retry_after is not None:
-            allowed = self.retry_after_ceiling if remaining is None else min(self.retry_after_ceiling, remaining)
+            allowed = min(self.retry_after_ceiling, left)
             return Retry(failure.retry_after) if failure.retry_after <= allowed else GiveUp(Stop.RETRY_AFTER)
         delay = self.backoff(attempt - 1, rng)
-        if remaining is not None and delay >= remaining:
-            return GiveUp(Stop.DEADLINE)
-        return Retry(delay)
+        return Retry(delay) if delay < left else GiveUp(late)
+
+    def time_left(self, remaining: float | None, elapsed: float) -> tuple[float, Stop]:
+        """
+        Return how long a pause may be, and what stops a longer one.
+
+        Args:
+            remaining: Seconds until the deadline; None when there is none.
+            elapsed: Seconds since the first attempt began.
+        """
+        deadline = math.inf if remaining is None else remaining
+        own = math.inf if self.total_timeout is None else self.total_timeout - elapsed
+        return (own, Stop.TOTAL_TIMEOUT) if own < deadline else (deadline, Stop.DEADLINE)
 
     def _stop(self, failure: HttpFailure, attempt: int, *, replay_safe: bool) -> Stop | None:
         """Return why there must be no other attempt, or None."""
@@ -212,26 +255,43 @@ class RetryPolicy:
             return Stop.PARTIAL
         if failure.should_retry is False:
             return Stop.REFUSED
-        if not failure.should_retry and not self.retries(failure):
+        is_told = failure.should_retry is True and failure.reason not in NEVER_RETRIED
+        if not is_told and not self.retries(failure):
             return Stop.NOT_RETRIED
-        if failure.outcome is Outcome.UNKNOWN and not replay_safe and not failure.should_retry:
+        if failure.outcome is Outcome.UNKNOWN and not replay_safe and not is_told:
             return Stop.NOT_REPLAY_SAFE
-        return Stop.EXHAUSTED if attempt >= self.max_attempts else None
+        return Stop.EXHAUSTED if attempt >= self._most_attempts(failure) else None
+
+    def _most_attempts(self, failure: HttpFailure) -> int:
+        """Return the attempts that a call has in all whose last one failed with *failure*."""
+        if failure.reason == "server_error" and self.server_error_attempts is not None:
+            return min(self.max_attempts, self.server_error_attempts)
+        return self.max_attempts
 
     def retries(self, failure: HttpFailure) -> bool:
         """
         Tell whether the policy repeats failures of this kind, whatever the upstream, the deadline or the count say.
+
+        Spec: RTY-01, RTY-04
         """
+        if failure.reason in NEVER_RETRIED or failure.outcome is Outcome.PARTIAL:
+            return False
+        if failure.outcome is Outcome.UNKNOWN and not self.retries_unknown:
+            return False
+        if self.statuses is not None and failure.http_status is not None:
+            return failure.http_status in self.statuses
         match failure.outcome:
             case Outcome.NOT_SENT:
                 return failure.reason in RETRIED_NOT_SENT
             case Outcome.REJECTED:
                 return failure.reason in RETRIED_REJECTED
-            case Outcome.UNKNOWN:
-                answered = failure.http_status is not None and failure.http_status in _SUCCESS
-                return self.retries_unknown and failure.reason in RETRIED_UNKNOWN and not answered
             case _:
-                return False
+                return failure.reason in RETRIED_UNKNOWN and failure.http_status not in _SUCCESS
+
+
+def _are_error_statuses(statuses: object) -> bool:
+    """Tell whether *statuses* may be a policy's own list."""
+    return statuses is None or (isinstance(statuses, frozenset) and all(one in _ERROR_STATUSES for one in statuses))
 
 
 BILLING_SAFE: Final = RetryPolicy(name="billing_safe")

@@ -36,7 +36,19 @@ if TYPE_CHECKING:
 class RetryPlan:
     """The retrying of one call. Make one per call; only the policy and the budget behind it are shared."""
 
-    __slots__ = ("_budget", "_clock", "_deadline", "_delay", "_endpoint", "_hooks", "_policy", "_replay_safe", "_rng")
+    __slots__ = (
+        "_began",
+        "_budget",
+        "_clock",
+        "_deadline",
+        "_delay",
+        "_endpoint",
+        "_hooks",
+        "_paid",
+        "_policy",
+        "_replay_safe",
+        "_rng",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,7 @@ class RetryPlan:
         clock: Clock | SyncClock,
         rng: Random,
         endpoint: str,
+        began: float | None = None,
         deadline: Deadline | None = None,
         replay_safe: bool = False,
         budget: RetryBudget | None = None,
@@ -58,6 +71,7 @@ class RetryPlan:
             clock: Says what now is; it is not asked to sleep.
             rng: Source of the jitter.
             endpoint: ``scheme://host:port``, the budget's key.
+            began: Monotonic moment at which the first attempt began; None means now.
             deadline: No pause goes beyond it.
             replay_safe: Whether the request may be processed twice, see `RetryPolicy.decide`.
             budget: Pays for retries; None means that they are free.
@@ -67,16 +81,23 @@ class RetryPlan:
         self._clock = clock
         self._rng = rng
         self._endpoint = endpoint
+        self._began = clock.monotonic() if began is None else began
         self._deadline = deadline
         self._replay_safe = replay_safe
         self._budget = budget
         self._hooks = hooks
         self._delay = 0.0
+        self._paid = 0.0
 
     @property
     def delay(self) -> float:
         """Seconds waited before the current attempt, zero for the first."""
         return self._delay
+
+    @property
+    def paid(self) -> float:
+        """Tokens that the budget took for the current attempt, zero for the first; a success gets them back."""
+        return self._paid
 
     def keywords(self) -> dict[str, Any]:
         """Return tenacity's arguments; ``sleep`` is the caller's to add."""
@@ -112,30 +133,41 @@ class RetryPlan:
             return GiveUp(Stop.NOT_RETRIED)
         now = self._clock.monotonic()
         remaining = None if self._deadline is None else self._deadline.remaining(now)
+        elapsed = now - self._began
         decision = self._policy.decide(
             failure,
             attempt=attempt,
             remaining=remaining,
             rng=self._rng,
+            elapsed=elapsed,
             replay_safe=self._replay_safe,
         )
         if isinstance(decision, Retry):
-            decision = self._asked(failure, attempt, decision, remaining)
-        if isinstance(decision, Retry) and self._budget is not None and not self._budget.spend(self._endpoint, now):
+            answer = self._asked(failure, attempt, decision)
+            left, late = self._policy.time_left(remaining, elapsed)
+            decision = GiveUp(late) if isinstance(answer, Retry) and answer.delay > left else answer
+        if isinstance(decision, Retry) and not self._pay(failure, now):
             decision = GiveUp(Stop.BUDGET)
         self._report(failure, attempt, decision)
         return decision
 
-    def _asked(self, failure: HttpFailure, attempt: int, planned: Retry, remaining: float | None) -> Retry | GiveUp:
+    def _asked(self, failure: HttpFailure, attempt: int, planned: Retry) -> Retry | GiveUp:
         """Return the decision after the hooks were asked; the last answer counts, and an abort always does."""
         record = RetryRecord(attempt=attempt, failure=failure, next_delay=planned.delay, policy=self._name)
         answers = notify(self._hooks, "on_retry", record)
         if ABORT in answers:
             return GiveUp(Stop.HOOK)
-        chosen = next((a for a in reversed(answers) if isinstance(a, Retry)), planned)
-        if remaining is not None and chosen.delay > remaining:
-            return GiveUp(Stop.DEADLINE)
-        return chosen
+        return next((a for a in reversed(answers) if isinstance(a, Retry)), planned)
+
+    def _pay(self, failure: HttpFailure, now: float) -> bool:
+        """Take the price of a retry after *failure* from the budget, and tell whether there was enough."""
+        if self._budget is None:
+            return True
+        cost = self._budget.price(failure)
+        if not self._budget.spend(self._endpoint, now, cost):
+            return False
+        self._paid = cost
+        return True
 
     def _report(self, failure: HttpFailure, attempt: int, decision: Retry | GiveUp) -> None:
         """Write the decision to the debug log and, when the call is given up, to the hooks."""

@@ -162,7 +162,10 @@ class AsyncExchange:
         """Put the request to the upstream until it succeeds or must not be put again."""
         ledger = AttemptLedger()
         try:
-            return await self._attempt(call, watch, ledger, delay=0.0)
+            answer = await self._attempt(call, watch, ledger, delay=0.0)
+            if self._budget is not None:
+                self._budget.credit(call.endpoint, self._clock.monotonic())
+            return answer
         except HttpFailure as failure:
             if call.retry is None or not call.wants(Layer.RETRY):
                 raise
@@ -182,6 +185,7 @@ class AsyncExchange:
             clock=self._clock,
             rng=self._rng,
             endpoint=call.endpoint,
+            began=ledger.started,
             deadline=call.deadline,
             replay_safe=call.replay_safe,
             budget=self._budget,
@@ -194,7 +198,10 @@ class AsyncExchange:
                 with attempt:
                     if attempt.retry_state.attempt_number == 1:
                         raise first
-                    return await self._attempt(call, watch, ledger, delay=plan.delay)
+                    answer = await self._attempt(call, watch, ledger, delay=plan.delay)
+                    if self._budget is not None:
+                        self._budget.credit(call.endpoint, self._clock.monotonic(), plan.paid)
+                    return answer
         except HttpFailure as failure:
             if failure.attempts:
                 raise
@@ -236,8 +243,6 @@ class AsyncExchange:
             self._clock.monotonic(), http_status=response.status_code, upstream_request_id=request_id
         )
         self._tell(call, line, version)
-        if self._budget is not None:
-            self._budget.credit(call.endpoint, self._clock.monotonic())
         head = ReplyHead(
             status=response.status_code,
             headers=headers,

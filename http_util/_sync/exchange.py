@@ -163,7 +163,10 @@ class Exchange:
         """Put the request to the upstream until it succeeds or must not be put again."""
         ledger = AttemptLedger()
         try:
-            return self._attempt(call, watch, ledger, delay=0.0)
+            answer = self._attempt(call, watch, ledger, delay=0.0)
+            if self._budget is not None:
+                self._budget.credit(call.endpoint, self._clock.monotonic())
+            return answer
         except HttpFailure as failure:
             if call.retry is None or not call.wants(Layer.RETRY):
                 raise
@@ -183,6 +186,7 @@ class Exchange:
             clock=self._clock,
             rng=self._rng,
             endpoint=call.endpoint,
+            began=ledger.started,
             deadline=call.deadline,
             replay_safe=call.replay_safe,
             budget=self._budget,
@@ -195,7 +199,10 @@ class Exchange:
                 with attempt:
                     if attempt.retry_state.attempt_number == 1:
                         raise first
-                    return self._attempt(call, watch, ledger, delay=plan.delay)
+                    answer = self._attempt(call, watch, ledger, delay=plan.delay)
+                    if self._budget is not None:
+                        self._budget.credit(call.endpoint, self._clock.monotonic(), plan.paid)
+                    return answer
         except HttpFailure as failure:
             if failure.attempts:
                 raise
@@ -237,8 +244,6 @@ class Exchange:
             self._clock.monotonic(), http_status=response.status_code, upstream_request_id=request_id
         )
         self._tell(call, line, version)
-        if self._budget is not None:
-            self._budget.credit(call.endpoint, self._clock.monotonic())
         head = ReplyHead(
             status=response.status_code,
             headers=headers,

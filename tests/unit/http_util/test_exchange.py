@@ -151,7 +151,7 @@ async def test_retry_after_is_kept_within_the_deadline(colour: str) -> None:
 @pytest.mark.requirement("RTY-03")
 async def test_an_empty_budget_ends_the_retries(colour: str) -> None:
     """The first call is free; retries are paid for, per endpoint."""
-    budget = RetryBudget()
+    budget = RetryBudget(capacity=100)
     rig = Colour(colour, *[Answer(status=503)] * 200, resilience=Resilience(budget=budget))
     for _ in range(30):
         with pytest.raises(StatusFailure):

@@ -10,7 +10,7 @@ import tenacity
 
 from adapter_api.outcome import Outcome
 from http_util.deadline import Deadline
-from http_util.errors import HttpFailure, StatusFailure
+from http_util.errors import HttpFailure, StatusFailure, TimeoutFailure
 from http_util.retry import AVAILABLE, BILLING_SAFE, GiveUp, Retry, RetryPolicy, Stop
 from http_util.retry_budget import RetryBudget
 from http_util.retry_plan import RetryPlan
@@ -186,12 +186,55 @@ def test_a_call_that_is_given_up_is_reported_once_with_its_attempts() -> None:
 
 def test_an_empty_retry_budget_ends_the_call() -> None:
     """The budget is shared by calls: what one spends the next one lacks."""
-    budget = RetryBudget(capacity=1, per_second=0.0)
-    assert blocking(Upstream(busy()), FakeSyncClock(), budget=budget) == "answer"
+    budget = RetryBudget(capacity=10)
+    assert blocking(Upstream(busy(), busy()), FakeSyncClock(), budget=budget) == "answer"
     hook = Listener()
     with pytest.raises(StatusFailure):
         blocking(Upstream(busy()), FakeSyncClock(), budget=budget, hooks=[hook])
     assert hook.exhausted[0].stop is Stop.BUDGET
+
+
+def test_a_plan_knows_what_the_current_attempt_has_cost() -> None:
+    """Nothing at first; after a timeout the dearer price; what could not be paid is not what was paid."""
+    late = TimeoutFailure("x", reason="connect_timeout", outcome=Outcome.NOT_SENT)
+    budget = RetryBudget(capacity=15)
+    plan = RetryPlan(BILLING_SAFE, clock=FakeSyncClock(), rng=FixedRandom(1.0), endpoint=ENDPOINT, budget=budget)
+    assert plan.paid == 0.0
+    plan.decide(busy(), attempt=1)
+    assert plan.paid == 5.0
+    plan.decide(late, attempt=2)
+    assert plan.paid == 10.0
+    assert plan.decide(busy(), attempt=3) == GiveUp(Stop.BUDGET)
+    assert (plan.paid, budget.available(ENDPOINT, 0.0)) == (10.0, 0.0)
+
+
+def test_a_retry_that_a_hook_aborts_costs_nothing() -> None:
+    """The budget is asked last."""
+    budget = RetryBudget()
+    with pytest.raises(StatusFailure):
+        blocking(Upstream(busy()), FakeSyncClock(), budget=budget, hooks=[Listener(ABORT)])
+    assert budget.available(ENDPOINT, 0.0) == 500.0
+
+
+@pytest.mark.requirement("RTY-01")
+def test_the_policys_own_time_counts_from_the_first_attempt() -> None:
+    """It had begun three of the five seconds ago; the pauses of 1 second fit once."""
+    policy = RetryPolicy(name="timed", base=1.0, multiplier=1.0, jitter=0.0, total_timeout=5.0)
+    clock, hook, upstream = FakeSyncClock(now=3.0), Listener(), Upstream(*[busy()] * 4)
+    with pytest.raises(StatusFailure):
+        blocking(upstream, clock, policy=policy, began=0.0, hooks=[hook])
+    assert (upstream.calls, hook.exhausted[0].stop) == (2, Stop.TOTAL_TIMEOUT)
+    clock, upstream = FakeSyncClock(now=3.0), Upstream(*[busy()] * 3)
+    assert blocking(upstream, clock, policy=policy) == "answer"
+
+
+@pytest.mark.requirement("RTY-01", "RTY-02")
+def test_a_hooks_pause_cannot_break_the_policys_own_time() -> None:
+    """As it cannot break the deadline."""
+    policy, clock, hook = RetryPolicy(name="timed", total_timeout=5.0), FakeSyncClock(), Listener(Retry(5.1))
+    with pytest.raises(StatusFailure):
+        blocking(Upstream(busy()), clock, policy=policy, hooks=[hook])
+    assert (clock.sleeps, hook.exhausted[0].stop) == ([], Stop.TOTAL_TIMEOUT)
 
 
 @pytest.mark.requirement("RTY-07")

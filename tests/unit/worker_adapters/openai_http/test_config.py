@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from http_util.retry import AVAILABLE, RetryPolicy
+from http_util.settings_errors import InvalidSettings
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 URL = "http://127.0.0.1:8000/v1"
@@ -16,10 +17,17 @@ URL = "http://127.0.0.1:8000/v1"
 
 def refused(**settings: Any) -> str:
     """The text of the one error that *settings* get, traceback included."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         OpenAIHttpConfig(**{"base_url": URL, **settings})
-    assert caught.value.error_count() == 1
+    assert len(caught.value.problems) == 1
     return "".join(traceback.format_exception(caught.value))
+
+
+def lines(**settings: Any) -> list[str]:
+    """What is said of *settings*."""
+    with pytest.raises(InvalidSettings) as caught:
+        OpenAIHttpConfig(**{"base_url": URL, **settings})
+    return str(caught.value).splitlines()
 
 
 @pytest.mark.requirement("ADP-14", "ADP-33", "ADP-35")
@@ -60,7 +68,10 @@ WRONG: list[tuple[str, Any]] = [
     ("api_version", "1?x=2"),
     ("ca_file", 3),
     ("http2", "perhaps"),
+    ("http2", "yes"),
+    ("http2", 1),
     ("retry", "forever"),
+    ("retry", {}),
     ("retry", 4),
     *(
         (name, wrong)
@@ -84,8 +95,8 @@ WRONG: list[tuple[str, Any]] = [
     ("engine_label", ""),
     ("engine_version", "a\x1b"),
     ("model_digest", ""),
-    ("metrics_events", "perhaps"),
-    ("ready_without_listing", "perhaps"),
+    ("metrics_events", "yes"),
+    ("ready_without_listing", "yes"),
     ("unknown_key", 1),
 ]
 
@@ -194,7 +205,7 @@ def test_what_concerns_the_way_to_the_upstream_is_passed_on_and_no_secret_is_sho
     assert OpenAIHttpConfig(base_url=URL, http_engine="httpx").http.engine == "httpx"
     policies = config.policies()
     assert "pa55word" not in repr(policies) + repr(config) + config.model_dump_json()
-    assert (policies["proxy_auth"], policies["client_key_password"], policies["api_key"]) == ("set", "set", "none")
+    assert (policies["proxy_auth"], policies["client_key_password"], policies["api_key"]) == ("set", "set", None)
     assert (policies["client_cert_file"], policies["ca_file"]) == ("cert.pem", None)
 
 
@@ -243,3 +254,125 @@ def test_a_number_is_a_number(field: str, value: object) -> None:
         return
     with pytest.raises(ValueError, match=field):
         OpenAIHttpConfig.model_validate({"base_url": "http://127.0.0.1/v1", field: value})
+
+
+@pytest.mark.requirement("ADP-14")
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    """Also what takes more than one setting to see; each line begins with the setting."""
+    found = lines(
+        http_2=True,
+        connect_timeout="soon",
+        retry="always",
+        health_path="models",
+        egress="localhost",
+        egress_networks=["10.0.0.1/8"],
+        plain_http_hosts=["a b"],
+        proxy="socks4://p:1",
+    )
+    assert [line.partition(":")[0] for line in found] == [
+        "proxy",
+        "plain_http_hosts",
+        "egress",
+        "egress_networks",
+        "retry",
+        "connect_timeout",
+        "health_path",
+        "http_2",
+    ]
+    several = lines(
+        base_url="http://engine/v1",
+        proxy="http://p:1",
+        proxy_auth="nobody",
+        client_key_file="key.pem",
+        dialect="azure",
+        deployment="d",
+    )
+    assert [line.partition(":")[0] for line in several] == ["api_version", "client_key_file", "proxy_auth", "base_url"]
+
+
+@pytest.mark.requirement("ADP-14")
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"retry": "always"},
+            "retry: must be one of 'available', 'billing_safe', 'none'; in Python also a RetryPolicy, or None",
+        ),
+        (
+            {"egress": ["other.example"]},
+            "egress: must allow the host of base_url, or be left out",
+        ),
+        (
+            {"proxy_auth": "user:password"},
+            "proxy_auth: needs proxy; set it or leave proxy_auth out",
+        ),
+        (
+            {"http_engine": "httpx", "proxy": "socks5://p:1"},
+            "proxy: needs http_engine 'asyncio' with socks; with 'httpx' it must be http:// or https://",
+        ),
+        (
+            {"http_engine": "httpx", "egress_networks": ["10.0.0.0/8"]},
+            "egress_networks: needs http_engine 'asyncio'; httpx's transport does not ask before it connects",
+        ),
+        (
+            {"dialect": "azure", "deployment": "d"},
+            "api_version: is required with dialect 'azure' and a deployment, such as '2024-10-21'",
+        ),
+    ],
+)
+def test_a_rule_over_several_settings_speaks_of_settings_that_there_are(settings: dict[str, Any], line: str) -> None:
+    """In this adapter's names, not in those of the HTTP room below it."""
+    assert lines(**settings) == [line]
+
+
+@pytest.mark.requirement("ADP-14")
+def test_what_is_right_passes_the_rules() -> None:
+    """Each beside the setting that it needs."""
+    right: list[dict[str, Any]] = [
+        {"dialect": "azure", "deployment": "d", "api_version": "2024-10-21"},
+        {"dialect": "azure"},
+        {"deployment": "d"},
+        {"http_engine": "httpx", "proxy": "http://p:1"},
+        {"http_engine": "asyncio", "proxy": "socks5://p:1", "proxy_auth": "a:b", "egress_networks": ["127.0.0.0/8"]},
+        {"egress": ["127.0.0.1:8000", "other.example"]},
+    ]
+    for settings in right:
+        OpenAIHttpConfig(**{"base_url": URL, **settings})
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6020", "SEC-07")
+def test_a_refusal_leaves_no_key_in_our_frames() -> None:
+    """A traceback may be shown with its locals; and nothing of the library's is behind the error."""
+    with pytest.raises(InvalidSettings) as caught:
+        OpenAIHttpConfig(base_url=URL, api_key="sk-hidden-000", max_slots=0)
+    assert caught.value.__context__ is None
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in shown.stack if not frame.filename.endswith("test_config.py")]
+    assert ours
+    assert "hidden" not in str([frame.locals for frame in ours])
+
+
+@pytest.mark.requirement("ADP-35")
+def test_the_policies_tell_the_http_that_will_be_spoken() -> None:
+    """HTTP/2 takes TLS and our engine, whatever the setting says."""
+    tls = "https://api.example.com/v1"
+    assert OpenAIHttpConfig(base_url=tls).policies()["http2"] is True
+    assert OpenAIHttpConfig(base_url=tls, http2=False).policies()["http2"] is False
+    assert OpenAIHttpConfig(base_url=tls, http_engine="httpx").policies()["http2"] is False
+    assert OpenAIHttpConfig(base_url=URL).policies()["http2"] is False
+
+
+@pytest.mark.requirement("ADP-14")
+def test_files_are_looked_at_when_that_is_asked_for(tmp_path: Any) -> None:
+    """All that cannot be used are told together, each under its own name; nothing is read before."""
+    half = tmp_path / "cert.pem"
+    half.write_text("-----BEGIN CERTIFICATE-----\n")
+    config = OpenAIHttpConfig(base_url=URL, ca_file=tmp_path / "ca.pem", client_cert_file=half)
+    with pytest.raises(InvalidSettings) as caught:
+        config.check_files()
+    ca, cert = str(caught.value).splitlines()
+    assert ca.startswith("ca_file: cannot be read: ")
+    assert cert.startswith("client_cert_file: must be a PEM file with the certificate's key, or client_key_file must")
+    with pytest.raises(InvalidSettings, match="client_cert_file: cannot be read: "):
+        OpenAIHttpConfig(base_url=URL, client_cert_file=tmp_path / "no.pem").check_files()
+    OpenAIHttpConfig(base_url=URL).check_files()

@@ -26,6 +26,14 @@ def test_the_hook_offers_a_factory_and_what_there_is_to_know() -> None:
     assert "hidden" not in repr(policies)
 
 
+@pytest.mark.requirement("ADP-35")
+def test_policies_that_can_never_be_in_force_are_refused() -> None:
+    """Offline, before any task meets them: a file that is not there is one."""
+    offered = plugin.worker_adapter_plugins()
+    with pytest.raises(ValueError, match=r"ca_file: cannot be read: 'nowhere\.pem'"):
+        offered.policies({"base_url": "http://127.0.0.1:8000/v1", "ca_file": "nowhere.pem"})
+
+
 @pytest.mark.requirement("ADP-62")
 def test_importing_the_plugin_loads_no_http_library_and_opens_nothing() -> None:
     """Discovery pays for the contract only."""

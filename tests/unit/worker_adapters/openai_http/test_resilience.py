@@ -181,11 +181,16 @@ async def test_the_layers_in_force_can_be_seen(task: Callable[..., Any]) -> None
 @pytest.mark.requirement("HTU-1002", "REL-01")
 async def test_a_policy_and_a_budget_of_ones_own_replace_the_adapters(task: Callable[..., Any]) -> None:
     """The settings' policy counts where none is given."""
-    budget = RetryBudget()
-    adapter, upstream, clock = made(Answer.json(b"{}", status=503), GOOD, retry=BILLING_SAFE, budget=budget)
+    budget = RetryBudget(capacity=10)
+    adapter, upstream, clock = made(Answer.json(b"{}", status=503), GOOD, GOOD, retry=BILLING_SAFE, budget=budget)
     waiting = asyncio.ensure_future(adapter.submit(task()))
     await clock.run_for(1.0)
     await (await waiting).collect()
     assert len(upstream.requests) == 2
-    assert budget.available("http://127.0.0.1:8000", clock.monotonic()) < budget.available("https://x", 0.0)
+    assert budget.spend("http://127.0.0.1:8000", clock.monotonic(), 10.0)
+    empty, upstream, _ = made(Answer.json(b"{}", status=503), retry=BILLING_SAFE, budget=budget)
+    with pytest.raises(WorkerError):
+        await empty.submit(task())
+    assert len(upstream.requests) == 1
+    await empty.aclose()
     await adapter.aclose()

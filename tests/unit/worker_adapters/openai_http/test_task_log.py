@@ -113,16 +113,18 @@ async def test_every_attempt_has_a_line_and_the_task_has_one(
 async def test_a_fault_of_the_caller_is_a_warning(
     rig: Callable[..., Any], task: Callable[..., Any], lines: list[Any]
 ) -> None:
-    """An invalid task, one that the upstream refuses, one that is too late: one line each."""
+    """An invalid task, one that is too late, one that the upstream refuses: one line each; only the last was sent."""
     adapter, _, _ = rig(Answer.json(b"{}", status=400))
     for fields in ({"n": 2}, {"deadline_ms": 0}, {}):
         with pytest.raises(WorkerError):
             await adapter.submit(task(**fields))
     told = of_tasks(lines)
-    assert [line["event"] for line in told] == ["stream_failed", "stream_failed", "attempt", "stream_failed"]
+    assert [line["event"] for line in told] == ["task_refused", "task_refused", "attempt", "stream_failed"]
     assert {line["log_level"] for line in told} == {"warning"}
     assert [line["reason"] for line in told] == ["invalid_task", "deadline", "malformed_request", "malformed_request"]
     assert told[0]["error_message"].startswith("n: ")
+    assert told[0]["human"] == "A task for openai is not sent: invalid_task"
+    assert told[3]["human"] == "A task at openai gets no stream: malformed_request"
 
 
 @pytest.mark.requirement("LOG-04", "OC-CTRL-2028")
