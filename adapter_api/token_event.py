@@ -11,7 +11,8 @@ The unit of an ordered token stream.
              tool_call {index, id, name} as they arrive
     metrics  latency_first_token_ms, latency_decode_ms, tokens_out, ... (additive)
     end      tokens_out, decode_ms, decode_time_ms, finish_reason, evidence, usage {prompt_tokens, completion_tokens,
-             total_tokens, source}; model, engine_version, system_fingerprint, attempts
+             total_tokens, source}; model, engine_version, system_fingerprint, attempts, http_version (`HTTP/1.1` or
+             `HTTP/2`, of the answer)
     error    code, reason, message, retriable; retry_after_ms, outcome, attempts
 
 Spec: ADAPT-3001, ADP-05

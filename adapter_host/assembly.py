@@ -6,18 +6,17 @@ Spec: HST-03, HST-10, ADP-62
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from pydantic import ValidationError
 
 from adapter_api import WorkerAdapter
 from adapter_host.config import ConfigError, Problem, problems_of
 from adapter_host.plugins import discover
-from http_util.redact import safe_message
+from http_util.schema_words import nearest
 from http_util.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from adapter_api import AdapterPlugin
     from adapter_host.config import HostConfig, PoolSettings
@@ -73,17 +72,17 @@ def for_each_replica(
     for pool_id, pool in config.pools.items():
         installed = catalogue.plugins.get(pool.adapter)
         if installed is None:
-            missing.append(_not_installed(pool_id, pool, catalogue))
+            meant = nearest(pool.adapter, catalogue.plugins)
+            missing.append(_not_installed(pool_id, pool, catalogue, meant))
+            if meant is not None:
+                refused += _refused_by(catalogue.plugins[meant].plugin, pool_id, pool, secrets)
             continue
         for replica_id, settings in pool.replica_settings().items():
-            prefix = ["pools", pool_id, *(["replicas", replica_id] if pool.replicas else []), "settings"]
+            prefix = _prefix(pool_id, replica_id, pool)
             try:
                 answers[pool_id, replica_id] = ask(installed.plugin, settings)
-            except ValidationError as exc:
-                refused.extend(problems_of(exc, "", prefix, secrets, given=settings))
             except ValueError as exc:
-                text = safe_message(str(exc), [secret.reveal() for secret in secrets])
-                refused.append(Problem("", ".".join(prefix), text))
+                refused += problems_of(exc, "", prefix, secrets, given=settings, schema=_schema_of(installed.plugin))
             # A plugin's factory is foreign code; only the class of what it raises is told.
             except Exception as exc:  # noqa: BLE001
                 what = f"the adapter {pool.adapter} failed with {type(exc).__name__}; this is a fault of the adapter"
@@ -91,6 +90,36 @@ def for_each_replica(
     if missing or refused:
         raise ConfigError([*missing, *refused], is_unknown_adapter=not refused)
     return answers
+
+
+def _prefix(pool_id: str, replica_id: str, pool: PoolSettings) -> list[str]:
+    """The keys that lead to the settings of one replica."""
+    return ["pools", pool_id, *(["replicas", replica_id] if pool.replicas else []), "settings"]
+
+
+def _refused_by(plugin: AdapterPlugin, pool_id: str, pool: PoolSettings, secrets: Sequence[Secret]) -> list[Problem]:
+    """What an adapter has against the settings of a pool that most likely means it."""
+    refused: list[Problem] = []
+    for replica_id, settings in pool.replica_settings().items():
+        try:
+            plugin.policies(settings)
+        except ValueError as exc:
+            prefix = _prefix(pool_id, replica_id, pool)
+            refused += problems_of(exc, "", prefix, secrets, given=settings, schema=_schema_of(plugin))
+        # Foreign code, and only a guess: what it cannot say it need not.
+        except Exception:  # noqa: BLE001, S112
+            continue
+    return refused
+
+
+def _schema_of(plugin: AdapterPlugin) -> Mapping[str, Any]:
+    """What the plugin says its settings are; empty when it cannot say."""
+    try:
+        schema = plugin.config_schema()
+    # Foreign code; without its schema the problems are told in fewer words.
+    except Exception:  # noqa: BLE001
+        return {}
+    return schema if isinstance(schema, Mapping) else {}
 
 
 def secrets_of(config: HostConfig) -> Iterator[Secret]:
@@ -107,6 +136,8 @@ def _secrets_in(values: Iterable[Any]) -> Iterator[Secret]:
             yield value
         elif isinstance(value, dict):
             yield from _secrets_in(value.values())
+        elif isinstance(value, list):
+            yield from _secrets_in(value)
 
 
 def _built(plugin: AdapterPlugin, settings: Mapping[str, Any]) -> WorkerAdapter:
@@ -117,9 +148,10 @@ def _built(plugin: AdapterPlugin, settings: Mapping[str, Any]) -> WorkerAdapter:
     return adapter
 
 
-def _not_installed(pool_id: str, pool: PoolSettings, catalogue: Catalogue) -> Problem:
+def _not_installed(pool_id: str, pool: PoolSettings, catalogue: Catalogue, meant: str | None) -> Problem:
     installed = ", ".join(catalogue.plugins) or "none"
-    what = f"no adapter is installed as {pool.adapter!a}; installed: {installed}"
+    question = "" if meant is None else f"; did you mean {meant!a}?"
+    what = f"no adapter is installed as {pool.adapter!a}; installed: {installed}{question}"
     quarantined = catalogue.quarantined_as(pool.adapter)
     if quarantined is not None:
         what = f"{pool.adapter} of {quarantined.origin} cannot be used: {quarantined.reason}"

@@ -33,11 +33,12 @@ from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR
 from http_util.breaker import BreakerPolicy
 from http_util.redact import is_sensitive_name, safe_message
 from http_util.secret import Secret
+from http_util.settings_errors import setting_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pydantic_core import ErrorDetails
+    from http_util.settings_errors import SettingProblem
 
 DEFAULT_REPLICA: Final = "0"
 """Id of a pool's only replica when the configuration names none."""
@@ -70,19 +71,24 @@ class ConfigError(ValueError):
     Spec: HST-10
     """
 
-    def __init__(self, problems: Sequence[Problem], *, is_unknown_adapter: bool = False) -> None:
+    def __init__(
+        self, problems: Sequence[Problem], *, is_unknown_adapter: bool = False, usable: HostConfig | None = None
+    ) -> None:
         """
         Report *problems*.
 
         Args:
             problems: One or more.
             is_unknown_adapter: Whether the only fault is that adapters are not installed.
+            usable: The part of the configuration that may be looked at further.
         """
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems: tuple[Problem, ...] = tuple(problems)
         """Everything that is wrong."""
         self.is_unknown_adapter: bool = is_unknown_adapter
         """Whether the only fault is that adapters are not installed."""
+        self.usable: HostConfig | None = usable
+        """The part in which nothing was wrong so far: its adapters may have more to say. None: there is none."""
 
 
 class _Section(BaseModel):
@@ -173,71 +179,71 @@ class HostConfig(_Section):
         try:
             return cls.model_validate(dict(content))
         except ValidationError as exc:
-            raise ConfigError(problems_of(exc, where, (), secrets, given=content)) from None
+            schema = cls.model_json_schema()
+            problems = problems_of(exc, where, (), secrets, given=content, schema=schema)
+        raise ConfigError(problems, usable=cls._usable_part(content))
+
+    @classmethod
+    def _usable_part(cls, content: Mapping[str, Any]) -> HostConfig:
+        """The pools of *content* in which nothing is wrong, and the host's policies where nothing is."""
+        given = content.get("pools")
+        tables = given.items() if isinstance(given, Mapping) else ()
+        pools = {name: pool for name, pool in tables if _is_valid(cls, {"pools": {name: pool}})}
+        host = {"host": content["host"]} if "host" in content and _is_valid(cls, {"host": content["host"]}) else {}
+        return cls.model_validate({**host, "pools": pools})
+
+
+def _is_valid(model: type[BaseModel], content: Mapping[str, Any]) -> bool:
+    try:
+        model.model_validate(content)
+    except ValidationError:
+        return False
+    return True
 
 
 def problems_of(
-    exc: ValidationError, where: str, prefix: Sequence[str], secrets: Iterable[Secret] = (), *, given: Mapping[str, Any]
+    error: ValueError,
+    where: str,
+    prefix: Sequence[str],
+    secrets: Iterable[Secret] = (),
+    *,
+    given: Mapping[str, Any],
+    schema: Mapping[str, Any],
 ) -> list[Problem]:
     """
-    What a validation error says, one problem for each key, without the values.
+    What *error* says is wrong, one problem for each key, without the values.
 
     Args:
-        exc: What pydantic raised.
+        error: What refused the settings.
         where: The file.
-        prefix: Path of the keys that lead to what was validated.
+        prefix: Path of the keys that lead to what was refused.
         secrets: Removed, should one turn up.
-        given: What was validated: it tells keys from the names of a union's members.
+        given: What was refused.
+        schema: What would have been accepted, as a JSON schema; empty when it is not known.
     """
     known = [secret.reveal() for secret in secrets]
-    says: dict[tuple[str, ...], list[str]] = {}
-    unions: set[tuple[str, ...]] = set()
-    for error in exc.errors(include_url=False, include_context=False):
-        path, union = _key_path(error, given)
-        if union is not None:
-            unions.add(union)
-        if (what := _said(error, path)) not in (said := says.setdefault(path, [])):
-            said.append(what)
-    # Where a member of a union was meant, as what is wrong inside it shows, the others need not be named.
-    meant = {path for path in says if any(path != union and path[: len(union)] == union for union in unions)}
-    for union in unions:
-        if any(path[: len(union)] == union for path in meant):
-            says.pop(union, None)
     return [
-        Problem(where, safe_message(".".join([*prefix, *path]), known), safe_message(", or: ".join(said), known))
-        for path, said in says.items()
+        Problem(
+            where,
+            safe_message(".".join([*prefix, *one.path]), known),
+            safe_message(_in_words_of_the_file(one, given), known, limit=_LONGEST_PROBLEM),
+        )
+        for one in setting_problems(error, given, schema)
     ]
 
 
-def _key_path(error: ErrorDetails, given: object) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """The keys that lead to *error*, as they stand in the file; and those to the union that it is in, if it is."""
-    path: tuple[str, ...] = ()
-    union: tuple[str, ...] | None = None
-    for place, part in enumerate(error["loc"], start=1):
-        is_key = isinstance(given, Mapping) and (part in given or (error["type"] == "missing" and _last(error, place)))
-        if is_key or isinstance(part, int):
-            path = (*path, str(part))
-            given = given.get(part) if isinstance(given, Mapping) else _item(given, part)
-        elif part != "[key]":
-            union = path
-    return path, union
+_LONGEST_PROBLEM: Final = 2048
+"""Characters of what is said of one key: the names of all that an adapter takes find room."""
 
 
-def _last(error: ErrorDetails, place: int) -> bool:
-    return place == len(error["loc"])
-
-
-def _item(given: object, part: object) -> object:
-    return given[part] if isinstance(given, list) and isinstance(part, int) and part < len(given) else None
-
-
-def _said(error: ErrorDetails, path: tuple[str, ...]) -> str:
-    """What is wrong and what is accepted."""
-    value = error["input"]
+def _in_words_of_the_file(problem: SettingProblem, given: Mapping[str, Any]) -> str:
+    """What is wrong; where a secret belongs, the ways in which a file gives one."""
+    value: Any = given
+    for part in problem.path:
+        value = value.get(part) if isinstance(value, Mapping) else None
     if isinstance(value, Mapping) and set(value) == {"env", "file"}:
         return "expected one of env and file, got both"
-    if path and is_sensitive_name(path[-1]) and error["type"] != "missing" and not isinstance(value, str | Secret):
+    is_for_a_secret = bool(problem.path) and is_sensitive_name(problem.path[-1])
+    if is_for_a_secret and value is not None and not isinstance(value, str | Secret):
         return 'expected a text, { env = "NAME" } or { file = "PATH" }'
-    if error["type"] == "extra_forbidden":
-        return "unknown key; see the documentation for those that there are"
-    return "is required" if error["type"] == "missing" else error["msg"].removeprefix("Value error, ")
+    return problem.what

@@ -84,10 +84,13 @@ def load_config(path: Path | str, environment: Mapping[str, str] | None = None) 
     content = _toml(path)
     resolver = _Resolver(path, os.environ if environment is None else environment)
     resolved = resolver.resolve_pools(content)
-    if resolver.problems:
-        raise ConfigError(resolver.problems)
     secrets = tuple(resolver.secrets)
-    config = HostConfig.from_mapping(resolved, where=str(path), secrets=secrets)
+    try:
+        config = HostConfig.from_mapping(resolved, where=str(path), secrets=secrets)
+    except ConfigError as exc:
+        raise ConfigError([*resolver.problems, *exc.problems], usable=exc.usable) from None
+    if resolver.problems:
+        raise ConfigError(resolver.problems, usable=config)
     return LoadedConfig(config, path, secrets, tuple(resolver.warnings))
 
 
@@ -156,6 +159,8 @@ class _Resolver:
             self.warnings.append(Problem(str(self._path), key, advice))
             self._warn_of_readers(self._path, key)
             return self._secret(value, key)
+        if isinstance(value, list):
+            return [self._value(name, one, f"{key}.{place}") for place, one in enumerate(value)]
         if not isinstance(value, Mapping):
             return value
         if len(value) == 1 and isinstance(variable := value.get("env"), str):

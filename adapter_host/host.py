@@ -38,6 +38,7 @@ from http_util.breaker import BreakerPolicy, State
 from http_util.clock import SystemClock
 from http_util.errors import PolicyFailure
 from http_util.redact import safe_message
+from http_util.resilience import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from adapter_host.registry import Pool, Replica
     from http_util.breaker import Permit
     from http_util.clock import Clock
+    from http_util.resilience import Resilience
     from http_util.secret import Secret
 
 GRACE: Final = 5.0
@@ -88,6 +90,7 @@ class AdapterHost:
         logger: Any = None,
         clock: Clock | None = None,
         secrets: Iterable[Secret] = (),
+        resilience: Resilience | None = None,
     ) -> None:
         """
         Make a host without pools.
@@ -102,6 +105,11 @@ class AdapterHost:
             logger: A structlog logger; None logs to the standard logger `adapter_host`.
             clock: For tests.
             secrets: Credentials to remove wherever adapters' texts show them.
+            resilience: Its breaker's policy takes the place of *breaker*, and its hooks hear of every pool's. Retries,
+                failover and limits are the adapters' to keep, one owner for each.
+
+        Raises:
+            ValueError: There are such layers in *resilience*.
         """
         self.clock: Clock = clock or SystemClock()
         """Where the time comes from."""
@@ -111,7 +119,7 @@ class AdapterHost:
         self._grace = grace
         self._allow_pin = allow_pin
         self._log = default_logger(self._secrets) if logger is None else logger
-        self._registry = Registry(breaker)
+        self._registry = _registry(breaker, resilience)
         self._readiness = Readiness(
             self.clock, good_for=health_good_for, timeout=health_timeout, on_check=self._note_check
         )
@@ -297,7 +305,7 @@ class AdapterHost:
             raise InvalidTask("task_id", f"expected an id that is not in flight in pool {placed}")
         identity = current_correlation_id()
         story = TaskStory(task, placed, identity, self._log, self.clock)
-        dispatch = Dispatch(self, pool, task, story, permit=self._permit(pool, story), keys=keys, via=via)
+        dispatch = Dispatch(self, pool, task, story, permit=self._permit(pool, story, task.task_id), keys=keys, via=via)
         self._tasks |= dict.fromkeys(keys, dispatch)
         self._idle.clear()
         story.submitting()
@@ -444,12 +452,12 @@ class AdapterHost:
         if self._closing is not None:
             raise WorkerError("closed", "the host is closed")
 
-    def _permit(self, pool: Pool, story: TaskStory) -> Permit | None:
+    def _permit(self, pool: Pool, story: TaskStory, request_id: str) -> Permit | None:
         """The breaker's admission; None when the pool has no breaker."""
         if pool.breaker is None:
             return None
         try:
-            return pool.breaker.admit(self.clock.monotonic())
+            return pool.breaker.admit(self.clock.monotonic(), request_id=request_id)
         except PolicyFailure as refusal:
             after = None if refusal.retry_after is None else round(refusal.retry_after * 1000)
             error = WorkerError("circuit_open", refusal.message, retry_after_ms=after, outcome=Outcome.NOT_SENT)
@@ -538,3 +546,13 @@ class AdapterHost:
                 self._retirement.begin(replica, grace=0.0)
         await self._retirement.aclose()
         await self._readiness.aclose()
+
+
+def _registry(breaker: BreakerPolicy | None, resilience: Resilience | None) -> Registry:
+    """Return the table of a host with these breakers."""
+    if resilience is None:
+        return Registry(breaker)
+    if others := sorted(resilience.layers - {Layer.CIRCUIT_BREAKER}):
+        raise ValueError(f"resilience: the host keeps a breaker only; give {', '.join(others)} to the adapters")
+    policy = breaker if resilience.breaker is None else resilience.breaker.policy
+    return Registry(policy, hooks=resilience.hooks)

@@ -18,6 +18,8 @@ from adapter_api import WorkerAdapter, WorkerError
 from http_util.breaker import Breaker, BreakerPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adapter_api import WorkerHealth, WorkerProps
 
 _LONGEST_ID = 128
@@ -106,14 +108,16 @@ class Registry:
         adapter_api.errors.WorkerError: POOL_UNAVAILABLE (pool_unknown): no pool is bound as 'nowhere'; bound: chat
     """
 
-    def __init__(self, breaker: BreakerPolicy | None = None) -> None:
+    def __init__(self, breaker: BreakerPolicy | None = None, *, hooks: Sequence[object] = ()) -> None:
         """
         Start empty.
 
         Args:
             breaker: Policy of every pool's breaker; None gives no pool one.
+            hooks: Told of every breaker's changes, refusals and outcomes.
         """
         self._policy = breaker
+        self._hooks = hooks
         self._pools: dict[str, Pool] = {}
 
     def __repr__(self) -> str:
@@ -183,7 +187,7 @@ class Registry:
             raise TypeError(f"adapter: expected a WorkerAdapter, got {type(adapter).__name__}")
         pool = self._pools.get(pool_id)
         if pool is None:
-            breaker = None if self._policy is None else Breaker(self._policy, endpoint=pool_id)
+            breaker = None if self._policy is None else Breaker(self._policy, endpoint=pool_id, hooks=self._hooks)
             pool = self._pools[pool_id] = Pool(pool_id, breaker)
         old = pool.replicas.get(replica_id)
         new = pool.replicas[replica_id] = Replica(pool_id, replica_id, adapter, adapter_name)

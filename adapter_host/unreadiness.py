@@ -58,11 +58,14 @@ def refusal(replicas: Sequence[Replica]) -> WorkerError:
 
 
 def unready(replicas: Sequence[Replica]) -> str:
-    """Which of *replicas* are not ready, and why, in one line that may be shown."""
-    shown = [
-        f"{one.replica_id}: {(one.health and (one.health.detail or one.health.reason)) or '?'}" for one in replicas
-    ]
-    return safe_message("no replica is ready; " + "; ".join(shown)) if shown else "the pool has no replica"
+    """Why none of *replicas* is ready, in one line that may be shown; of several, which says what."""
+    if not replicas:
+        return "the pool has no replica"
+    says = [(one.health and (one.health.detail or one.health.reason)) or "no answer yet" for one in replicas]
+    if len(says) == 1:
+        return safe_message(f"the upstream is not ready: {says[0]}")
+    shown = [f"{one.replica_id}: {said}" for one, said in zip(replicas, says, strict=True)]
+    return safe_message("no replica is ready; " + "; ".join(shown))
 
 
 def _reason(replica: Replica) -> str:

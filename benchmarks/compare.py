@@ -5,7 +5,7 @@ Hold a run against the committed baseline, as ratios to the floor of the same ru
 
 Measures the floor and our adapter, or takes a file that `python -m benchmarks --json FILE` has written. Ends with
 status 1 when a ratio is 15 % worse than in `benchmarks/baseline.json`, or is missing. `--update` writes the baseline
-anew.
+anew, unless the figures come from a quick run.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from benchmarks.clients import FLOOR, OURS
-from benchmarks.results import Results
+from benchmarks.results import Results, UnreadableResults
 from benchmarks.runs import run
 from benchmarks.scenarios import BY_NAME, SCENARIOS
 from benchmarks.table import show
@@ -102,7 +102,10 @@ def main() -> None:
     parser.add_argument("--update", action="store_true", help="write the baseline in place of comparing with it")
     options = parser.parse_args()
     if options.results:
-        results = Results.load(options.results)
+        try:
+            results = Results.load(options.results)
+        except UnreadableResults as error:
+            _refuse(str(error))
     else:
         results = run(
             [scenario for scenario in SCENARIOS if scenario.name in COMPARED],
@@ -111,6 +114,8 @@ def main() -> None:
             quick=options.quick,
         )
     now = ratios(results)
+    if options.update and results.is_quick:
+        _refuse("--update: a quick run is no baseline")
     if options.update:
         BASELINE.write_text(json.dumps(now, indent=1) + "\n")
         print(f"{len(now)} ratios written to {BASELINE.name}")
@@ -123,6 +128,12 @@ def main() -> None:
     worse = [each for each in verdicts if each.is_worse]
     print(f"\n{len(worse)} of {len(verdicts)} more than {TOLERANCE:.0%} worse, or missing")
     sys.exit(1 if worse else 0)
+
+
+def _refuse(why: str) -> NoReturn:
+    """Say it on one line, and end with status 2."""
+    print(f"benchmarks.compare: {why}", file=sys.stderr)
+    sys.exit(2)
 
 
 def _number(value: float | None) -> str:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 PACKAGES = ("httpx", "h2", "httpx2", "httpx-aiohttp", "aiohttp", "openai", "litellm", "uvloop")
 
 
+class UnreadableResults(Exception):
+    """A file holds no results. One line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """What one client showed in one scenario over one wire."""
@@ -45,12 +49,27 @@ class Results:
     left_out: dict[str, str] = field(default_factory=dict)
     """Clients that could not be measured, with the reason."""
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the loads were smaller: for a look, not for the record."""
+        return bool(self.about.get("quick"))
+
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` has written."""
-        kept = json.loads(path.read_text())
-        figures = [Figure(**figure) for figure in kept["figures"]]
-        return cls(about=kept["about"], figures=figures, left_out=kept["left_out"])
+        """
+        Read what `save` has written.
+
+        Raises:
+            UnreadableResults: It cannot be read, or something else has written it.
+        """
+        try:
+            kept = json.loads(path.read_text())
+            figures = [Figure(**figure) for figure in kept["figures"]]
+            return cls(about=dict(kept["about"]), figures=figures, left_out=dict(kept["left_out"]))
+        except OSError as error:
+            raise UnreadableResults(f"{path} cannot be read: {error.strerror}") from None
+        except (ValueError, TypeError, KeyError):
+            raise UnreadableResults(f"{path} is no file that `python -m benchmarks --json FILE` has written") from None
 
     def save(self, path: Path) -> None:
         """Write everything to *path*."""
@@ -63,6 +82,14 @@ class Results:
                 return figure
         return None
 
+    def has_failed(self, scenario: str, wire: str, client: str) -> bool:
+        """Whether the client gave a wrong answer there, an error, or none."""
+        return any(
+            figure.error
+            for figure in self.figures
+            if (figure.scenario, figure.wire, figure.client) == (scenario, wire, client)
+        )
+
     def ratio(self, scenario: str, wire: str, client: str, base: str) -> float | None:
         """How many times *base* *client* is, inside rounds; None where one of them is missing."""
         above, below = self.get(scenario, wire, client), self.get(scenario, wire, base)
@@ -71,8 +98,8 @@ class Results:
         return ratio(above.values, below.values)
 
 
-def about(rounds: int) -> dict[str, Any]:
-    """What a reader wants to know of the machine and the versions."""
+def about(rounds: int, *, quick: bool) -> dict[str, Any]:
+    """What a reader wants to know of the machine, the versions and the run."""
     versions = {}
     for name in PACKAGES:
         try:
@@ -83,5 +110,6 @@ def about(rounds: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "rounds": rounds,
+        "quick": quick,
         "versions": versions,
     }

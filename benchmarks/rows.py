@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.clients import BY_NAME, FLOOR, KINDS, OFFICIAL
-from benchmarks.goals import GOALS
+from benchmarks.goals import GOALS, Verdict
 from benchmarks.scenarios import BY_NAME as SCENARIO_BY_NAME
 
 if TYPE_CHECKING:
+    from benchmarks.goals import Goal
     from benchmarks.results import Figure, Results
     from benchmarks.scenarios import Scenario
 
@@ -54,15 +55,22 @@ def _ratio(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def goal_rows(results: Results) -> list[list[str]]:
-    """A head, then a row for each goal of which the run says something."""
-    rows = [["goal of the adapter", "wire", "bound", "measured", ""]]
-    for goal in GOALS:
-        measured = goal.measured(results)
-        if measured is not None:
-            scenario = SCENARIO_BY_NAME[goal.scenario]
-            unit = " x" if goal.base else f" {scenario.unit}"
-            wire = WIRES[goal.wire] if scenario.is_wired else ""
-            verdict = "met" if goal.is_met(measured) else "MISSED"
-            rows.append([scenario.title, wire, goal.text, f"{measured:.3g}{unit}", verdict])
-    return rows
+def goal_rows(results: Results, *, all_of_them: bool = False) -> list[list[str]]:
+    """
+    A head, then a row for each goal.
+
+    Args:
+        results: What a run has found.
+        all_of_them: Also those whose scenario the run has left out.
+    """
+    measured = {(figure.scenario, figure.wire) for figure in results.figures}
+    shown = [goal for goal in GOALS if all_of_them or (goal.scenario, goal.wire) in measured]
+    head = ["goal of the adapter", "wire", "bound", "measured", ""]
+    return [head, *([*goal_cells(goal, results), goal.verdict(results)] for goal in shown)]
+
+
+def goal_cells(goal: Goal, results: Results) -> list[str]:
+    """What is bounded, over which wire, by what, and what was measured."""
+    wire = WIRES[goal.wire] if SCENARIO_BY_NAME[goal.scenario].is_wired else ""
+    value = goal.measured(results) if goal.verdict(results) in (Verdict.MET, Verdict.MISSED) else None
+    return [goal.what, wire, goal.text, "-" if value is None else f"{value:.3g} {goal.unit}"]

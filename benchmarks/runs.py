@@ -42,7 +42,7 @@ def run(
         rounds: How often, beside the warm-up.
         quick: With smaller loads, for a look.
     """
-    results = Results(about=about(rounds))
+    results = Results(about=about(rounds, quick=quick))
     for scenario in scenarios:
         for wire in (wires or scenario.wires) if scenario.is_wired else scenario.wires:
             kinds = [kind for kind in scenario.kinds(wire) if kind.name in names]

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from benchmarks.scenarios import Load
     from benchmarks.upstream import Upstream
 
+COMMAND: Final = ("-m", "benchmarks.worker")
+"""What follows the interpreter."""
+
 PATIENCE: Final = 300.0
 """Seconds that one figure may take."""
 
 
 class ClientFailed(Exception):
-    """A client gave a wrong answer, raised, or did not come to an end."""
+    """A client gave a wrong answer, raised, or did not come to an end. One line."""
 
 
 def environment() -> dict[str, str]:
@@ -41,7 +44,7 @@ class Worker:
         self._kind = kind
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
+            [sys.executable, *COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -85,10 +88,10 @@ class Worker:
             raise ClientFailed(f"{self._kind.name}: no figure within {patience:g} s")
         line = self._process.stdout.readline()
         if not line:
-            raise ClientFailed(f"{self._kind.name}: its process ended\n{self._last_words()}")
+            raise ClientFailed(f"{self._kind.name}: its process ended: {self._last_words()}")
         answer = json.loads(line)
         if "error" in answer:
-            raise ClientFailed(f"{self._kind.name}: {answer['error'][:300]}")
+            raise ClientFailed(f"{self._kind.name}: {one_line(answer['error'])}")
         return Measured(answer["value"], answer["notes"])
 
     def _send(self, message: dict[str, Any]) -> None:
@@ -97,5 +100,12 @@ class Worker:
             self._process.stdin.flush()
 
     def _last_words(self) -> str:
+        """The last line on its standard error: that of a traceback says what went wrong."""
         self._errors.seek(0)
-        return self._errors.read()[-2000:]
+        lines = [line for line in self._errors.read()[-2000:].splitlines() if line.strip()]
+        return one_line(lines[-1]) if lines else "it said nothing"
+
+
+def one_line(text: str) -> str:
+    """*text* as it fits into a table: at most 300 characters on one line."""
+    return " ".join(text.split())[:300]

@@ -3,8 +3,8 @@
 import asyncio
 import sys
 
-from adapter_api import TaskRequest
-from adapter_host import AdapterHost, load_config
+from adapter_api import TaskRequest, WorkerError
+from adapter_host import AdapterHost, ConfigError, load_config
 
 
 async def main(config_file: str) -> None:
@@ -27,4 +27,9 @@ async def main(config_file: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if not sys.argv[1:]:
+        sys.exit("usage: python through_the_host.py adapter-host.toml")
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except (ConfigError, WorkerError) as error:
+        sys.exit(str(error))

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from http_util.retry import AVAILABLE, BILLING_SAFE, GiveUp, Retry, RetryPolicy, named_policy
     from http_util.retry_budget import RetryBudget
     from http_util.secret import Secret, bearer_headers
+    from http_util.settings_errors import InvalidSettings
     from http_util.sse import ServerSentEvent, SseDecoder, SseTail
     from http_util.telemetry import ABORT, AttemptRecord, ExhaustedRecord, Hooks, RetryRecord
     from http_util.watch import AsyncWatch, Watch
@@ -87,6 +88,7 @@ _ROOMS = {
     "retry": ("AVAILABLE", "BILLING_SAFE", "GiveUp", "Retry", "RetryPolicy", "named_policy"),
     "retry_budget": ("RetryBudget",),
     "secret": ("Secret", "bearer_headers"),
+    "settings_errors": ("InvalidSettings",),
     "sse": ("ServerSentEvent", "SseDecoder", "SseTail"),
     "telemetry": ("ABORT", "AttemptRecord", "ExhaustedRecord", "Hooks", "RetryRecord"),
     "watch": ("AsyncWatch", "Watch"),
@@ -122,6 +124,7 @@ __all__ = [
     "HttpFailure",
     "HttpReply",
     "Interrupted",
+    "InvalidSettings",
     "Layer",
     "NdjsonDecoder",
     "PolicyFailure",

@@ -15,6 +15,7 @@ from pydantic import ValidationError as PydanticError
 from http_util.config import HttpConfig
 from http_util.retry import RetryPolicy, named_policy
 from http_util.secret import Secret
+from http_util.settings_errors import setting_problems
 from openai_client.auth import header_problem, merged_headers
 from openai_client.environment import OFFICIAL_BASE_URL, checked_base_url, checked_realtime_url, is_official, key_fits
 from openai_client.errors import InvalidConfiguration, MissingApiKey
@@ -62,10 +63,8 @@ def resolve_http(given: dict[str, Any]) -> None:
     try:
         given["http"] = HttpConfig(base_url=given["base_url"], **http)
     except PydanticError as error:
-        problem = "; ".join(
-            f"http.{'.'.join(map(str, line['loc'])) or 'settings'}: {line['msg']}"
-            for line in error.errors(include_input=False, include_url=False, include_context=False)
-        )
+        found = setting_problems(error, http, HttpConfig.model_json_schema())
+        problem = "; ".join(f"http.{one}" if one.path else f"http: {one}" for one in found)
     else:
         return
     raise InvalidConfiguration(problem)

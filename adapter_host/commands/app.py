@@ -26,8 +26,7 @@ Examples:
 
 """
 
-_SHOW_EXAMPLES: Final = """\b
-Examples:
+_ALL_EXAMPLES: Final = f"""{_RUN_EXAMPLES.rstrip()}
   adapter-host list --json
   adapter-host check --config hosts.toml
   adapter-host config
@@ -37,7 +36,7 @@ Examples:
 app = typer.Typer(
     name="adapter-host",
     help="Stream tokens from any engine that has a worker adapter.",
-    epilog=_RUN_EXAMPLES + _SHOW_EXAMPLES + _CODES,
+    epilog=_ALL_EXAMPLES + _CODES,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -72,14 +71,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OptionalText = Optional[str]  # noqa: UP045
 
 
-@app.command("run", epilog=_RUN_EXAMPLES + _CODES)
+@app.command("run", short_help="Run one task and print its answer.", epilog=_RUN_EXAMPLES + _CODES)
 def run_command(  # noqa: PLR0913 - one parameter for each option
     *,
     prompt: Annotated[OptionalText, typer.Argument(help="What to ask; - reads standard input.")] = None,
     file: Annotated[Optional[Path], typer.Option("--file", help="Read the prompt from a file.")] = None,  # noqa: UP045
     config: ConfigPath = None,
     pool: PoolId = None,
-    model: Annotated[OptionalText, typer.Option("--model", help="Model to ask for.")] = None,
+    model: Annotated[OptionalText, typer.Option("--model", help="Model to ask for; needed with --base-url.")] = None,
     max_tokens: Annotated[int, typer.Option("--max-tokens", help="Most tokens to generate.", min=1)] = 64,
     deadline: Annotated[float, typer.Option("--deadline", help="Seconds for the whole task.", min=0.001)] = 120.0,
     seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of the sampler.")] = None,  # noqa: UP045
@@ -132,7 +131,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each option
     raise typer.Exit(guarded(work))
 
 
-@app.command("list", epilog=_CODES)
+@app.command("list", short_help="List the installed adapters.", epilog=_CODES)
 def list_command(
     *,
     as_json: AsJson = False,
@@ -144,7 +143,7 @@ def list_command(
     raise typer.Exit(guarded(lambda: show_plugins(as_json=as_json, strict=strict)))
 
 
-@app.command("check", epilog=_CODES)
+@app.command("check", short_help="Ask every pool how it is.", epilog=_CODES)
 def check_command(*, config: ConfigPath = None, pool: PoolId = None, as_json: AsJson = False) -> None:
     """Ask every configured pool for its health, slots and engine version."""
     from adapter_host.commands.show import show_health
@@ -152,7 +151,7 @@ def check_command(*, config: ConfigPath = None, pool: PoolId = None, as_json: As
     raise typer.Exit(guarded(lambda: show_health(config, pool, as_json=as_json)))
 
 
-@app.command("config", epilog=_CODES)
+@app.command("config", short_help="Check the configuration, offline.", epilog=_CODES)
 def config_command(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Check the configuration without any connection, and print the policies in force."""
     from adapter_host.commands.show import show_config

@@ -80,6 +80,11 @@ def named(error: ConfigError, path: Path | None) -> ConfigError:
     return ConfigError(problems, is_unknown_adapter=error.is_unknown_adapter)
 
 
+def no_pools(path: Path) -> CommandError:
+    """The failure of a command that needs a pool, where the configuration names none."""
+    return CommandError(f"{path} names no pool; add a table such as [pools.chat], with adapter and settings")
+
+
 def guarded(work: Callable[[], int]) -> int:
     """What *work* returns, or the exit code of the expected failure that it ends in."""
     # Python leaves the stream out when the shell closed it; an answer that nobody can read is not asked for.

@@ -163,7 +163,7 @@ def described(error: WorkerError) -> str:
 
 def summary(data: Any, *, first_token: float | None, seconds: float) -> str:
     """
-    The line under an answer: tokens, time to first token, pace, evidence, attempts.
+    The line under an answer: tokens, time to first token, pace, evidence, attempts; HTTP's version where it is told.
 
     Args:
         data: Payload of the `end` event.
@@ -172,9 +172,11 @@ def summary(data: Any, *, first_token: float | None, seconds: float) -> str:
 
     Example:
         >>> summary(
-        ...     {"tokens_out": 21, "finish_reason": "stop", "evidence": "finish_reason"}, first_token=0.1, seconds=1.1
+        ...     {"tokens_out": 21, "finish_reason": "stop", "evidence": "done", "http_version": "HTTP/2"},
+        ...     first_token=0.1,
+        ...     seconds=1.1,
         ... )
-        '21 tokens, first after 100 ms, 20.0 tokens/s, stop (evidence: finish_reason), 1 attempt'
+        '21 tokens, first after 100 ms, 20.0 tokens/s, stop (evidence: done), 1 attempt, HTTP/2'
     """
     tokens = int(data.get("tokens_out") or 0)
     parts = [f"{tokens} token{'' if tokens == 1 else 's'}"]
@@ -185,4 +187,6 @@ def summary(data: Any, *, first_token: float | None, seconds: float) -> str:
     parts.append(f"{data.get('finish_reason')} (evidence: {data.get('evidence')})")
     attempts = len(data.get("attempts") or ()) or 1
     parts.append(f"{attempts} attempt{'' if attempts == 1 else 's'}")
+    if data.get("http_version"):
+        parts.append(str(data["http_version"]))
     return ", ".join(parts)

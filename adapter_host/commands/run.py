@@ -17,11 +17,11 @@ from uuid import uuid4
 
 from adapter_api import TaskRequest, WorkerError
 from adapter_host.commands.embedded import embedded_upstream
-from adapter_host.commands.exit_codes import FAILED, INTERRUPTED, OK, TERMINATED, CommandError, exit_code_of, named, say
+from adapter_host.commands.exit_codes import FAILED, INTERRUPTED, OK, TERMINATED, CommandError, exit_code_of, say
 from adapter_host.commands.logs import configure_logs
 from adapter_host.commands.output import JsonOutput, Output, TextOutput, summary
 from adapter_host.commands.prompt import DEMO_PROMPT
-from adapter_host.commands.target import Target, embedded_target
+from adapter_host.commands.target import Target, embedded_target, in_the_users_words
 from adapter_host.config import ConfigError
 from adapter_host.host import AdapterHost
 from http_util.clock import SystemClock
@@ -77,7 +77,7 @@ async def _run(options: RunOptions, target: Target | None) -> int:
         try:
             host = AdapterHost.from_config(target.config, logger=logger)
         except ConfigError as exc:
-            raise named(exc, target.path) from None
+            raise in_the_users_words(exc, target) from None
         stack.push_async_callback(host.aclose, grace=0.0)
         output: Output = JsonOutput() if options.as_json else TextOutput()
         try:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from adapter_api import WorkerError
 from adapter_host.assembly import for_each_replica
-from adapter_host.commands.exit_codes import FAILED, OK, UNKNOWN, CommandError, named, say
+from adapter_host.commands.exit_codes import FAILED, OK, UNKNOWN, CommandError, named, no_pools, say
 from adapter_host.commands.logs import configure_logs
 from adapter_host.config import ConfigError
-from adapter_host.config_file import LoadedConfig, find_config, load_config
+from adapter_host.config_file import find_config, load_config
 from adapter_host.host import AdapterHost
 from adapter_host.plugins import discover
 from adapter_host.waiting import within
@@ -27,14 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from adapter_host.config import HostConfig
+    from adapter_host.config_file import LoadedConfig
     from adapter_host.plugins import Catalogue
     from adapter_host.registry import Replica
 
 VERSION_TIMEOUT = 5.0
 """Seconds that a replica has to tell its engine's version."""
 
-_PRESENCE = ("none", "set")
-"""What an adapter's policies say in the place of a secret."""
+_PRESENT = "set"
+"""What an adapter's policies say in the place of a secret that is there."""
 
 
 def show_plugins(*, as_json: bool, strict: bool) -> int:
@@ -79,7 +81,9 @@ def _catalogue_as_json(catalogue: Catalogue) -> dict[str, Any]:
 
 def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
     """Ask every configured pool how it is; 0 when all are ready, 1 otherwise."""
-    loaded = _configuration(path)
+    loaded = load_config(_found(path))
+    if not loaded.config.pools:
+        raise no_pools(loaded.path)
     if pool is not None and pool not in loaded.config.pools:
         known = ", ".join(loaded.config.pools) or "none"
         raise CommandError(f"--pool: {loaded.path} has no pool {pool!a}; it has: {known}", UNKNOWN)
@@ -93,7 +97,7 @@ def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
         )
     pools = {row["pool_id"] for row in rows}
     ready = {row["pool_id"] for row in rows if row["ready"]}
-    return OK if pools and pools == ready else FAILED
+    return OK if pools == ready else FAILED
 
 
 async def _ask(loaded: LoadedConfig, pool: str | None) -> list[dict[str, Any]]:
@@ -137,15 +141,12 @@ async def _row(replica: Replica) -> dict[str, Any]:
 
 def show_config(path: Path | None, *, as_json: bool) -> int:
     """Check the configuration offline and print what is in force, secrets masked."""
-    loaded = _configuration(path)
+    loaded, policies = _checked(_found(path))
     for warning in loaded.warnings:
         say(f"warning: {warning}")
+    if not policies:
+        say(f"warning: {no_pools(loaded.path)}")
     host = loaded.config.host
-    catalogue = discover(strict=host.strict, timeout=host.plugin_timeout)
-    try:
-        policies = for_each_replica(loaded.config, catalogue, lambda plugin, settings: plugin.policies(settings))
-    except ConfigError as exc:
-        raise named(exc, loaded.path) from None
     secrets = [secret.reveal() for secret in loaded.secrets]
     pools: dict[str, Any] = {}
     for (pool_id, replica_id), in_force in policies.items():
@@ -161,20 +162,57 @@ def show_config(path: Path | None, *, as_json: bool) -> int:
     return OK
 
 
+def _checked(path: Path) -> tuple[LoadedConfig, dict[tuple[str, str], Mapping[str, Any]]]:
+    """
+    The configuration at *path* and the policies of each replica.
+
+    Raises:
+        ConfigError: Everything that is wrong: what the file itself shows, and what the adapters say of the rest.
+    """
+    try:
+        loaded = load_config(path)
+    except ConfigError as exc:
+        raise _with_adapters_say(exc, path) from None
+    try:
+        return loaded, _policies(loaded.config)
+    except ConfigError as exc:
+        raise named(exc, path) from None
+
+
+def _with_adapters_say(error: ConfigError, path: Path) -> ConfigError:
+    """*error*, and what the adapters have against the part of the configuration that it leaves; once for each key."""
+    if error.usable is None:
+        return error
+    try:
+        _policies(error.usable)
+    except ConfigError as exc:
+        told = {problem.key for problem in error.problems}
+        more = [problem for problem in named(exc, path).problems if problem.key not in told]
+        return ConfigError([*error.problems, *more])
+    return error
+
+
+def _policies(config: HostConfig) -> dict[tuple[str, str], Mapping[str, Any]]:
+    """What the adapter of each replica says is in force."""
+    catalogue = discover(strict=config.host.strict, timeout=config.host.plugin_timeout)
+    return for_each_replica(config, catalogue, lambda plugin, settings: plugin.policies(settings))
+
+
 def _with_presence(told: Any, redacted: Any) -> Any:
-    """*redacted*, but for the words by which an adapter says whether a secret is there: they are not the secret."""
+    """*redacted*, but for the word by which an adapter says that a secret is there: it is not the secret."""
     if isinstance(told, dict) and isinstance(redacted, dict):
         return {name: _with_presence(value, redacted.get(name)) for name, value in told.items()}
-    return told if told in _PRESENCE else redacted
+    return told if told == _PRESENT else redacted
 
 
-def _configuration(path: Path | None) -> LoadedConfig:
+def _found(path: Path | None) -> Path:
+    """The configuration to look at."""
     found = find_config(path)
     if found is None:
         raise CommandError(
             "no configuration: name one with --config or ADAPTER_HOST_CONFIG, or put adapter-host.toml here"
         )
-    return load_config(found)
+    return found
 
 
 def _print_json(value: Any) -> None:

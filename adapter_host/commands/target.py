@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from adapter_host.commands.exit_codes import UNKNOWN, CommandError, say
-from adapter_host.config import HostConfig
+from adapter_host.commands.exit_codes import UNKNOWN, CommandError, named, no_pools, say
+from adapter_host.config import ConfigError, HostConfig, Problem
 from adapter_host.config_file import find_config, load_config
 from http_util.redact import is_sensitive_name
 from http_util.secret import Secret
@@ -21,10 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from adapter_host.config import PoolSettings
+
 DEFAULT_ADAPTER: Final = "openai-http"
 COMMAND_LINE_POOL: Final = "command-line"
 """Id of the pool that the command line describes."""
 EMBEDDED_POOL: Final = "embedded"
+
+DEFAULT_MODEL: Final = "default"
+"""The model_ref of a task for an adapter that has one model, or none, and is not told which."""
+
+_OPTIONS: Final = {"base_url": "--base-url", "dialect": "--dialect", "api_key": "--api-key-env", "model": "--model"}
+"""Settings that have an option of their own; the others are given with `--set`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +87,36 @@ def find_target(wish: Wish) -> Target | None:
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     pools = loaded.config.pools
+    if not pools:
+        raise no_pools(path)
     pool_id = wish.pool or (next(iter(pools)) if len(pools) == 1 else None)
-    known = ", ".join(pools) or "none"
+    known = ", ".join(pools)
     if pool_id is None:
         raise CommandError(f"--pool: name one of the pools of {path}: {known}")
     if pool_id not in pools:
         raise CommandError(f"--pool: {path} has no pool {pool_id!a}; it has: {known}", UNKNOWN)
-    model = wish.model or _model_in(pools[pool_id].settings)
+    model = wish.model or _model_of(pools[pool_id])
+    if model is None:
+        raise CommandError(f"--model: pool {pool_id!a} of {path} names no model; name one here, or set its model")
     config = _asking_for(wish.model, loaded.config, pool_id)
     return Target(config=config, pool_id=pool_id, model=model, path=path, secrets=loaded.secrets)
+
+
+def in_the_users_words(error: ConfigError, target: Target) -> ConfigError:
+    """*error* with the options, or the file, that its problems come from."""
+    if target.pool_id != COMMAND_LINE_POOL:
+        return named(error, target.path)
+    problems = [Problem(_option(one.key), "", one.what) for one in error.problems]
+    return ConfigError(problems, is_unknown_adapter=error.is_unknown_adapter)
+
+
+def _option(key: str) -> str:
+    """The option that gave what stands at *key*."""
+    of_pool = key.removeprefix(f"pools.{COMMAND_LINE_POOL}.")
+    if of_pool == "adapter":
+        return "--adapter"
+    setting = of_pool.removeprefix("settings").removeprefix(".")
+    return _OPTIONS.get(setting) or f"--set {setting}".rstrip()
 
 
 def embedded_target(base_url: str, model: str | None) -> Target:
@@ -107,8 +137,11 @@ def _described(wish: Wish) -> Target:
         settings["api_key"] = _secret_from(wish.api_key_env)
     pool = {"adapter": wish.adapter or DEFAULT_ADAPTER, "settings": settings}
     config = HostConfig.from_mapping({"pools": {COMMAND_LINE_POOL: pool}}, where="command line")
+    model = wish.model or _model_of(config.pools[COMMAND_LINE_POOL])
+    if model is None:
+        raise CommandError("--model: name the model to ask the upstream for")
     config = _asking_for(wish.model, config, COMMAND_LINE_POOL)
-    return Target(config=config, pool_id=COMMAND_LINE_POOL, model=wish.model or _model_in(settings))
+    return Target(config=config, pool_id=COMMAND_LINE_POOL, model=model)
 
 
 def _asking_for(model: str | None, config: HostConfig, pool_id: str) -> HostConfig:
@@ -151,6 +184,17 @@ def _setting(text: str) -> tuple[str, Any]:
         return name.strip(), value
 
 
-def _model_in(settings: dict[str, Any]) -> str:
-    model = settings.get("model")
-    return model if isinstance(model, str) and model else "default"
+def _model_of(pool: PoolSettings) -> str | None:
+    """
+    The model that a task for *pool* names when the user names none.
+
+    None where an upstream would be asked for a model that nobody has named: a pool with an address and no model in the
+    settings of a replica, nor an alias of the default one.
+    """
+    for settings in pool.replica_settings().values():
+        aliases = settings.get("model_aliases")
+        has_alias = isinstance(aliases, Mapping) and DEFAULT_MODEL in aliases
+        if "base_url" in settings and not settings.get("model") and not has_alias:
+            return None
+    model = pool.settings.get("model")
+    return model if isinstance(model, str) and model else DEFAULT_MODEL

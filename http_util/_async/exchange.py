@@ -163,13 +163,14 @@ class AsyncExchange:
         ledger = AttemptLedger()
         try:
             answer = await self._attempt(call, watch, ledger, delay=0.0)
-            if self._budget is not None:
-                self._budget.credit(call.endpoint, self._clock.monotonic())
-            return answer
         except HttpFailure as failure:
             if call.retry is None or not call.wants(Layer.RETRY):
                 raise
             first = failure
+        else:
+            if self._budget is not None:
+                self._budget.credit(call.endpoint, self._clock.monotonic())
+            return answer
         return await self._again(call, watch, ledger, first)
 
     async def _again(

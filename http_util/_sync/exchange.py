@@ -164,13 +164,14 @@ class Exchange:
         ledger = AttemptLedger()
         try:
             answer = self._attempt(call, watch, ledger, delay=0.0)
-            if self._budget is not None:
-                self._budget.credit(call.endpoint, self._clock.monotonic())
-            return answer
         except HttpFailure as failure:
             if call.retry is None or not call.wants(Layer.RETRY):
                 raise
             first = failure
+        else:
+            if self._budget is not None:
+                self._budget.credit(call.endpoint, self._clock.monotonic())
+            return answer
         return self._again(call, watch, ledger, first)
 
     def _again(

@@ -18,8 +18,19 @@ PROGRAMS: Final = ("first_stream.py", "through_the_host.py")
 
 def run(program: str, *arguments: str) -> str:
     """What an example prints."""
+    return _ran(program, *arguments, is_good=True).stdout
+
+
+def complaint(program: str, *arguments: str) -> str:
+    """What an example says that cannot do its work."""
+    return _ran(program, *arguments, is_good=False).stderr
+
+
+def _ran(program: str, *arguments: str, is_good: bool) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "examples" / program), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode == 0) is is_good, ran.stderr
+    return ran
 
 
 @pytest.mark.requirement("DOC-02")
@@ -46,3 +57,14 @@ def test_the_host_program_answers_from_a_configuration(tmp_path: Path) -> None:
             f'[pools.chat.settings]\nbase_url = "{upstream.base_url}"\nmodel = "demo"\nretry = "none"\n'
         )
         assert run("through_the_host.py", str(file)).endswith(" length\n")
+
+
+@pytest.mark.requirement("DOC-02")
+def test_the_host_program_says_what_it_lacks_in_one_line(tmp_path: Path) -> None:
+    """No argument, no such file, no such pool: no traceback."""
+    empty = tmp_path / "empty.toml"
+    empty.touch()
+    assert complaint("through_the_host.py") == "usage: python through_the_host.py adapter-host.toml\n"
+    for argument, says in (("nowhere.toml", "cannot be read: No such file"), (str(empty), "pool_unknown")):
+        (line,) = complaint("through_the_host.py", argument).splitlines()
+        assert says in line

@@ -190,8 +190,15 @@ class OpenAIHttpAdapter:
             policies["egress"] = _reachable(self._config.http, self._resilience).egress_policy.describe()
         if self._resilience.retry is not None:
             policies["retry"] = asdict(self._resilience.retry)
-        layers = self._resilience.describe()
-        return policies | {name: told for name, told in layers.items() if name not in ("retry", "budget")}
+        given: dict[str, object] = {
+            "circuit_breaker": self._resilience.breaker,
+            "rate_limit": self._resilience.limiter,
+            "failover": self._resilience.failover,
+        }
+        # what stands in the settings is told in their words already
+        return policies | {
+            name: repr(layer) for name, layer in given.items() if layer is not None and name not in policies
+        }
 
     async def health(self) -> WorkerHealth:
         """
@@ -412,8 +419,16 @@ class OpenAIHttpAdapter:
 
 
 def _completed(given: Resilience, config: OpenAIHttpConfig) -> Resilience:
-    """Return *given* with the adapter's own retry policy and budget where it has none."""
-    return replace(given, retry=given.retry or config.retry_policy, budget=given.budget or RetryBudget())
+    """Return *given* with what the settings say, and a budget of the adapter's own, where it has none."""
+    own = config.layers
+    return replace(
+        given,
+        retry=given.retry or own.retry,
+        budget=given.budget or RetryBudget(),
+        failover=given.failover or own.failover,
+        breaker=given.breaker or own.breaker,
+        limiter=given.limiter or own.limiter,
+    )
 
 
 def _reachable(http: HttpConfig, resilience: Resilience) -> HttpConfig:

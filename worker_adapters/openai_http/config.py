@@ -8,27 +8,51 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from http_util.config import HttpConfig
-from http_util.retry import RetryPolicy, named_policy
+from http_util.resilience import Resilience
+from http_util.retry import POLICIES, RetryPolicy
 from http_util.secret import Secret
+from http_util.settings_errors import InvalidSettings, setting_problems
+from http_util.tls import build_ssl_context
+from openai_client.auth import AuthScheme
 from worker_adapters.openai_http.dialects import DIALECTS, Api, Dialect
+from worker_adapters.openai_http.layer_settings import CircuitBreakerSettings, FailoverSettings, RateLimitSettings
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 Printable = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+_JUDGED_BESIDE: Final[dict[str, tuple[str, ...]]] = {
+    "client_key_file": ("client_cert_file",),
+    "client_key_password": ("client_cert_file",),
+    "proxy": (),
+    "proxy_auth": ("proxy",),
+    "plain_http_hosts": ("base_url",),
+    "egress": ("base_url", "plain_http_hosts"),
+    "egress_networks": (),
+}
+"""Settings that `HttpConfig` has rules for, each with those before it that its rules read."""
+
+_ANY_BASE_URL: Final = "https://localhost"
 
 
 class OpenAIHttpConfig(BaseModel):
     """
     Everything that an `OpenAIHttpAdapter` is told. Immutable; unknown keys are refused; errors never show a value.
 
+    Raises:
+        InvalidSettings: A `ValueError` with one line for each setting that is wrong, all of them at once.
+
     Example:
         >>> config = OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1/", model="m")
         >>> config.base_url, config.api, config.retry_policy.name
         ('http://127.0.0.1:8000/v1', 'chat', 'billing_safe')
+        >>> OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1", http_2=True)
+        Traceback (most recent call last):
+        http_util.settings_errors.InvalidSettings: http_2: unknown key; did you mean 'http2'?
     """
 
     model_config = ConfigDict(
@@ -52,7 +76,9 @@ class OpenAIHttpConfig(BaseModel):
     organization: Printable | None = Field(None, description="Sent as OpenAI-Organization.")
     project: Printable | None = Field(None, description="Sent as OpenAI-Project.")
     deployment: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = Field(
-        None, description="Azure deployment: calls go to /deployments/NAME/... below base_url."
+        None,
+        description="Azure deployment: calls go to /deployments/NAME/... below base_url. Dialect azure needs "
+        "api_version with it.",
     )
     api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = Field(
         None, description="Azure API version, sent as the query parameter api-version."
@@ -65,7 +91,9 @@ class OpenAIHttpConfig(BaseModel):
         None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
     )
     client_key_password: Secret | None = Field(None, description="Password of that key, when it is encrypted.")
-    http2: bool = Field(default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined.")
+    http2: bool = Field(
+        default=True, strict=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined."
+    )
     http2_ping_interval: Seconds | None = Field(
         20.0,
         description="Seconds of silence after which an HTTP/2 connection is asked for a sign of life. None: never.",
@@ -75,14 +103,16 @@ class OpenAIHttpConfig(BaseModel):
     )
     http_engine: Literal["asyncio", "httpx"] = Field(
         "asyncio",
-        description="What moves the bytes: our engine, or httpx's own transport (HTTP/1.1, fewer guarantees).",
+        description="What moves the bytes: our engine (asyncio), or httpx's own transport (HTTP/1.1 only, no socks "
+        "proxy, no egress_networks, fewer guarantees).",
     )
     proxy: str | None = Field(
         None,
-        description="Proxy: http://, https://, socks5:// or socks5h:// and host[:port]. It resolves the upstream's "
-        "name. None: direct, whatever the environment says.",
+        description="Proxy: http://, https://, socks5:// or socks5h:// and host[:port]; socks needs http_engine "
+        "asyncio. It resolves the upstream's name. None: direct, whatever the environment says.",
     )
     proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
+    plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     egress: tuple[str, ...] = Field(
         (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
     )
@@ -91,10 +121,19 @@ class OpenAIHttpConfig(BaseModel):
         description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to. Empty: any "
         "but link-local and cloud metadata, and loopback for localhost only.",
     )
-    plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     retry: RetryPolicy | str | None = Field(
         "billing_safe",
-        description="Retry policy, or its name: billing_safe, available. None, or the word none: one attempt.",
+        description="Retry policy, or its name: billing_safe, available. None, or the word none: one attempt. Below "
+        "it stands what HTTP/2 sends again.",
+    )
+    circuit_breaker: CircuitBreakerSettings | None = Field(
+        None, description="Table: when calls are refused because the upstream fails too often. None: no breaker."
+    )
+    rate_limit: RateLimitSettings | None = Field(
+        None, description="Table: how many calls and tokens may start. None: no limit but max_slots."
+    )
+    failover: FailoverSettings | None = Field(
+        None, description="Table: equivalent endpoints that a call may go to instead. None: no failover."
     )
     connect_timeout: Seconds = Field(
         5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
@@ -107,10 +146,13 @@ class OpenAIHttpConfig(BaseModel):
     )
     health_timeout: Seconds = Field(5.0, description="Seconds that a health or version question may take in all.")
     health_path: Annotated[str, Field(pattern=r"^/[!-~]{0,256}$")] = Field(
-        "/models", description="What health() asks for, below base_url. It must cost nothing."
+        "/models",
+        description="What health() asks for: a path below base_url, which begins with /. It must cost nothing.",
     )
     ready_without_listing: bool = Field(
-        default=True, description="Whether an upstream that has no such path (404, 405, 501) counts as ready."
+        default=True,
+        strict=True,
+        description="Whether an upstream that has no such path (404, 405, 501) counts as ready.",
     )
     max_slots: int = Field(
         64, strict=True, ge=1, le=65_536, description="Tasks that may run at once; one more is refused."
@@ -122,7 +164,23 @@ class OpenAIHttpConfig(BaseModel):
         None, description="The version that is expected. Another one fails strict tasks and warns of the others."
     )
     model_digest: Printable | None = Field(None, description="Digest of the model, passed on in started and end.")
-    metrics_events: bool = Field(default=False, description="Whether a metrics event comes before the end.")
+    metrics_events: bool = Field(
+        default=False, strict=True, description="Whether a metrics event comes before the end."
+    )
+
+    if not TYPE_CHECKING:  # type checkers take the fields for the arguments, as pydantic has it
+
+        def __init__(self, **settings: Any) -> None:
+            """Check *settings*; see the class."""
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                problems = setting_problems(error, settings, type(self).model_json_schema())
+            else:
+                return
+            # the frame may be shown in a traceback, and a key stands in the settings
+            settings.clear()
+            raise InvalidSettings(problems)
 
     @field_validator("dialect")
     @classmethod
@@ -147,14 +205,59 @@ class OpenAIHttpConfig(BaseModel):
             return None
         if isinstance(retry, RetryPolicy):
             return retry
-        if not isinstance(retry, str):
-            # pydantic turns a ValueError into its own error; a TypeError would leave it as it is
-            raise ValueError(f"expected a policy, its name or None, got {type(retry).__name__}")  # noqa: TRY004
-        return named_policy(retry)
+        if isinstance(retry, str) and retry in POLICIES:
+            return POLICIES[retry]
+        names = ", ".join(map(repr, sorted(POLICIES)))
+        raise ValueError(f"must be one of {names}, 'none'; in Python also a RetryPolicy, or None")
+
+    @field_validator("api_version")
+    @classmethod
+    def _azure_has_a_version(cls, version: str | None, info: ValidationInfo) -> str | None:
+        """Azure's deployment paths answer 404 without one."""
+        if version is None and info.data.get("dialect") == "azure" and info.data.get("deployment") is not None:
+            raise ValueError("is required with dialect 'azure' and a deployment, such as '2024-10-21'")
+        return version
+
+    @field_validator("proxy_auth")
+    @classmethod
+    def _belongs_to_a_proxy(cls, credential: Secret | None, info: ValidationInfo) -> Secret | None:
+        """A credential that nobody asks for is a mistake."""
+        if credential is not None and info.data.get("proxy", ...) is None:
+            raise ValueError("needs proxy; set it or leave proxy_auth out")
+        return credential
+
+    @field_validator(*_JUDGED_BESIDE)
+    @classmethod
+    def _judged_by_http(cls, value: Any, info: ValidationInfo) -> Any:
+        """Let the HTTP settings judge what they share, here already: so all that is wrong is told at once."""
+        name = str(info.field_name)
+        beside = {one: info.data[one] for one in _JUDGED_BESIDE[name] if one in info.data}
+        # what is wrong itself has been told, and rules that read it say nothing new
+        if len(beside) == len(_JUDGED_BESIDE[name]):
+            problem = _problem_of_http({**beside, name: value})
+            if problem is not None:
+                raise ValueError(problem)
+        return value
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_fits_the_engine(cls, proxy: str | None, info: ValidationInfo) -> str | None:
+        """httpx's transport speaks no socks here."""
+        if info.data.get("http_engine") == "httpx" and proxy is not None and proxy.lower().startswith("socks"):
+            raise ValueError("needs http_engine 'asyncio' with socks; with 'httpx' it must be http:// or https://")
+        return proxy
+
+    @field_validator("egress_networks")
+    @classmethod
+    def _networks_fit_the_engine(cls, networks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """httpx's transport resolves names by itself."""
+        if info.data.get("http_engine") == "httpx" and networks:
+            raise ValueError("needs http_engine 'asyncio'; httpx's transport does not ask before it connects")
+        return networks
 
     @model_validator(mode="after")
     def _checked_by_http(self) -> Self:
-        """Let the HTTP settings check what they share, and take over the normal form of the URL."""
+        """Let the HTTP settings check what they share once more, together; take over the normal form of the URL."""
         object.__setattr__(self, "base_url", self.http.base_url)
         return self
 
@@ -167,6 +270,20 @@ class OpenAIHttpConfig(BaseModel):
     def retry_policy(self) -> RetryPolicy | None:
         """`retry`, by its name or as given."""
         return cast("RetryPolicy | None", self.retry)
+
+    @property
+    def layers(self) -> Resilience:
+        """
+        What these settings put around every call, made anew.
+
+        Spec: REL-01
+        """
+        return Resilience(
+            retry=self.retry_policy,
+            breaker=None if self.circuit_breaker is None else self.circuit_breaker.build(),
+            limiter=None if self.rate_limit is None else self.rate_limit.build(),
+            failover=None if self.failover is None else self.failover.build(AuthScheme(self.profile.auth)),
+        )
 
     @property
     def profile(self) -> Dialect:
@@ -203,23 +320,64 @@ class OpenAIHttpConfig(BaseModel):
             max_body_bytes=self.max_request_bytes,
         )
 
+    def check_files(self) -> None:
+        """
+        Make sure that the files of the settings can be used. Reads them; opens no connection.
+
+        Raises:
+            InvalidSettings: One line for each that cannot.
+
+        Spec: ADP-14
+        """
+        client = {"client_cert_file", "client_key_file", "client_key_password"}
+        problems = [
+            problem
+            for names in ({"ca_file"}, client)
+            if (said := _problem_of_tls({name: getattr(self, name) for name in names})) is not None
+            for problem in setting_problems(said, {}, type(self).model_json_schema())
+        ]
+        if problems:
+            raise InvalidSettings(problems)
+
     def policies(self) -> dict[str, Any]:
         """
-        The policies in force, as plain values; of secrets only whether they are there.
+        The policies in force, as plain values; of secrets whether they are there: `set`, or None.
 
         Spec: ADP-35
         """
         secrets = ("api_key", "client_key_password", "proxy_auth")
         files = ("ca_file", "client_cert_file", "client_key_file")
-        shown = self.model_dump(mode="python", exclude={"retry", *secrets, *files})
+        tables = ("circuit_breaker", "rate_limit", "failover")
+        shown = self.model_dump(mode="python", exclude={"retry", *secrets, *files, *tables})
         policy = self.retry_policy
         return {
             **shown,
-            **{name: "none" if getattr(self, name) is None else "set" for name in secrets},
+            # no word for a missing one: under such a name every word is masked, and looks as if it were there
+            **{name: None if getattr(self, name) is None else "set" for name in secrets},
             **{name: None if (path := getattr(self, name)) is None else str(path) for name in files},
+            **{name: table.policies() for name in tables if (table := getattr(self, name)) is not None},
+            "http2": self.http2 and self.http_engine == "asyncio" and self.base_url.startswith("https:"),
             "retry": None if policy is None else asdict(policy),
             "egress": [str(entry) for entry in self.egress] or [f"the host of {self.base_url}"],
             "tls": {"verify": True, "minimum": "1.2"},
             "redirects": False,
             "environment": "not read",
         }
+
+
+def _problem_of_http(settings: dict[str, Any]) -> str | None:
+    """What `HttpConfig` has against *settings*, beginning with the name of one of them; None when nothing."""
+    try:
+        HttpConfig(**{"base_url": _ANY_BASE_URL, **settings})
+    except ValidationError as error:
+        return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+    return None
+
+
+def _problem_of_tls(settings: dict[str, Any]) -> ValueError | None:
+    """What is wrong with files that TLS needs; None when nothing is."""
+    try:
+        build_ssl_context(**settings)
+    except ValueError as error:
+        return error
+    return None

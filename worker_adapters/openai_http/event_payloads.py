@@ -51,9 +51,12 @@ def end_payload(
     times: StreamTimes,
     attempts: tuple[Attempt, ...],
     *,
+    http_version: str,
     is_cancelled: bool,
 ) -> dict[str, Any]:
-    """What `end` says: how much, how long, why it ended and what proves it, and what it took."""
+    """
+    What `end` says: how much, how long, why it ended and what proves it, what it took, and over which HTTP it came.
+    """
     usage = usage_of(reader)
     counted = usage["completion_tokens"] if usage["source"] == "upstream" else reader.index
     decode_ms, first_token_ms = times.decode_ms, times.first_token_ms
@@ -69,6 +72,7 @@ def end_payload(
     if first_token_ms is not None:
         payload["latency_first_token_ms"] = first_token_ms
     payload["attempts"] = [attempt.as_dict() for attempt in attempts]
+    payload["http_version"] = http_version
     return payload
 
 

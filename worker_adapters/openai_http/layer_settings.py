@@ -141,7 +141,7 @@ class FailoverSettings(_Table):
     def policies(self) -> dict[str, Any]:
         """The list and its settings; a key only as there or not."""
         told = [
-            {"base_url": endpoint.base_url, "api_key": "none" if endpoint.api_key is None else "****"}
+            {"base_url": endpoint.base_url, "api_key": None if endpoint.api_key is None else "set"}
             for endpoint in self.endpoints
         ]
         return {"endpoints": told, **super().policies()}

@@ -44,6 +44,9 @@ def _schema() -> Mapping[str, Any]:
 
 
 def _policies(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is in force; settings that can never work are refused here, offline, the files that they name included."""
     from worker_adapters.openai_http import OpenAIHttpConfig
 
-    return OpenAIHttpConfig(**settings).policies()
+    config = OpenAIHttpConfig(**settings)
+    config.check_files()
+    return config.policies()

@@ -261,7 +261,12 @@ class StreamedTokens:
     def _end(self, *, is_cancelled: bool) -> None:
         if self._terminal is None:
             payload = end_payload(
-                self._reader, self._context.identity, self._times(), self.attempts, is_cancelled=is_cancelled
+                self._reader,
+                self._context.identity,
+                self._times(),
+                self.attempts,
+                http_version=self._stream.head.http_version,
+                is_cancelled=is_cancelled,
             )
             self._safe(payload)
             if (request_id := self._request_id) is not None:

@@ -56,15 +56,18 @@ class TaskLog:
                 self._line(level, "attempt", _of_attempt(self._engine, attempt), facts)
 
     def failed(self, error: WorkerError) -> None:
-        """The task failed before it started."""
-        self._end(error.payload(), error.code)
+        """The task failed before it started: it was refused here, or the upstream gave no stream."""
+        if error.attempts:
+            self._end(error.payload(), error.code, "stream_failed", f"A task at {self._engine} gets no stream")
+        else:
+            self._end(error.payload(), error.code, "task_refused", f"A task for {self._engine} is not sent")
 
     def ended(self, terminal: TokenEvent) -> None:
         """The task's stream is over."""
         data = terminal.data
         if terminal.kind == "error":
             code = data.get("code")
-            self._end(data, ErrorKind(code) if code else None)
+            self._end(data, ErrorKind(code) if code else None, "stream_failed", f"A task at {self._engine} fails")
         elif is_taken(_NAME, logging.INFO):
             self._line(logging.INFO, "stream_ended", _told(self._engine, data), _facts_of_end(data))
 
@@ -74,7 +77,8 @@ class TaskLog:
         facts = {"expected": expected, "engine_version": found}
         self._line(logging.WARNING, "engine_version_differs", human, facts)
 
-    def _end(self, payload: Mapping[str, Any], code: ErrorKind | None) -> None:
+    def _end(self, payload: Mapping[str, Any], code: ErrorKind | None, event: str, human: str) -> None:
+        """The one line of a task that did not end well; *human* gets the reason."""
         facts = {name: value for name, value in payload.items() if name != "attempts"}
         facts["error_message"] = facts.pop("message")
         if code is None:
@@ -82,7 +86,7 @@ class TaskLog:
             self._line(logging.INFO, "stream_cancelled", human, facts)
             return
         level = logging.WARNING if code in _CALLERS_FAULT else logging.ERROR
-        self._line(level, "stream_failed", f"A task at {self._engine} fails: {payload['reason']}", facts)
+        self._line(level, event, f"{human}: {payload['reason']}", facts)
 
     def _line(self, level: int, event: str, human: str, facts: Mapping[str, Any]) -> None:
         """Write one line, through the logger that the program has configured by now."""

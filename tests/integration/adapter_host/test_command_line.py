@@ -27,7 +27,7 @@ def test_run_without_anything_streams_from_the_embedded_upstream(adapter_host):
     first, last = result.stderr.decode().splitlines()
     assert first == "adapter-host: no configuration found: starting the embedded upstream, a simulator on loopback"
     assert last.startswith("5 tokens, first after ")
-    assert last.endswith("length (evidence: finish_reason), 1 attempt")
+    assert last.endswith("length (evidence: finish_reason), 1 attempt, HTTP/1.1")
 
 
 @pytest.mark.requirement("HST-14", "HST-15")
@@ -69,12 +69,15 @@ def test_run_takes_an_adapter_and_its_settings_from_the_command_line(command):
         (["run", "--config", "hosts.toml", "--pool", "other", "x"], 3, "hosts.toml has no pool 'other'; it has: chat"),
         (["run", "--pool", "chat", "x"], 3, "--pool: there is no configuration"),
         (["run", "--adapter", "nobody", "x"], 3, "no adapter is installed as 'nobody'; installed: echo, openai-http"),
-        (["run", "--adapter", "echo", "--set", "slots=0", "x"], 2, "slots: Input should be greater than or equal to 1"),
+        (["run", "--adapter", "echo", "--set", "slots=0", "x"], 2, "--set slots: expected a whole number of"),
         (["run", "--adapter", "echo", "--set", "slots", "x"], 2, "--set: expected key=value, got 'slots'"),
         (["run", "--adapter", "echo", "--config", "hosts.toml", "x"], 2, "--config cannot stand beside --adapter"),
-        (["run", "--base-url", "http://a.example/v1", "x"], 2, "base_url"),
+        (["run", "--base-url", "http://a.example/v1", "x"], 2, "--model: name the model to ask the upstream for"),
+        (["run", "--base-url", "http://a.example/v1", "--model", "m", "x"], 2, "adapter-host: --base-url: must be"),
         (["run", "--base-url", "http://127.0.0.1:1/v1", "--api-key-env", "NO_KEY", "x"], 2, "'NO_KEY' is not set"),
-        (["run", "--base-url", "http://127.0.0.1:1/v1", "x"], 1, "POOL_UN"),
+        (["run", "--base-url", "http://127.0.0.1:1/v1", "--model", "m", "x"], 1, ": the upstream is not ready: no con"),
+        (["run", "--config", "empty.toml", "x"], 2, "empty.toml names no pool; add a table such as [pools.chat]"),
+        (["check", "--config", "empty.toml"], 2, "empty.toml names no pool; add a table such as [pools.chat]"),
         (["run", "--config", "hosts.toml", "--file", "prompt.txt", "x"], 2, "give a prompt or --file, not both"),
         (["run", "--config", "hosts.toml", "--file", "missing.txt"], 2, "--file: 'missing.txt' cannot be read"),
         (["run", "--config", "hosts.toml", "--file", "bad.txt"], 2, "the file 'bad.txt' is not UTF-8 (at byte 1)"),
@@ -89,7 +92,7 @@ def test_run_takes_an_adapter_and_its_settings_from_the_command_line(command):
         (
             ["config", "--config", "wrong.toml"],
             2,
-            "wrong.toml: pools.chat.settings.slots: Input",
+            "wrong.toml: pools.chat.settings.slots: expected a whole number of at least 1, got a text",
         ),
         (
             ["config", "--config", "unknown.toml"],
@@ -101,6 +104,7 @@ def test_run_takes_an_adapter_and_its_settings_from_the_command_line(command):
 def test_mistakes_are_one_line_and_an_exit_code(command, tmp_path, arguments, code, says):
     """No traceback, nothing on standard output."""
     (tmp_path / "hosts.toml").write_text(ECHO)
+    (tmp_path / "empty.toml").touch()
     (tmp_path / "wrong.toml").write_text(ECHO + "settings = { slots = 'x' }")
     (tmp_path / "unknown.toml").write_text("[pools.chat]\nadapter = 'nope'")
     (tmp_path / "prompt.txt").write_text("x")
@@ -114,7 +118,7 @@ def test_mistakes_are_one_line_and_an_exit_code(command, tmp_path, arguments, co
 
 def test_a_failed_task_in_json_is_an_error_event(command):
     """With its code, and exit code 1."""
-    result = command("run", "--json", "--base-url", "http://127.0.0.1:1/v1", "x")
+    result = command("run", "--json", "--base-url", "http://127.0.0.1:1/v1", "--model", "m", "x")
     (line,) = result.stdout.splitlines()
     assert result.returncode == 1
     assert json.loads(line)["kind"] == "error"
@@ -260,7 +264,46 @@ def test_config_prints_the_policies_in_force_and_no_secret(command, tmp_path):
     assert KEY.encode() not in plain.stdout + plain.stderr + as_json.stdout + as_json.stderr
     assert policies["api_key"] == "set"
     path.write_text("[pools.chat]\nadapter = 'openai-http'\nsettings = { base_url = 'https://a.example/v1' }")
-    assert b'pools.chat.replicas.0.api_key = "none"\n' in command("config", "--config", "hosts.toml").stdout
+    assert b"pools.chat.replicas.0.api_key = null\n" in command("config", "--config", "hosts.toml").stdout
+
+
+@pytest.mark.requirement("HST-10", "HST-17", "ADP-14")
+def test_config_tells_everything_that_can_be_seen_at_once(command, tmp_path):
+    """What the file shows and what the adapters say; files that settings name included. One line each, offline."""
+    (tmp_path / "hosts.toml").write_text(
+        "[host]\nstricter = true\n"
+        "[pools.a]\nadapter = 'openai_http'\n[pools.a.settings]\nbase_url = 'https://a.example/v1'\nhttp_2 = true\n"
+        "[pools.b]\nadapter = 'openai-http'\n[pools.b.settings]\nbase_url = 'https://b.example/v1'\n"
+        "api_key = { env = 'NO_KEY' }\negress = 'localhost'\nproxy_auth = 'nobody'\n"
+        "[pools.c]\nadapter = 'openai-http'\n[pools.c.settings]\nbase_url = 'https://c.example/v1'\n"
+        "ca_file = 'no.pem'\nclient_cert_file = 'no.pem'\n"
+        "[pools.d]\nadapter = 'openai-http'\n[pools.d.settings]\nbase_url = 'https://d.example/openai'\n"
+        "dialect = 'azure'\ndeployment = 'd'\n"
+    )
+    result = command("config", "--config", "hosts.toml")
+    assert (result.returncode, result.stdout) == (2, b"")
+    lines = result.stderr.decode().splitlines()
+    assert [line.split(": ")[2] for line in lines] == [
+        "pools.b.settings.api_key",
+        "host.stricter",
+        "pools.a.adapter",
+        "pools.a.settings.http_2",
+        "pools.b.settings.proxy_auth",
+        "pools.b.settings.egress",
+        "pools.c.settings.ca_file",
+        "pools.c.settings.client_cert_file",
+        "pools.d.settings.api_version",
+    ]
+    assert all(line.startswith("adapter-host: hosts.toml: ") for line in lines)
+
+
+@pytest.mark.requirement("HST-17")
+def test_config_warns_of_a_file_without_pools(command, tmp_path):
+    """It is no mistake: pools may be bound by hand."""
+    (tmp_path / "hosts.toml").touch()
+    result = command("config", "--config", "hosts.toml")
+    assert result.returncode == 0
+    assert result.stderr.startswith(b"adapter-host: warning: hosts.toml names no pool")
 
 
 @pytest.mark.requirement("HST-13")
@@ -270,6 +313,8 @@ def test_help_has_examples_and_exit_codes(command, arguments):
     text = command(*arguments).stdout.decode()
     assert "Exit codes:" in text
     assert "130  interrupted by Ctrl-C" in text
+    assert text.count("Examples:") <= 1
+    assert "..." not in text.replace("[ARGS]...", "")
     if "list" not in arguments:
         assert "adapter-host run --pool chat" in text
 

@@ -178,5 +178,5 @@ def test_discovery_opens_no_connection_and_reads_no_credential(adapter_host):
 def test_a_pool_whose_egress_does_not_allow_its_upstream_is_refused():
     """The adapter's policy decides where it may call; the host refuses the configuration, and names the setting."""
     pool = {"adapter": "openai-http", "settings": {"base_url": "http://127.0.0.1:9/v1", "egress": ["127.0.0.1:10"]}}
-    with pytest.raises(ConfigError, match="egress must allow the host of base_url"):
+    with pytest.raises(ConfigError, match=r"^pools\.chat\.settings\.egress: must allow the host of base_url"):
         AdapterHost.from_config(HostConfig.from_mapping({"pools": {"chat": pool}}))

@@ -25,7 +25,7 @@ class Settings(BaseModel):
     hosts: list[str] = []
 
 
-def catalogue(factory=None, *, name: str = "fake") -> Catalogue:
+def catalogue(factory=None, *, name: str = "fake", schema=None) -> Catalogue:
     """One adapter that works and one in quarantine."""
 
     def build(settings):
@@ -37,8 +37,8 @@ def catalogue(factory=None, *, name: str = "fake") -> Catalogue:
         version="1",
         contract_version=ADAPTER_API_VERSION,
         factory=factory or build,
-        config_schema=dict,
-        policies=dict,
+        config_schema=schema or Settings.model_json_schema,
+        policies=lambda settings: Settings.model_validate(dict(settings)).model_dump(),
     )
     broken = QuarantinedPlugin(name="broken", origin=ORIGIN, reason="loading it raised SystemExit")
     return Catalogue({name: InstalledPlugin(plugin=plugin, origin=ORIGIN)}, (broken,))
@@ -95,9 +95,9 @@ def test_everything_that_is_wrong_is_told_at_once():
     assert str(error).splitlines() == [
         "pools.a.adapter: no adapter is installed as 'missing'; installed: fake",
         "pools.b.adapter: broken of some-dist 1.2 cannot be used: loading it raised SystemExit",
-        "pools.c.settings.slots: Input should be greater than or equal to 1",
-        "pools.c.settings.wrong: unknown key; see the documentation for those that there are",
-        "pools.d.replicas.x.settings.slots: Input should be a valid integer, unable to parse string as an integer",
+        "pools.c.settings.slots: expected a whole number of at least 1",
+        "pools.c.settings.wrong: unknown key; there are: slots, api_key, hosts",
+        "pools.d.replicas.x.settings.slots: expected a whole number of at least 1, got a text",
     ]
     assert error.is_unknown_adapter is False
     assert problems(config(a={"adapter": "missing"})).is_unknown_adapter is True
@@ -122,13 +122,15 @@ def test_a_reference_that_is_none_says_what_is_accepted(reference: object, says:
 def test_an_entry_of_a_list_is_named_by_its_place():
     """Counted from 0, as everywhere."""
     error = problems(config(a={"adapter": "fake", "settings": {"hosts": ["a", 3]}}))
-    assert str(error) == "pools.a.settings.hosts.1: Input should be a valid string"
+    assert str(error) == "pools.a.settings.hosts.1: expected a text, got a number"
 
 
 @pytest.mark.parametrize(
     ("failure", "says"),
     [
-        (ValueError(f"api_key: {KEY} is no good"), "pools.a.settings: api_key: **** is no good"),
+        (ValueError(f"api_key: {KEY} is no good"), "pools.a.settings.api_key: **** is no good"),
+        (ValueError(f"slots and {KEY} do not fit"), "pools.a.settings.slots: slots and **** do not fit"),
+        (ValueError(f"nothing of {KEY} fits"), "pools.a.settings: nothing of **** fits"),
         (
             RuntimeError(KEY),
             "pools.a.settings: the adapter fake failed with RuntimeError; this is a fault of the adapter",
@@ -147,3 +149,28 @@ def test_what_a_factory_raises_shows_no_secret(failure: Exception, says: str):
 def test_a_factory_that_builds_no_adapter_is_told():
     """It is the adapter's fault, found before the first task."""
     assert "the factory gave dict, expected a WorkerAdapter" in str(problems(config(a={"adapter": "fake"}), dict))
+
+
+def test_a_name_that_is_nearly_one_is_taken_for_it_as_far_as_mistakes_go():
+    """So a mistyped adapter hides no mistyped setting; what that adapter cannot say is left."""
+    error = problems(config(a={"adapter": "fakes", "settings": {"slot": 2}, "replicas": {"x": {}}}))
+    assert str(error).splitlines() == [
+        "pools.a.adapter: no adapter is installed as 'fakes'; installed: fake; did you mean 'fake'?",
+        "pools.a.replicas.x.settings.slot: unknown key; did you mean 'slots'?",
+    ]
+    assert error.is_unknown_adapter is False
+    assert problems(config(a={"adapter": "fakes", "settings": {"slots": 2}})).is_unknown_adapter is True
+    broken = catalogue()
+    object.__setattr__(broken.plugins["fake"].plugin, "policies", lambda settings: 1 / 0)
+    with pytest.raises(ConfigError) as caught:
+        AdapterHost.from_config(config(a={"adapter": "fakes"}), catalogue=broken)
+    assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize("schema", [dict, list, lambda: 1 / 0])
+def test_an_adapter_that_cannot_describe_its_settings_has_them_refused_all_the_same(schema):
+    """In fewer words."""
+    wanted = config(a={"adapter": "fake", "settings": {"slot": 2}})
+    with pytest.raises(ConfigError) as caught:
+        AdapterHost.from_config(wanted, catalogue=catalogue(schema=schema))
+    assert str(caught.value) == "pools.a.settings.slot: unknown key"

@@ -82,9 +82,9 @@ def test_a_summary_leaves_out_what_is_not_known():
         "0 tokens, stop (evidence: done), 1 attempt"
     )
     one = {"tokens_out": 1, "finish_reason": "stop", "evidence": "done", "attempts": [{}, {}]}
-    assert (
-        summary(one, first_token=0.5, seconds=1.0) == "1 token, first after 500 ms, stop (evidence: done), 2 attempts"
-    )
+    line = "1 token, first after 500 ms, stop (evidence: done), 2 attempts"
+    assert summary(one, first_token=0.5, seconds=1.0) == line
+    assert summary(one | {"http_version": "HTTP/2"}, first_token=0.5, seconds=1.0) == f"{line}, HTTP/2"
 
 
 @pytest.mark.requirement("HST-13")

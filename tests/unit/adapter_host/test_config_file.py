@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapter_host import ConfigError, HostConfig, find_config, load_config
+from adapter_host.assembly import secrets_of
 from adapter_host.config_file import MAX_CONFIG_BYTES
 from http_util.secret import Secret
 
@@ -72,14 +73,15 @@ def test_a_breaker_may_be_switched_on_and_off(tmp_path):
     [
         (
             "[host]\nbreaker = 'x'",
-            "host.breaker: Input should be a valid dictionary or instance of BreakerSettings, or: Input should be Fals",
+            "host.breaker: expected a table or false, got a text (The breaker of each pool; true for the defaults, fal",
         ),
         (
             "[host.breaker]\nfailure_threshold = 0",
-            "host.breaker.failure_threshold: Input should be greater than or equal to 1",
+            "host.breaker.failure_threshold: expected a whole number of at least 1 (Failures within the window that",
         ),
-        ("[host.breaker]\nthreshold = 1", "host.breaker.threshold: unknown key; see the documentation for those that"),
-        ("[pools.\"a\\n\"]\nadapter = 'x'", "pools.a\\n: String should match pattern"),
+        ("[host.breaker]\nthreshold = 1", "host.breaker.threshold: unknown key; did you mean 'success_threshold' or"),
+        ("[host.breaker]\ncolour = 1", "host.breaker.colour: unknown key; there are: failure_threshold, success_thr"),
+        ("[pools.\"a\\n\"]\nadapter = 'x'", "pools.a\\n: cannot be a name here: string should match pattern"),
     ],
 )
 def test_one_mistake_is_one_line(tmp_path, text: str, line: str):
@@ -139,18 +141,27 @@ def test_a_key_file_that_others_may_read_is_warned_of(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("pools = 3", "hosts.toml: pools: Input should be a valid dictionary"),
-        ("[pool.chat]", "hosts.toml: pool: unknown key"),
-        ("[host]\nstricter = true", "hosts.toml: host.stricter: unknown key"),
-        ("[host]\ngrace = 'long'", "hosts.toml: host.grace: Input should be a valid number"),
-        ("[host]\ngrace = -1", "hosts.toml: host.grace: Input should be greater than or equal to 0"),
-        ("[host]\nstrict = 'yes'", "hosts.toml: host.strict: Input should be a valid boolean"),
-        ("[host.breaker]\nfailure_threshold = 0", "failure_threshold: Input should be greater than or equal to 1"),
+        ("pools = 3", "hosts.toml: pools: expected a table, got a number (Pools by id)"),
+        ("[pool.chat]", "hosts.toml: pool: unknown key; did you mean 'pools'?"),
+        ("[host]\nstricter = true", "hosts.toml: host.stricter: unknown key; did you mean 'strict'?"),
+        (
+            "[host]\ngrace = 'long'",
+            "hosts.toml: host.grace: expected a number from 0 to 3600, got a text (Seconds that running tasks",
+        ),
+        ("[host]\ngrace = -1", "hosts.toml: host.grace: expected a number from 0 to 3600 (Seconds that"),
+        ("[host]\nstrict = 'yes'", "hosts.toml: host.strict: expected true or false, got a text (Refuse"),
+        ("[host.breaker]\nfailure_threshold = 0", "failure_threshold: expected a whole number of at least 1"),
         ("[pools.chat]", "hosts.toml: pools.chat.adapter: is required"),
-        ("[pools]\nchat = 'x'", "hosts.toml: pools.chat: Input should be"),
-        ("[pools.chat]\nadapter = ''", "hosts.toml: pools.chat.adapter: String should have at least 1 character"),
-        ("[pools.chat]\nadapter = 'a'\nsetting = {}", "hosts.toml: pools.chat.setting: unknown key"),
-        ("[pools.chat]\nadapter = 'a'\nreplicas = [1]", "hosts.toml: pools.chat.replicas: Input should be"),
+        ("[pools]\nchat = 'x'", "hosts.toml: pools.chat: expected a table, got a text"),
+        ("[pools.chat]\nadapter = ''", "hosts.toml: pools.chat.adapter: expected a text of 1 to 128 characters"),
+        (
+            "[pools.chat]\nadapter = 'a'\nsetting = {}",
+            "hosts.toml: pools.chat.setting: unknown key; did you mean 'settings'?",
+        ),
+        (
+            "[pools.chat]\nadapter = 'a'\nreplicas = [1]",
+            "hosts.toml: pools.chat.replicas: expected a table, got a list",
+        ),
         ("[pools.chat\n", "hosts.toml: is not valid TOML: Expected ']'"),
     ],
 )
@@ -190,6 +201,35 @@ def test_all_secrets_that_are_missing_are_told_at_once(tmp_path):
     assert len(problems(tmp_path, text).splitlines()) == 2
 
 
+def test_a_missing_secret_hides_no_other_mistake(tmp_path):
+    """Nor does a mistake hide it: the file is looked at to its end, and what is sound in it is handed on."""
+    text = """
+        [host]
+        stricter = true
+        grace = 2
+        [pools.a]
+        adapter = "x"
+        settings = { k = { env = "A_A" } }
+        [pools.b]
+        adapted = "x"
+        [pools.c]
+        adapter = "y"
+    """
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, text), {})
+    assert [problem.key for problem in caught.value.problems] == [
+        "pools.a.settings.k",
+        "host.stricter",
+        "pools.b.adapter",
+        "pools.b.adapted",
+    ]
+    assert list(caught.value.usable.pools) == ["a", "c"]
+    assert caught.value.usable.host == HostConfig().host
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(tmp_path, "[host]\ngrace = 2\n[pools.a]\nadapter='x'\nsettings={k={env='A_A'}}"), {})
+    assert (caught.value.usable.host.grace, list(caught.value.usable.pools)) == (2.0, ["a"])
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"\xff", "is not UTF-8 (at byte 0)"), (b"#" * (MAX_CONFIG_BYTES + 1), "is larger than 1048576 bytes")],
@@ -217,3 +257,21 @@ def test_where_the_configuration_is_looked_for(tmp_path, monkeypatch):
     assert find_config(None, {}) == Path("adapter-host.toml")
     assert find_config(None, {"ADAPTER_HOST_CONFIG": "/a.toml"}) == Path("/a.toml")
     assert find_config(Path("b.toml"), {"ADAPTER_HOST_CONFIG": "/a.toml"}) == Path("b.toml")
+
+
+def test_a_secret_may_stand_in_a_list_of_tables(tmp_path):
+    """It is resolved there as anywhere, and known to whoever redacts."""
+    path = written(
+        tmp_path,
+        """
+        [pools.chat]
+        adapter = "a"
+        [[pools.chat.settings.failover.endpoints]]
+        base_url = "https://b.example/v1"
+        api_key = { env = "OTHER_KEY" }
+        """,
+    )
+    loaded = load_config(path, {"OTHER_KEY": "sk-other-0123456789"})
+    (endpoint,) = loaded.config.pools["chat"].settings["failover"]["endpoints"]
+    assert endpoint["api_key"].reveal() == "sk-other-0123456789"
+    assert [secret.reveal() for secret in secrets_of(loaded.config)] == ["sk-other-0123456789"]

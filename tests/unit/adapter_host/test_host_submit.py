@@ -204,7 +204,7 @@ async def test_only_ready_replicas_get_tasks(host, records):
     await host.unbind("chat", "b")
     error = await refusal(host)
     assert (error.code, error.retriable, error.outcome) == ("POOL_UNREADY", True, Outcome.NOT_SENT)
-    assert error.message == "no replica is ready; a: overloaded"
+    assert error.message == "the upstream is not ready: overloaded"
 
 
 @pytest.mark.requirement("HST-02")

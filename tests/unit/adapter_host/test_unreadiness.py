@@ -44,7 +44,9 @@ async def test_a_lasting_reason_that_all_replicas_share_is_told(host, said, told
             await host.submit("chat", make_task(f"t-{number}"))
         error = caught.value
         assert (error.reason, error.retriable, error.outcome) == (told, retriable, Outcome.NOT_SENT)
-        assert error.message.startswith("no replica is ready; 0: ")
+        first = said[0] or "no answer yet"
+        one, several = f"the upstream is not ready: {first}", f"no replica is ready; 0: {first}; 1: "
+        assert error.message.startswith(one if len(said) == 1 else several)
     assert host.breaker_state("chat") is State.CLOSED
 
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.goals import Goal
-from benchmarks.results import Figure, Results
+from benchmarks.goals import Goal, Verdict
+from benchmarks.results import Figure, Results, about
+from benchmarks.rows import goal_rows
 
 
 @pytest.fixture
@@ -59,5 +60,34 @@ def test_a_goal_bounds_a_ratio_or_a_figure_from_above_or_from_below(results, bou
 
 
 def test_a_goal_of_which_nothing_was_measured_is_neither_met_nor_missed(results):
-    """It is not shown."""
-    assert Goal(scenario="memory", wire="http2", bound=1.0).measured(results) is None
+    """It is shown where all goals are."""
+    goal = Goal(scenario="memory", wire="http2", bound=1.0)
+    assert goal.measured(results) is None
+    assert goal.verdict(results) is Verdict.NOT_MEASURED
+    assert [row[-1] for row in goal_rows(results)[1:]] == [Verdict.MET]
+    assert [row[-1] for row in goal_rows(results, all_of_them=True)[1:]].count(Verdict.NOT_MEASURED) == 22
+
+
+def test_a_goal_to_a_client_that_failed_is_not_met(results):
+    """Nor missed: there is no figure."""
+    goal = Goal(scenario="tiny-tasks", wire="http2", bound=5.0, base="openai")
+    assert goal.verdict(results) is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("scenario", "verdict"),
+    [
+        ("tiny-tasks", Verdict.MISSED),
+        ("held-streams", Verdict.NOT_BY_A_QUICK_RUN),
+        ("growth", Verdict.NOT_BY_A_QUICK_RUN),
+        ("long-stream", Verdict.NOT_BY_A_QUICK_RUN),
+    ],
+)
+def test_a_quick_run_misses_no_goal_that_it_cannot_meet(results, scenario, verdict):
+    """It holds at most 400 streams, and its streams are too short to show growth."""
+    results.figures.append(Figure(scenario=scenario, wire="http2", client="adapter", values=[400.0, 400.0]))
+    goal = Goal(scenario=scenario, wire="http2", bound=1.0)
+    assert goal.verdict(results) is Verdict.MISSED
+    results.about = about(2, quick=True)
+    assert goal.verdict(results) is verdict
+    assert results.is_quick

@@ -36,4 +36,4 @@ def test_what_is_there_can_be_seen() -> None:
 def test_a_value_of_policies_survives_pickling() -> None:
     """What holds no lock travels between processes."""
     resilience = Resilience(retry=BILLING_SAFE)
-    assert pickle.loads(pickle.dumps(resilience)) == resilience  # noqa: S301 - our own bytes
+    assert pickle.loads(pickle.dumps(resilience)) == resilience

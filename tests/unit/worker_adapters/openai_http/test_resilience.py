@@ -168,7 +168,7 @@ async def test_a_task_is_served_by_the_endpoint_that_answers(task: Callable[...,
 async def test_the_layers_in_force_can_be_seen(task: Callable[..., Any]) -> None:
     """Together with the other policies, the hosts that may be called included; none when none is there."""
     plain, _, _ = made()
-    assert not {"failover", "circuit_breaker", "rate_limiting"} & set(plain.policies)
+    assert not {"failover", "circuit_breaker", "rate_limit"} & set(plain.policies)
     failover = Failover([Endpoint(base_url=OTHER)])
     adapter, _, _ = made(breaker=Breakers(), failover=failover)
     assert "failure_threshold=5" in adapter.policies["circuit_breaker"]
@@ -194,3 +194,46 @@ async def test_a_policy_and_a_budget_of_ones_own_replace_the_adapters(task: Call
     assert len(upstream.requests) == 1
     await empty.aclose()
     await adapter.aclose()
+
+
+@pytest.mark.requirement("REL-01", "CB-01", "RL-01", "FO-01")
+async def test_a_file_can_say_all_of_it(task: Callable[..., Any]) -> None:
+    """Tables of the settings make the layers; a key in them is told as there, and no more."""
+    settings = {
+        "circuit_breaker": {"failure_threshold": 1, "per_endpoint": True},
+        "rate_limit": {"requests_per_minute": 1},
+        "failover": {"endpoints": [{"base_url": OTHER, "api_key": Secret("sk-other-0123456789")}]},
+    }
+    adapter, upstream, _ = made(Answer.json(b"{}", status=503), GOOD, config=settings)
+    answer = await (await adapter.submit(task("t-1"))).collect()
+    assert [line["endpoint"] for line in answer.end["attempts"]] == ["http://127.0.0.1:8000", "http://127.0.0.1:8001"]
+    assert upstream.requests[1].headers["authorization"] == "Bearer sk-other-0123456789"
+    with pytest.raises(WorkerError) as caught:
+        await adapter.submit(task("t-2"))
+    assert (caught.value.reason, len(upstream.requests)) == ("rate_limited", 2)
+    assert caught.value.retry_after_ms is not None
+    policies = adapter.policies
+    assert policies["rate_limit"]["requests_per_minute"] == 1
+    assert policies["circuit_breaker"]["failure_threshold"] == 1
+    assert policies["failover"]["endpoints"] == [{"base_url": OTHER, "api_key": "set"}]
+    assert "sk-other" not in repr(policies) + repr(adapter)
+    await adapter.aclose()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"circuit_breaker": {"failure_threshold": 0}}, "circuit_breaker.failure_threshold"),
+        ({"circuit_breaker": {"treshold": 1}}, "circuit_breaker.treshold"),
+        ({"rate_limit": {}}, "rate_limit: must set at least one limit"),
+        ({"rate_limit": {"burst_size": 3}}, "burst_size needs requests_per_second"),
+        ({"failover": {"endpoints": []}}, "failover.endpoints"),
+        ({"failover": {"endpoints": [{"base_url": "ftp://x"}]}}, "failover.base_url must begin with https://"),
+        ({"failover": {"endpoints": [{"base_url": OTHER}, {"base_url": OTHER}]}}, "same base_url twice"),
+    ],
+)
+def test_a_table_that_makes_no_sense_is_refused_by_name(settings: dict[str, Any], said: str) -> None:
+    """One line, with the field."""
+    with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as caught:
+        OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1", **settings)
+    assert said in str(caught.value)
