@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from http_util.classify import classify_status, reason_for_status
     from http_util.client import build_async_client, build_async_transport, build_client, build_transport
     from http_util.clock import Clock, SyncClock, SystemClock, SystemSyncClock
+    from http_util.compression import RequestCompression
     from http_util.config import HttpConfig
     from http_util.deadline import Deadline
     from http_util.decompress import Decompressor
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         TransportFailure,
     )
     from http_util.failover import Endpoint, Failover
+    from http_util.health_check import Health, HealthChanged, HealthPolicy
     from http_util.log import RedactSecrets
     from http_util.ndjson import NdjsonDecoder
     from http_util.rate_limit import RateLimits
@@ -58,6 +60,8 @@ _ROOMS = {
     "_async.exchange": ("AsyncExchange",),
     "_sync.event_stream": ("EventStream",),
     "_sync.exchange": ("Exchange",),
+    "compression": ("RequestCompression",),
+    "health_check": ("Health", "HealthChanged", "HealthPolicy"),
     "attempt_ledger": ("AttemptLedger",),
     "breaker": ("Breaker", "BreakerPolicy", "Breakers"),
     "call": ("HttpCall", "HttpReply", "ReplyHead", "Timeouts"),
@@ -118,6 +122,9 @@ __all__ = [
     "ExhaustedRecord",
     "Failover",
     "GiveUp",
+    "Health",
+    "HealthChanged",
+    "HealthPolicy",
     "Hooks",
     "HttpCall",
     "HttpConfig",
@@ -133,6 +140,7 @@ __all__ = [
     "RateLimits",
     "RedactSecrets",
     "ReplyHead",
+    "RequestCompression",
     "Resilience",
     "Retry",
     "RetryBudget",

@@ -20,9 +20,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from openai_client.answer_cache import (
+        AsyncCacheStore,
+        CacheStore,
+    )
     from openai_client.auth import (
         Auth,
         AuthScheme,
+    )
+    from openai_client.batching import (
+        AsyncBatchingClient,
+        BatchingClient,
+    )
+    from openai_client.caching import (
+        AsyncCachingClient,
+        CachingClient,
     )
     from openai_client.client import (
         AsyncClient,
@@ -32,6 +44,9 @@ if TYPE_CHECKING:
         ApiVersionConfig,
         ClientConfig,
         ClientSettings,
+    )
+    from openai_client.embedding_batch import (
+        BatchPolicy,
     )
     from openai_client.endpoints import (
         azure,
@@ -95,6 +110,16 @@ if TYPE_CHECKING:
         UnexpectedResponse,
         ValidationError,
     )
+    from openai_client.health import (
+        AsyncHealthCheck,
+        HealthCheck,
+    )
+    from openai_client.health_results import (
+        CheckResult,
+    )
+    from openai_client.memory_store import (
+        MemoryStore,
+    )
     from openai_client.metadata import (
         Answer,
         RateLimits,
@@ -115,10 +140,6 @@ if TYPE_CHECKING:
         raw_stream_operation,
     )
     from openai_client.refusal import require_answer
-    from openai_client.secret_audit import (
-        SecretAudit,
-        SecretReading,
-    )
     from openai_client.secret_loading import (
         LoadedSecret,
         checked_key,
@@ -127,6 +148,10 @@ if TYPE_CHECKING:
         key_from_workspace,
         load_with_fallbacks,
         unchecked_key,
+    )
+    from openai_client.single_flight import (
+        AsyncSingleFlightClient,
+        SingleFlightClient,
     )
     from openai_client.streaming import (
         ChatAccumulator,
@@ -145,6 +170,19 @@ if TYPE_CHECKING:
     )
 
 _HOME_OF: Final = {
+    "AsyncCacheStore": "answer_cache",
+    "CacheStore": "answer_cache",
+    "AsyncBatchingClient": "batching",
+    "BatchingClient": "batching",
+    "AsyncCachingClient": "caching",
+    "CachingClient": "caching",
+    "BatchPolicy": "embedding_batch",
+    "AsyncHealthCheck": "health",
+    "HealthCheck": "health",
+    "CheckResult": "health_results",
+    "MemoryStore": "memory_store",
+    "AsyncSingleFlightClient": "single_flight",
+    "SingleFlightClient": "single_flight",
     "Auth": "auth",
     "AuthScheme": "auth",
     "AsyncClient": "client",
@@ -218,8 +256,6 @@ _HOME_OF: Final = {
     "raw_operation": "raw",
     "raw_stream_operation": "raw",
     "require_answer": "refusal",
-    "SecretAudit": "secret_audit",
-    "SecretReading": "secret_audit",
     "LoadedSecret": "secret_loading",
     "checked_key": "secret_loading",
     "key_from_env": "secret_loading",
@@ -244,17 +280,27 @@ __all__ = [
     "AlreadyExists",
     "Answer",
     "ApiVersionConfig",
+    "AsyncBatchingClient",
+    "AsyncCacheStore",
+    "AsyncCachingClient",
     "AsyncClient",
+    "AsyncHealthCheck",
     "AsyncHttpTransport",
     "AsyncPage",
+    "AsyncSingleFlightClient",
     "AsyncStream",
     "AsyncTransport",
     "Auth",
     "AuthScheme",
     "AuthenticationError",
     "BadGateway",
+    "BatchPolicy",
+    "BatchingClient",
+    "CacheStore",
+    "CachingClient",
     "CallOptions",
     "ChatAccumulator",
+    "CheckResult",
     "Client",
     "ClientConfig",
     "ClientSettings",
@@ -270,6 +316,7 @@ __all__ = [
     "ErrorCategory",
     "ErrorSource",
     "ExpiredApiKey",
+    "HealthCheck",
     "HttpTransport",
     "InsufficientPermissions",
     "InternalServerError",
@@ -281,6 +328,7 @@ __all__ = [
     "InvalidState",
     "LoadedSecret",
     "MalformedRequest",
+    "MemoryStore",
     "MissingApiKey",
     "MissingRequiredField",
     "NetworkError",
@@ -300,11 +348,10 @@ __all__ = [
     "ResponseError",
     "ResponseMetadata",
     "SafetyViolation",
-    "SecretAudit",
-    "SecretReading",
     "SerializationError",
     "ServerError",
     "ServiceUnavailable",
+    "SingleFlightClient",
     "SslError",
     "Stream",
     "StreamInterrupted",

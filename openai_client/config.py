@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from http_util.compression import RequestCompression
     from http_util.secret import Secret
     from openai_client.auth import ApiKey, KeyProvider
     from openai_client.secret_audit import SecretAudit
@@ -70,6 +71,7 @@ class ClientSettings(TypedDict, total=False):
     http: HttpConfig | Mapping[str, Any]
     api_version: ApiVersionConfig
     audit: SecretAudit | None
+    compression: RequestCompression | None
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -116,6 +118,8 @@ class ClientConfig:
     api_version: ApiVersionConfig = field(default_factory=ApiVersionConfig)
     audit: SecretAudit | None = field(default=None, repr=False, compare=False)
     """Records every reading of a key."""
+    compression: RequestCompression | None = field(default=None, repr=False)
+    """Packs request bodies; None sends them as they are."""
 
     def __init__(self, **settings: Unpack[ClientSettings]) -> None:
         """
@@ -193,6 +197,7 @@ class ClientConfig:
             "default_query": dict(self.default_query),
             "http": knobs,
             "api_version": asdict(self.api_version),
+            "compression": None if self.compression is None else asdict(self.compression),
         }
 
     @classmethod
@@ -207,6 +212,10 @@ class ClientConfig:
         try:
             given["auth_scheme"] = AuthScheme(given["auth_scheme"])
             given["api_version"] = ApiVersionConfig(**given["api_version"])
+            if given["compression"] is not None:
+                from http_util.compression import RequestCompression
+
+                given["compression"] = RequestCompression(**given["compression"])
             if (policy := given["retry"]) is not None:
                 statuses = policy["statuses"]
                 given["retry"] = RetryPolicy(

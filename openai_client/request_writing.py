@@ -137,6 +137,8 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
         count_tokens=None if resilience.limiter is None else counted_tokens,
         alternatives=alternatives,
     )
+    if config.compression is not None:
+        http = config.compression.compress(http)
     return PreparedCall(http, secrets, limit)
 
 

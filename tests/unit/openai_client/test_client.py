@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 
 from http_util.client import build_async_client, build_client
+from http_util.compression import RequestCompression
 from http_util.deadline import Deadline
 from http_util.retry import AVAILABLE, BILLING_SAFE
 from http_util.testing import Answer, FakeClock, FakeSyncClock, Pause, ScriptedUpstream, Stall
@@ -608,3 +610,20 @@ async def test_what_is_loaded_with_the_first_call_is_not_its_time(colour: str) -
         blocking = SlowToLoad(config.http, clock=sync_clock, http_client=build_client(config.http, transport=upstream))
         with Client(config, transport=blocking, clock=sync_clock) as sync_client:
             assert sync_client.models.retrieve("m", options=options).id == "m"
+
+
+@pytest.mark.requirement("CMP-01")
+async def test_a_client_that_is_told_to_packs_its_bodies(pair: PairMaker) -> None:
+    """Once for all attempts; the upstream unpacks what would have been sent."""
+    body = BODY.model_copy(update={"messages": [ChatCompletionRequestUserMessage(content="tide " * 500)]})
+    made = pair(
+        Answer.json(b"{}", status=503), Answer.json(CHAT), retry=BILLING_SAFE, compression=RequestCompression()
+    )
+    await made.call(lambda client: client.chat.completions.create(body))
+    first, second = made.requests
+    assert first.content == second.content
+    assert first.headers["content-encoding"] == "gzip"
+    assert json.loads(gzip.decompress(first.content))["messages"][0]["content"] == "tide " * 500
+    plain = pair(Answer.json(CHAT))
+    await plain.call(lambda client: client.chat.completions.create(body))
+    assert "content-encoding" not in plain.requests[0].headers
