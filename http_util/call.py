@@ -43,14 +43,15 @@ class Timeouts:
     idle: float | None = 30.0
     """Between two pieces of the answer. Comments and pings count as pieces."""
 
-    def for_engine(self, *, read: float | None) -> dict[str, float | None]:
+    def for_engine(self, *, read: float | None, head: float | None) -> dict[str, float | None]:
         """
         The timers that only an engine can keep, because only it knows its phases, in the form of httpx's extension.
 
         Args:
             read: Seconds that it shall bound a read by; None when somebody else does.
+            head: Seconds that our own engine shall wait for the head; httpx's does not know the word, and reads.
         """
-        return {"connect": self.connect, "pool": self.pool, "write": self.write, "read": read}
+        return {"connect": self.connect, "pool": self.pool, "write": self.write, "read": read, "head": head}
 
 
 def _unchanged(failure: StatusFailure) -> StatusFailure:

@@ -5,7 +5,7 @@ No environment, no redirects, no cookies, no compression asked for, no credentia
 checked by the egress policy, proxies only from the config. A client is for one event loop (or for threads) and may be
 shared by any number of concurrent calls; who built it closes it.
 
-Spec: HTU-1001, HTU-12, HTU-EXP-1101, HTU-EXP-1105, HTU-PERF-1301, HTU-SEC-1401, SEC-11, SEC-12
+Spec: HTU-1001, HTU-12, HTU-EXP-1101, HTU-EXP-1105, HTU-PERF-1301, HTU-SEC-1401, SEC-11, SEC-12, SEC-14
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Coroutine
 
+    from http_util.body_log import BodyLog
     from http_util.config import HttpConfig
 
 
 def build_async_transport(
-    config: HttpConfig, *, transport: httpx.AsyncBaseTransport | None = None
+    config: HttpConfig, *, transport: httpx.AsyncBaseTransport | None = None, body_log: BodyLog | None = None
 ) -> httpx.AsyncBaseTransport:
     """
     Return a transport for asyncio, which the caller closes with ``aclose()``.
@@ -40,30 +41,46 @@ def build_async_transport(
 
     Args:
         config: The settings.
-        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
+        transport: Use this one in place of the engine, as tests do, and as `AsyncClientTransport` for who brings a
+            client. The rules for requests still stand in front of it.
+        body_log: Which bodies are logged; None: none, and nothing looks at them.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
     quiet_third_party_logs()
     rules = RequestRules(config)
-    return AsyncGuard(transport or async_transport(config, _ssl_context(config)), rules)
+    behind = transport or async_transport(config, _ssl_context(config))
+    if body_log is not None and body_log.is_on:
+        from http_util.body_log_transport import AsyncBodyLogTransport
+
+        behind = AsyncBodyLogTransport(behind, body_log)
+    return AsyncGuard(behind, rules)
 
 
-def build_transport(config: HttpConfig, *, transport: httpx.BaseTransport | None = None) -> httpx.BaseTransport:
+def build_transport(
+    config: HttpConfig, *, transport: httpx.BaseTransport | None = None, body_log: BodyLog | None = None
+) -> httpx.BaseTransport:
     """
     Return a transport for threads, which the caller closes with ``close()``; otherwise as `build_async_transport`.
 
     Args:
         config: The settings.
-        transport: Use this one in place of the engine, as tests do. The rules for requests still stand in front of it.
+        transport: Use this one in place of the engine, as tests do, and as `ClientTransport` for who brings a client.
+            The rules for requests still stand in front of it.
+        body_log: Which bodies are logged; None: none, and nothing looks at them.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
     """
     quiet_third_party_logs()
     rules = RequestRules(config)
-    return Guard(transport or sync_transport(config, _ssl_context(config)), rules)
+    behind = transport or sync_transport(config, _ssl_context(config))
+    if body_log is not None and body_log.is_on:
+        from http_util.body_log_transport import BodyLogTransport
+
+        behind = BodyLogTransport(behind, body_log)
+    return Guard(behind, rules)
 
 
 def build_async_client(config: HttpConfig, *, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -162,23 +179,36 @@ class RequestRules:
 
         Spec: SEC-11, HTU-17
         """
-        url, fields = request.url, request.headers.raw
-        self._check_host(url.scheme, url.host, url.port)
+        self._check_host(request.url.scheme, request.url.host, request.url.port)
+        header_bytes, body_bytes = self._completed(request)
+        if header_bytes > self._max_header_bytes:
+            raise _too_large("headers", header_bytes, "max_header_bytes", self._max_header_bytes)
+        if body_bytes > self._max_body_bytes:
+            raise _too_large("body", body_bytes, "max_body_bytes", self._max_body_bytes)
+
+    def _completed(self, request: httpx.Request) -> tuple[int, int]:
+        """
+        Give *request* the headers that it lacks; return the size of all of them, and what they say about the body.
+
+        Nothing is raised here: the headers hold credentials, and a frame may be shown in a traceback.
+        """
+        fields = request.headers.raw
         given = {name.lower(): value for name, value in fields}
         missing = [pair for pair in self.headers.items() if pair[0] not in given]
         if missing:
             fields += missing
             request.headers = httpx.Headers(fields)
         size = sum(map(len, chain.from_iterable(fields))) + _SEPARATORS * len(fields)
-        if size > self._max_header_bytes:
-            raise _too_large("headers", size, "max_header_bytes", self._max_header_bytes)
-        body = int(given.get(b"content-length", 0))
-        if body > self._max_body_bytes:
-            raise _too_large("body", body, "max_body_bytes", self._max_body_bytes)
+        length = given.get(b"content-length", b"0")
+        # what is no number is for the engine to refuse
+        return size, int(length[:_LENGTH_DIGITS]) if length.isdigit() else 0
 
 
 # as many as any program calls in turn
 _MOST_HOSTS: Final = 64
+
+# an exabyte has no more; the rest of a longer number changes nothing
+_LENGTH_DIGITS: Final = 19
 
 # colon, space, CR and LF of a header line
 _SEPARATORS: Final = 4
@@ -253,7 +283,14 @@ class Guard(httpx.BaseTransport):
 
 
 class AsyncClientTransport(httpx.AsyncBaseTransport):
-    """A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it."""
+    """
+    A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it.
+
+    It keeps to no rule by itself. Hand it to the functions above, and the egress policy and the limits for requests
+    stand in front of it; what its own hooks then make of a request is their owner's business.
+
+    Spec: CLI-04, SEC-11
+    """
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         """Send through *client*."""
@@ -265,7 +302,14 @@ class AsyncClientTransport(httpx.AsyncBaseTransport):
 
 
 class ClientTransport(httpx.BaseTransport):
-    """A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it."""
+    """
+    A client as a transport, for who brings one: what its owner has set up on it happens. Its owner closes it.
+
+    It keeps to no rule by itself. Hand it to the functions above, and the egress policy and the limits for requests
+    stand in front of it; what its own hooks then make of a request is their owner's business.
+
+    Spec: CLI-04, SEC-11
+    """
 
     def __init__(self, client: httpx.Client) -> None:
         """Send through *client*."""

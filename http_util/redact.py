@@ -11,6 +11,11 @@ Three layers, applied together by `safe_message`:
 
 Everything here is pure. All patterns are linear in the length of the text.
 
+There is one mask, for headers and for free text alike, and no fingerprint behind it: whoever holds a candidate could
+confirm it by those characters, and tell from two logs that a key is the same. Who has to tell keys apart without seeing
+them uses the audit trail, whose ids mean nothing outside of it. (CF-16 of the ledger asks for `[REDACTED]` in headers
+and for mask and fingerprint in text; this is where it was decided otherwise.)
+
 Spec: HTU-1004, HTU-11, HTU-ERR-4001, SEC-07, SEC-08, SEC-16
 """
 
@@ -19,6 +24,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -40,6 +46,10 @@ _SHORTEST_FRAGMENT: Final = 6
 # Replacing shorter values would only garble the text.
 _SHORTEST_SECRET: Final = 4
 
+# What stood in a header may come back in lower case. Shorter keys, such as EMPTY for a server that wants any, are words
+# then, and a sentence would lose them.
+_SHORTEST_LOWERED: Final = 12
+
 _SENSITIVE_HEADERS: Final = frozenset(
     {
         "api-key",
@@ -60,6 +70,7 @@ _SENSITIVE_HEADERS: Final = frozenset(
 _SENSITIVE_NAME: Final = (
     r"(?:[a-z0-9]+[-_])*?(?:api[-_]?key|apikey|authorization|access[-_]?token|refresh[-_]?token|auth[-_]?token"
     r"|id[-_]?token|session[-_]?token|client[-_]?secret|private[-_]?key|subscription[-_]?key|secret[-_]?key"
+    r"|proxy[-_]?auth"
     r"|password|passwd|secret|credentials?|token|signature|sig|cookie)"
 )
 _SENSITIVE_NAME_RE: Final = re.compile(_SENSITIVE_NAME, re.IGNORECASE)
@@ -133,9 +144,10 @@ def redact_text(text: str, *, secrets: Iterable[str] = ()) -> str:
 
 def _forms(secret: str) -> set[str]:
     """Return every way in which *secret* may stand in a text; none is shorter than the secret itself."""
+    cases = {secret, secret.lower()} if len(secret) >= _SHORTEST_LOWERED else {secret}
     if _WORD.fullmatch(secret):
-        return {secret}
-    return {secret, quote(secret, safe=""), quote_plus(secret), secret.replace("/", "\\/")}
+        return cases
+    return {*cases, quote(secret, safe=""), quote_plus(secret), secret.replace("/", "\\/")}
 
 
 def _without_cut_secret(text: str, secret: str) -> str:
@@ -148,10 +160,36 @@ def _without_cut_secret(text: str, secret: str) -> str:
     return text
 
 
+def credentials_in(fields: Iterable[tuple[str, str]]) -> list[str]:
+    """
+    Return what is secret in headers or parameters: each word of a value whose name says that it holds a credential.
+
+    >>> credentials_in([("authorization", "Bearer abcdef"), ("x-tenant", "t"), ("subscription-key", "ghijkl")])
+    ['abcdef', 'ghijkl']
+
+    Spec: SEC-16
+    """
+    words = [word for name, value in fields if is_sensitive_name(name) for word in value.split()]
+    return [word for word in words if len(word) >= _SHORTEST_SECRET and word.lower() not in _SCHEMES]
+
+
+# Words in front of a credential that are none themselves.
+_SCHEMES: Final = frozenset({"basic", "bearer", "token"})
+
+
 def is_sensitive_header(name: str) -> bool:
     """Tell whether the value of the header called *name* must never be shown."""
+    return _is_known_sensitive(name) if len(name) <= _LONGEST_KNOWN_NAME else _is_sensitive(name)
+
+
+def _is_sensitive(name: str) -> bool:
     lowered = name.lower()
     return lowered in _SENSITIVE_HEADERS or _SENSITIVE_NAME_RE.fullmatch(lowered) is not None
+
+
+# the same few names are asked for with every call; a long one is nobody's but an attacker's
+_LONGEST_KNOWN_NAME: Final = 64
+_is_known_sensitive = lru_cache(maxsize=512)(_is_sensitive)
 
 
 def is_sensitive_name(name: str) -> bool:

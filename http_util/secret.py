@@ -1,11 +1,12 @@
 """
-A secret that does not print, pickle, format, serialise or compare in variable time.
+A secret that does not print, pickle, format, serialise or compare in variable time, and may tell who reads it.
 
-Spec: SEC-01, HTU-1004, HTU-CAP-1005
+Spec: SEC-01, SEC-06, HTU-1004, HTU-CAP-1005
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets as _random
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
@@ -17,10 +18,15 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
+    from http_util.secret_audit import SecretAudit
+
 _MASKED: Final = "Secret(****)"
 _LONGEST: Final = 8192
 _FIRST_PRINTABLE: Final = 0x21
 _LAST_PRINTABLE: Final = 0x7E
+
+# 48 bits tell a program's few secrets apart.
+_FINGERPRINT_BYTES: Final = 6
 
 # Makes hashes of equal secrets equal inside this process and useless outside it.
 _HASH_KEY: Final = _random.token_bytes(32)
@@ -28,30 +34,34 @@ _HASH_KEY: Final = _random.token_bytes(32)
 
 class Secret:
     """
-    A credential. `reveal` is the one way to read it.
+    A credential. `reveal` is the one way to read it, and tells every audit trail that the secret carries.
 
     >>> key = Secret("sk-example-000000000000")
     >>> f"{key} {key!r}"
     'Secret(****) Secret(****)'
 
-    Spec: SEC-01
+    Spec: SEC-01, SEC-06
     """
 
-    __slots__ = ("__value",)
+    __slots__ = ("__audits", "__value")
 
     def __init__(self, value: object) -> None:
         """
         Take a credential that can stand in a header.
 
         Args:
-            value: A str of 1 to 8192 printable ASCII characters, no spaces, no line breaks; or a `Secret`.
+            value: A str of 1 to 8192 printable ASCII characters, no spaces, no line breaks; or a `Secret`, whose audit
+                trails come along.
 
         Raises:
             TypeError: *value* is neither text nor a `Secret`.
             ValueError: *value* is empty, too long, or holds another character. The text never shows the value.
         """
+        self.__audits: tuple[SecretAudit, ...] = ()
         if isinstance(value, Secret):
-            self.__value: str = value.reveal()
+            # copying shows the value to nobody
+            self.__value: str = value.__value  # noqa: SLF001 - of the same class
+            self.__audits = value.__audits  # noqa: SLF001 - of the same class
             return
         if not isinstance(value, str):
             kind = type(value).__name__
@@ -67,7 +77,35 @@ class Secret:
 
     def reveal(self) -> str:
         """Return the value itself. Use it where it is needed and keep it in no variable that outlives the call."""
+        for audit in self.__audits:
+            audit.record(self)
         return self.__value
+
+    def audited(self, audit: SecretAudit | None) -> Secret:
+        """
+        Return the same secret, each reading of which *audit* records, beside the trails that it carries already.
+
+        Args:
+            audit: The trail; None returns the secret itself.
+
+        Spec: SEC-06
+        """
+        if audit is None or audit in self.__audits:
+            return self
+        made = Secret(self)
+        made.__audits = (*self.__audits, audit)
+        return made
+
+    def fingerprint(self, key: bytes) -> str:
+        """
+        Return twelve hexadecimal digits: the same for equal secrets, and no help to guess one without *key*.
+
+        Args:
+            key: 16 to 64 random bytes, which belong to whoever compares the digits.
+
+        Spec: SEC-06
+        """
+        return hashlib.blake2b(self.__value.encode(), key=key, digest_size=_FINGERPRINT_BYTES).hexdigest()
 
     def __repr__(self) -> str:
         """Return a text that says that there is a secret, not which."""
@@ -83,7 +121,7 @@ class Secret:
         """Compare two secrets in constant time; a secret never equals plain text."""
         if not isinstance(other, Secret):
             return NotImplemented
-        return hmac.compare_digest(self.__value.encode(), other.reveal().encode())
+        return hmac.compare_digest(self.__value.encode(), other.__value.encode())
 
     def __hash__(self) -> int:
         """Hash with a key of this process, so that the number tells nothing."""

@@ -2,8 +2,9 @@
 What the libraries under us write to their own loggers, made safe.
 
 httpx logs every URL with its query at INFO; httpcore logs headers at DEBUG; hpack logs the header block of every
-request at DEBUG, and masks only some of it. Filters on these loggers redact the first two and drop the debug records
-of the third. No level, handler or root logger is touched, so whoever wants these logs still gets them.
+request at DEBUG, and masks only some of it. And all of them repeat what an upstream says, who may have repeated a key.
+Filters on these loggers redact the first two, of whose lines nothing that an upstream words stays, and drop the debug
+records of the third. No level, handler or root logger is touched, so whoever wants these logs still gets them.
 
 Spec: SEC-15, SEC-07
 """
@@ -35,6 +36,13 @@ _PAIR: Final = re.compile(r"(\(b?(['\"])(?P<name>[A-Za-z0-9-]{1,64})\2, b?)(['\"
 # h11 quotes the whole value, which is usually the key with a line break in it
 _ILLEGAL: Final = re.compile(r"(Illegal header (?:value|name)).*", re.DOTALL)
 
+# what an upstream answered: protocol and status stay, the reason phrase and the headers are its own words
+_ANSWERED: Final = re.compile(r"(return_value=\((?:b'HTTP/[0-9.]{1,4}', )?[0-9]{3}),.*", re.DOTALL)
+_STATUS_LINE: Final = re.compile(r'("HTTP/[0-9.]{1,4} [0-9]{3}) [^"]*"')
+
+# the text of an error quotes what could not be read
+_RAISED: Final = re.compile(r"(exception=[A-Za-z_]{1,64})\(.*", re.DOTALL)
+
 # the query of a URL is dropped as a whole: it is not ours to know what is a secret in it
 _QUERY: Final = re.compile(r"(https?://[^\s?\"']{1,4096})\?[^\s\"']*")
 
@@ -59,9 +67,10 @@ class DebugDroppingFilter(logging.Filter):
 
 
 def redact_log_text(text: str) -> str:
-    """Return a line of one of `REDACTED_LOGGERS` without sensitive header values, query strings and credentials."""
+    """Return a line of one of `REDACTED_LOGGERS` without credentials, queries, and what an upstream worded."""
     text = _PAIR.sub(lambda m: f"{m[1]}{m[4]}{MASK}{m[4]}" if is_sensitive_header(m["name"]) else m[0], text)
-    text = _QUERY.sub(rf"\1?{MASK}", text)
+    text = _STATUS_LINE.sub(r'\1"', _QUERY.sub(rf"\1?{MASK}", text))
+    text = _RAISED.sub(r"\1", _ANSWERED.sub(r"\1, ...)", text))
     return redact_text(_ILLEGAL.sub(rf"\1 {MASK}", text))
 
 

@@ -63,6 +63,7 @@ class AsyncWatch:
         "_deadline_at",
         "_failure",
         "_handle",
+        "_late",
         "_news",
         "_on_broken",
         "_task",
@@ -81,6 +82,8 @@ class AsyncWatch:
         self._clock = clock
         self._deadline_at = deadline.at if deadline is not None else _NEVER
         self._failure: HttpFailure | None = None
+        # what a timer says of the wait that it has ended: of that one alone, for another attempt has its own
+        self._late: HttpFailure | None = None
         self._task: asyncio.Task[Any] | None = None
         self._news: asyncio.Future[None] | None = None
         self._cancelled_before = 0
@@ -129,13 +132,16 @@ class AsyncWatch:
         """
         if self._failure is None:
             self._failure = failure
-            if self._task is not None:
-                self._broken_by_us = True
-                self._task.cancel()
-            elif self._news is not None and not self._news.done():
-                # whoever wakes up learns the failure when it settles
-                self._news.set_result(None)
+            self._end_wait()
         return self.is_waiting
+
+    def _end_wait(self) -> None:
+        """End what is awaited now; whoever waits learns the failure when it leaves, or settles."""
+        if self._task is not None and not self._broken_by_us:
+            self._broken_by_us = True
+            self._task.cancel()
+        elif self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
     async def guard(self, awaitable: Awaitable[T], *, timer: str = "", at: float = _NEVER) -> T:
         """
@@ -204,8 +210,9 @@ class AsyncWatch:
         if not self._broken_by_us or task is None:
             return None
         self._broken_by_us = False
+        failure, self._late = self._failure or self._late, None
         # our own cancellation is taken back either way
-        return self._failure if task.uncancel() <= self._cancelled_before else None
+        return failure if task.uncancel() <= self._cancelled_before else None
 
     def news(self, source: HasNews, timer: str = "", at: float = _NEVER) -> asyncio.Future[None]:
         """
@@ -239,6 +246,9 @@ class AsyncWatch:
         self._timer_at = _NEVER
         if self._failure is not None:
             raise self._failure
+        if self._late is not None:
+            late, self._late = self._late, None
+            raise late
 
     def ring_by(self, at: float) -> None:
         """
@@ -251,6 +261,10 @@ class AsyncWatch:
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
         """Seconds that the engine itself shall bound a read by: None, because `guard` does."""
+        return None
+
+    def head_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - as `socket_timeout`
+        """Seconds that the engine itself shall wait for the head: None, because `guard` does."""
         return None
 
     def stop(self) -> None:
@@ -276,7 +290,10 @@ class AsyncWatch:
             if not self.break_off(_deadline_passed()) and self._on_broken is not None:
                 self._on_broken()
         elif now >= self._timer_at:
-            self.break_off(_timed_out(self._timer))
+            self._timer_at = _NEVER
+            if self.is_waiting:
+                self._late = _timed_out(self._timer)
+                self._end_wait()
         elif (due := min(self._timer_at, self._deadline_at)) < _NEVER:
             self._arm(due)
 
@@ -365,6 +382,12 @@ class Watch:
         timer = max(_NEVER if seconds is None else seconds for seconds in (timeouts.first_byte, timeouts.idle))
         left = max(0.001, self._deadline_at - self._clock.monotonic())
         limit = min(timer, left)
+        return None if limit == _NEVER else limit
+
+    def head_timeout(self, timeouts: Timeouts) -> float | None:
+        """Seconds that our engine shall wait for the head: its own timer, or what is left of the deadline."""
+        timer = _NEVER if timeouts.first_byte is None else timeouts.first_byte
+        limit = min(timer, max(0.001, self._deadline_at - self._clock.monotonic()))
         return None if limit == _NEVER else limit
 
     def stop(self) -> None:

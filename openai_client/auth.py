@@ -1,34 +1,41 @@
 """
 Authentication, in one place: from credentials to the headers of one request.
 
-The key is read once per request, so a provider that rotates it is asked once and the request is written, redacted and
+The key is read once per call, so a provider that rotates it is asked once, and the call is written, redacted and
 retried with the same key. Headers come in a mapping whose `repr` masks what is secret.
 
-Spec: CLI-08, SEC-07, SEC-17, SEC-18
+Spec: CLI-08, SEC-06, SEC-07, SEC-17, SEC-18
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from http_util.redact import redact_headers
+from http_util.redact import credentials_in, redact_headers
 from http_util.secret import Secret, bearer_headers
 from openai_client.errors import InvalidConfiguration, MissingApiKey
+from openai_client.key_reading import ApiKey, KeyProvider, read_key, read_key_async
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from openai_client.secret_audit import SecretAudit
+    from http_util.secret_audit import SecretAudit
 
-KeyProvider: TypeAlias = Callable[[], "Secret | str"]
-"""Gives the key that is valid now. Called once per request, by whoever makes it; must not block long."""
-
-ApiKey: TypeAlias = "Secret | KeyProvider | None"
-"""A credential: fixed, provided anew for each request, or none (local servers)."""
+__all__ = [
+    "ApiKey",
+    "Auth",
+    "AuthScheme",
+    "Authorization",
+    "KeyProvider",
+    "MaskedHeaders",
+    "credentials_beside",
+    "header_problem",
+    "merged_headers",
+]
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _LONGEST_VALUE: Final = 8192
@@ -101,26 +108,45 @@ class Auth:
             if value is not None and (problem := header_problem(name, value)):
                 raise InvalidConfiguration(problem)
 
+    def is_provided(self, *, admin: bool = False) -> bool:
+        """Tell whether the key comes from a provider, which may have to be awaited; a fixed one costs no coroutine."""
+        return callable(self._credential(admin=admin)[1])
+
     def authorize(self, *, admin: bool = False) -> Authorization:
         """
-        Return the headers for one request; reads the key, so call it once per request.
+        Return the headers for one call; reads the key, so ask once per call.
 
         Args:
             admin: Whether the call needs the admin key.
 
         Raises:
             MissingApiKey: The call needs the admin key and there is none, or the provider of a key failed.
-            InvalidConfiguration: The provider's key cannot stand in a header.
+            InvalidConfiguration: The provider's key cannot stand in a header, or has to be awaited.
 
         Spec: SEC-17
         """
-        key = _read("admin_key" if admin else "api_key", self.admin_key if admin else self.api_key)
+        name, key = self._credential(admin=admin)
+        return self._with(read_key(name, key), admin=admin)
+
+    async def authorize_async(self, *, admin: bool = False) -> Authorization:
+        """
+        Return the headers for one call, also with a provider that has to be awaited; the rest is as for `authorize`.
+
+        Spec: SEC-17
+        """
+        name, key = self._credential(admin=admin)
+        return self._with(await read_key_async(name, key), admin=admin)
+
+    def _credential(self, *, admin: bool) -> tuple[str, ApiKey]:
+        return ("admin_key", self.admin_key) if admin else ("api_key", self.api_key)
+
+    def _with(self, key: Secret | None, *, admin: bool) -> Authorization:
+        """Return the headers that *key* is written into, and are not without it."""
         if admin and key is None:
             raise MissingApiKey("admin_key: this call needs the organization's admin key; none was given")
         headers = MaskedHeaders()
         if key is not None:
-            if self.audit is not None:
-                self.audit.record(key)
+            key = key.audited(self.audit)
             headers.update(bearer_headers(key) if self.scheme is AuthScheme.BEARER else {"api-key": key.reveal()})
         if self.organization_id is not None:
             headers["openai-organization"] = self.organization_id
@@ -140,23 +166,29 @@ class Auth:
         return frozenset(names)
 
 
-def _read(name: str, key: ApiKey) -> Secret | None:
-    """Return the key that is valid now."""
-    if key is None or isinstance(key, Secret):
-        return key
-    try:
-        value = key()
-    # a provider is foreign code: whatever it raises means that there is no key
-    except Exception as error:
-        raise MissingApiKey(f"{name}: its provider failed with {type(error).__name__}") from error
-    try:
-        return Secret(value)
-    except (TypeError, ValueError) as error:
-        problem = f"{name}: its provider gave something else than a key: {error}"
-    finally:
-        # the frame may be shown in a traceback
-        del value
-    raise InvalidConfiguration(problem)
+def credentials_beside(
+    headers: Mapping[str, str], query: Mapping[str, str], proxy_auth: Secret | None = None
+) -> tuple[Secret, ...]:
+    """
+    Return the credentials that go out beside the key, so that they are removed from what is said about a call, too.
+
+    Example:
+        >>> found = credentials_beside({"x-gateway-token": "abcdef", "x-tenant": "t"}, {"subscription-key": "ghijkl"})
+        >>> [secret.reveal() for secret in found]
+        ['abcdef', 'ghijkl']
+
+    Args:
+        headers: Of the caller's own. A credential is each word of a value whose name says so.
+        query: Parameters of every call.
+        proxy_auth: `user:password`; an upstream may see it, too, where a proxy passes on what it was told.
+
+    Spec: SEC-16
+    """
+    words = credentials_in([*headers.items(), *query.items()])
+    if proxy_auth is not None:
+        told = proxy_auth.reveal()
+        words += [told, told.partition(":")[2], b64encode(told.encode()).decode("ascii")]
+    return tuple(Secret(word) for word in words if word)
 
 
 def header_problem(name: object, value: object) -> str | None:
@@ -191,13 +223,23 @@ def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozen
     Raises:
         InvalidConfiguration: A header is malformed or reserved; the message names it, and never shows its value.
     """
+    merged, problem = _merged(layers, reserved)
+    if problem is not None:
+        # the frame may be shown in a traceback
+        del layers
+        raise InvalidConfiguration(problem)
+    return merged
+
+
+def _merged(layers: Iterable[Mapping[str, str]], reserved: frozenset[str]) -> tuple[MaskedHeaders, str | None]:
+    """Return the headers of all *layers*, and what is wrong with the first that cannot be sent."""
     merged = MaskedHeaders()
     for name, value in (pair for layer in layers for pair in layer.items()):
         problem = header_problem(name, value)
         if problem is not None:
-            raise InvalidConfiguration(problem)
+            return merged, problem
         lowered = name.lower()
         if lowered in reserved:
-            raise InvalidConfiguration(f"the header {lowered!r} is written from the credentials; give it nowhere else")
+            return merged, f"the header {lowered!r} is written from the credentials; give it nowhere else"
         merged[lowered] = value.strip()
-    return merged
+    return merged, None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from http_util.secret import Secret
+    from openai_client.secret_loading import LoadedSecret
 
 OFFICIAL_BASE_URL: Final = "https://api.openai.com/v1"
 """Where the official service is."""
@@ -93,42 +94,49 @@ class Environment:
 
         Spec: CLI-05, SEC-02
         """
-        variables = os.environ if env is None else env
-        base_url = base_url or variables.get("OPENAI_BASE_URL") or OFFICIAL_BASE_URL
-        key, source = _find_key(variables, secret_file, base_url) if with_key else (None, None)
+        told = {name: (os.environ if env is None else env).get(name) or None for name in _PLACE}
+        base_url = base_url or told["OPENAI_BASE_URL"] or OFFICIAL_BASE_URL
+        found = _find_key(env, secret_file, checked=_needs_form(base_url)) if with_key else None
+        # from here on something may be raised, and a traceback may show this frame
+        del env
+        if isinstance(found, str):
+            raise MissingApiKey(found)
         return cls(
-            api_key=key,
-            source=source,
-            organization_id=variables.get("OPENAI_ORG_ID") or None,
-            project_id=variables.get("OPENAI_PROJECT_ID") or None,
+            api_key=None if found is None else found.secret,
+            source=None if found is None else found.source,
+            organization_id=told["OPENAI_ORG_ID"],
+            project_id=told["OPENAI_PROJECT_ID"],
             base_url=base_url,
-            realtime_base_url=variables.get("OPENAI_REALTIME_BASE_URL") or None,
+            realtime_base_url=told["OPENAI_REALTIME_BASE_URL"],
         )
 
 
-def _find_key(
-    variables: Mapping[str, str], secret_file: Path | None, base_url: str
-) -> tuple[Secret | None, str | None]:
-    """Return the key and its source, by the client's order: environment, then file."""
-    checked = is_official(checked_base_url(base_url))
+_PLACE: Final = ("OPENAI_BASE_URL", "OPENAI_REALTIME_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+
+def _needs_form(base_url: str) -> bool:
+    """Tell whether keys must have the official form; what cannot be a URL at all is found later."""
+    try:
+        return is_official(checked_base_url(base_url))
+    except InvalidBaseUrl:
+        return False
+
+
+def _find_key(env: Mapping[str, str] | None, secret_file: Path | None, *, checked: bool) -> LoadedSecret | str | None:
+    """Return the key, by the client's order: environment, then file; else why there is none, None if none is needed."""
     reasons: list[str] = []
     try:
-        found = key_from_env(env=variables, checked=checked)
+        return key_from_env(env=env, checked=checked)
     except MissingApiKey as error:
         reasons.append(error.message)
-    else:
-        return found.secret, found.source
     if secret_file is not None:
         try:
-            found = key_from_file(secret_file, checked=checked)
+            return key_from_file(secret_file, checked=checked)
         except MissingApiKey as error:
             reasons.append(error.message)
-        else:
-            return found.secret, found.source
     # a value that is no key is a mistake everywhere; only the lack of one is not
-    if checked or variables.get(API_KEY_NAME) or secret_file is not None:
-        raise MissingApiKey(f"no usable key was found: {'; '.join(reasons)}")
-    return None, None
+    is_given = bool((os.environ if env is None else env).get(API_KEY_NAME)) or secret_file is not None
+    return f"no usable key was found: {'; '.join(reasons)}" if checked or is_given else None
 
 
 def checked_base_url(url: str, *, field: str = "base_url", plain_http_hosts: Iterable[str] = ()) -> str:

@@ -28,6 +28,7 @@ from pydantic_core import from_json
 _TITLE: Final = re.compile(r"<title[^>]{0,64}>([^<]{1,200})", re.IGNORECASE)
 _STATUS_LIKE: Final = re.compile(r"[0-9]{1,5}")
 _DETAILS_SHOWN: Final = 3
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ def read_error_body(body: bytes) -> ErrorBody:
         >>> read_error_body(b"Internal Server Error").message
         'Internal Server Error'
     """
+    body = body.removeprefix(_BOM)
     text = body.decode("utf-8", "replace").strip()
     if not text:
         return ErrorBody()

@@ -160,8 +160,9 @@ class OpenAIError(Exception):
         """Every request that was made for the call, in order."""
         self.source: ErrorSource = facts.get("source") or _source(self)
         """Who caused the error."""
-        advice = facts.get("retryable")
-        self.is_retryable: bool = self._may_go_away() if advice is None else advice
+        self.advice: bool | None = facts.get("retryable")
+        """The upstream's own word about a retry (`x-should-retry`); None when it gave none."""
+        self.is_retryable: bool = self._may_go_away() if self.advice is None else self.advice
         """Advice: whether the same call may succeed later. Nothing retries because of it alone."""
 
     def _may_go_away(self) -> bool:

@@ -2,9 +2,10 @@
 Where a key comes from: given, from the environment, from a file. Files are read, never executed.
 
 Whoever asks gets the key together with the name of its source; whoever gets none is told, source by source, why. No
-message holds any part of a value.
+message holds any part of a value. No frame that raises holds one either, or the variables of a whole process: a frame
+may be shown in a traceback. So what looks into a source returns its finding, and somebody else raises.
 
-Spec: SEC-02, SEC-03, SEC-04, SEC-05
+Spec: SEC-01, SEC-02, SEC-03, SEC-04, SEC-05
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +20,7 @@ from http_util.secret import Secret
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 API_KEY_NAME: Final = "OPENAI_API_KEY"
 """The name of the key, in the environment and in files."""
@@ -117,11 +117,10 @@ def key_from_env(
 
     Spec: SEC-03
     """
-    source = f"environment variable {name}"
-    found = (os.environ if env is None else env).get(name)
-    if not found:
-        raise MissingApiKey(f"{source}: not set")
-    return _loaded(found, source, checked=checked)
+    found = _in_variables(name, env, checked=checked)
+    # all the variables of a process would be shown in a traceback
+    del env
+    return _taken(found)
 
 
 def key_from_file(path: Path, name: str = API_KEY_NAME, *, checked: bool = True) -> LoadedSecret:
@@ -139,21 +138,7 @@ def key_from_file(path: Path, name: str = API_KEY_NAME, *, checked: bool = True)
 
     Spec: SEC-03, SEC-04
     """
-    source = f"file {path}"
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise MissingApiKey(f"{source}: {error.strerror or 'cannot be read'}") from None
-    except UnicodeDecodeError:
-        raise MissingApiKey(f"{source}: is not UTF-8 text") from None
-    if len(content) > _MAX_FILE_BYTES:
-        raise MissingApiKey(f"{source}: larger than {_MAX_FILE_BYTES} bytes")
-    found = dict(assignments(text)).get(name)
-    if not found:
-        raise MissingApiKey(f"{source}: assigns no {name}")
-    return _loaded(found, source, checked=checked)
+    return _taken(_in_file(path, name, checked=checked))
 
 
 def key_from_workspace(
@@ -201,19 +186,58 @@ def load_with_fallbacks(
     Spec: SEC-02, SEC-03
     """
     root = workspace or Path.cwd()
-    from_file = partial(key_from_file, name=name, checked=checked)
-    sources: list[Callable[[], LoadedSecret]] = [
-        partial(from_file, root / WORKSPACE_FILE),
-        partial(key_from_env, name, env=env, checked=checked),
-        *(partial(from_file, root / path) for path in alternatives),
-    ]
     reasons: list[str] = []
-    for source in sources:
-        try:
-            return source()
-        except MissingApiKey as error:
-            reasons.append(error.message)
+    for path in (WORKSPACE_FILE, None, *alternatives):
+        if path is None:
+            found = _in_variables(name, env, checked=checked)
+        else:
+            found = _in_file(root / path, name, checked=checked)
+        if isinstance(found, LoadedSecret):
+            return found
+        reasons.append(found)
+    # as above
+    del env
     raise MissingApiKey(f"no key called {name} was found: {'; '.join(reasons)}")
+
+
+def _taken(found: LoadedSecret | str) -> LoadedSecret:
+    """Return a finding that is a key; raise one that is the reason why there is none."""
+    if isinstance(found, str):
+        raise MissingApiKey(found)
+    return found
+
+
+def _in_variables(name: str, env: Mapping[str, str] | None, *, checked: bool) -> LoadedSecret | str:
+    """Look into the variables."""
+    source = f"environment variable {name}"
+    found = (os.environ if env is None else env).get(name)
+    return _judged(found, source, checked=checked) if found else f"{source}: not set"
+
+
+def _in_file(path: Path, name: str, *, checked: bool) -> LoadedSecret | str:
+    """Look into a file."""
+    source = f"file {path}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        return f"{source}: {error.strerror or 'cannot be read'}"
+    except UnicodeDecodeError:
+        return f"{source}: is not UTF-8 text"
+    if len(content) > _MAX_FILE_BYTES:
+        return f"{source}: larger than {_MAX_FILE_BYTES} bytes"
+    found = dict(assignments(text)).get(name)
+    return _judged(found, source, checked=checked) if found else f"{source}: assigns no {name}"
+
+
+def _judged(value: str, source: str, *, checked: bool) -> LoadedSecret | str:
+    """Return the key with its source, or say about the source what is wrong."""
+    try:
+        return LoadedSecret(checked_key(value) if checked else unchecked_key(value), source)
+    except InvalidConfiguration:
+        # the whole message would crowd out the other sources' reasons
+        return f"{source}: its value has not the form of a key (value not shown)"
 
 
 def assignments(text: str) -> Iterator[tuple[str, str]]:
@@ -238,16 +262,3 @@ def _value(written: str) -> str:
     if quoted is None:
         return re.split(r"\s#", written, maxsplit=1)[0].rstrip()
     return quoted[1] if quoted[1] is not None else re.sub(r"\\(.)", r"\1", quoted[2])
-
-
-def _loaded(value: str, source: str, *, checked: bool) -> LoadedSecret:
-    """Return the key with its source, or say about the source what is wrong."""
-    try:
-        return LoadedSecret(checked_key(value) if checked else unchecked_key(value), source)
-    except InvalidConfiguration:
-        # the whole message would crowd out the other sources' reasons
-        problem = "its value has not the form of a key (value not shown)"
-    finally:
-        # the frame may be shown in a traceback
-        del value
-    raise MissingApiKey(f"{source}: {problem}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from upstream_simulator.steps import Break, Send, Step, Wait
@@ -20,6 +21,12 @@ _COMMENT_LINE: Final = b":" + b" " * 1022 + b"\n"
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
 # Long enough for the first half to leave and be read as a read of its own, short enough to test with.
 _SPLIT_PAUSE: Final = 0.002
+_BOM: Final = b"\xef\xbb\xbf"
+_CODECS: Final = {"latin-1": "latin-1", "utf-16": "utf-16-le"}
+# magic number, no options, a window of 1 MiB; a last block without content
+_ZSTD_HEAD: Final = bytes.fromhex("28b52ffd0050")
+_ZSTD_END: Final = bytes.fromhex("010000")
+_ZSTD_BLOCK: Final = 128 << 10
 _CHARACTER_START: Final = re.compile(rb"[\xc2-\xf4]")
 
 
@@ -36,9 +43,15 @@ def apply_body_faults(steps: Iterable[Step], faults: Faults) -> Iterator[Step]:
 
     Spec: SIM-06
     """
-    if faults.crlf:
-        steps = _crlf(steps)
-    if faults.encoding in _WINDOW_BITS or faults.bomb_mib:
+    if faults.crlf or faults.cr:
+        steps = _with_line_ends(steps, b"\r\n" if faults.crlf else b"\r")
+    if faults.charset is not None:
+        steps = _in_charset(steps, _CODECS[faults.charset])
+    if faults.bom:
+        steps = chain([Send(_BOM)], steps)
+    if faults.encoding == "zstd":
+        steps = _as_zstd(steps)
+    elif faults.encoding in _WINDOW_BITS or faults.bomb_mib:
         steps = _compressed(steps, faults.encoding or "gzip", faults.bomb_mib)
     if faults.split_utf8:
         steps = _split_characters(steps)
@@ -79,9 +92,32 @@ def _joined(sends: list[Send]) -> Send:
     return Send(b"".join(send.data for send in sends), sum(send.tokens for send in sends))
 
 
-def _crlf(steps: Iterable[Step]) -> Iterator[Step]:
+def _with_line_ends(steps: Iterable[Step], end: bytes) -> Iterator[Step]:
     for step in steps:
-        yield step._replace(data=step.data.replace(b"\n", b"\r\n")) if isinstance(step, Send) else step
+        yield step._replace(data=step.data.replace(b"\n", end)) if isinstance(step, Send) else step
+
+
+def _in_charset(steps: Iterable[Step], codec: str) -> Iterator[Step]:
+    for step in steps:
+        yield (
+            step._replace(data=step.data.decode("utf-8", "replace").encode(codec, "replace"))
+            if isinstance(step, Send)
+            else step
+        )
+
+
+def _as_zstd(steps: Iterable[Step]) -> Iterator[Step]:
+    """
+    Write one Zstandard frame of raw blocks (RFC 8878, 3.1.1): a good encoding that compresses nothing.
+    """
+    yield Send(_ZSTD_HEAD)
+    for step in steps:
+        if not isinstance(step, Send):
+            yield step
+            continue
+        pieces = (step.data[at : at + _ZSTD_BLOCK] for at in range(0, len(step.data), _ZSTD_BLOCK))
+        yield step._replace(data=b"".join((len(piece) << 3).to_bytes(3, "little") + piece for piece in pieces))
+    yield Send(_ZSTD_END)
 
 
 def _compressed(steps: Iterable[Step], encoding: str, bomb_mib: int) -> Iterator[Step]:

@@ -125,7 +125,7 @@ class _ChunkWriter:
     def tool_call(self, index: int, position: int, call: ToolCall) -> Iterator[Frame]:
         style = self.flavour.tool_style
         named = {"index": position, "id": call.id, "type": "function"}
-        if style != "repeated":
+        if style in {"openai", "vllm"}:
             function = {"name": call.name} if style == "vllm" else {"name": call.name, "arguments": ""}
             yield self.chunk(index, {"tool_calls": [{**named, "function": function}]})
         for piece in call.arguments:
@@ -134,6 +134,8 @@ class _ChunkWriter:
             else:
                 delta = {"index": position, "function": {"arguments": piece}}
             yield self.chunk(index, {"tool_calls": [delta]}, tokens=1)
+        if style == "late_name":
+            yield self.chunk(index, {"tool_calls": [{**named, "function": {"name": call.name}}]})
 
     def finish(self, choice: Choice, delta: Mapping[str, object]) -> Frame:
         document = self._document(choice.index, delta, finish_reason=choice.finish_reason)

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 ErrorForm: TypeAlias = Literal[
     "openai", "int_code", "string_code", "string", "flat", "detail", "litellm", "text", "html", "empty"
 ]
+Malformed: TypeAlias = Literal[
+    "text",
+    "cut",
+    "array",
+    "number",
+    "latin1",
+    "json_null",
+    "object",
+    "deep",
+    "surrogate",
+    "null_choices",
+    "null_choice",
+    "null_delta",
+    "choices_object",
+    "number_content",
+]
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 Wish: TypeAlias = "str | Mapping[str, object] | None"
 """Faults as they are asked for: text, an object, or None for none."""
@@ -110,12 +126,20 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Close the connection after the answer without having said so."""
 
     # Bytes.
-    encoding: Literal["gzip", "deflate", "br"] | None = None
-    """Content-encoding: gzip and deflate are done, br is only claimed."""
+    encoding: Literal["gzip", "deflate", "zstd", "br"] | None = None
+    """Content-encoding: gzip, deflate and zstd are done, br is only claimed."""
     bomb_mib: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
     """Answer with a gzip body that inflates to this many MiB of comments before the stream."""
+    pad_mib: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
+    """This many MiB of blanks before a body that is no stream: JSON stays JSON."""
+    bom: bool = False
+    """Put a byte-order mark before the body."""
+    charset: Literal["latin-1", "utf-16"] | None = None
+    """Write the body in this character set, whatever its content type says."""
     crlf: bool = False
     """End lines of the stream with CR LF."""
+    cr: bool = False
+    """End lines of the stream with CR alone."""
     split_utf8: bool = False
     """Send the halves of every multi-byte character in two writes."""
     words: Literal["plain", "unicode", "hostile"] | None = None
@@ -140,17 +164,29 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """An error event inside the stream, in this form; nothing follows it."""
     stream_error_after: Count = 1
     """After how many tokens."""
-    malformed: Literal["text", "cut", "array", "number", "latin1"] | None = None
+    stream_error_named: bool = False
+    """The event of that error is called `error`."""
+    malformed: Malformed | None = None
     """A chunk that is not a chunk: no JSON, half of it, another type, or bytes that are not UTF-8."""
     malformed_after: Count = 1
     """After how many tokens."""
+    between: Literal["event", "text_event", "fields", "comments", "empty"] | None = None
+    """Before each event: one of an unknown name (with JSON, or text), unknown fields, comments, or empty data."""
+    multi_line: bool = False
+    """The JSON of each event on three `data` lines."""
+    after_done: Literal["done", "content", "error", "text"] | None = None
+    """What follows the end of the stream: `[DONE]` once more, a token, an error, or no JSON."""
+    endless: bool = False
+    """The first token is said again and again, for ever."""
     huge: Annotated[int, msgspec.Meta(ge=0, le=268_435_456)] = 0
     """One token of this many bytes, as the second."""
 
     # What is generated.
+    choices: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    """Speak this many choices, whatever `n` asks for."""
     tool_calls: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
     """Answer with this many parallel tool calls."""
-    tool_style: Literal["openai", "vllm", "repeated"] | None = None
+    tool_style: Literal["openai", "vllm", "repeated", "late_name"] | None = None
     """How their deltas are written."""
     reasoning: Count = 0
     """Tokens of reasoning before the answer."""

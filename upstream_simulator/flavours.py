@@ -44,7 +44,10 @@ class Flavour:
     fingerprint: str = "all"
     """`all`, `blank` (an empty string), `last` (final chunk only) or `none`."""
     tool_style: str = "openai"
-    """`openai`; `vllm` (first delta has no arguments; a named tool ends with "stop"); `repeated` (id, name in each)."""
+    """
+    `openai`; `vllm` (first delta has no arguments; a named tool ends with "stop"); `repeated` (id, name in each);
+    `late_name` (id and name behind the arguments).
+    """
     reasoning_key: str = "reasoning_content"
     timings: bool = False
     """The last chunk and the plain answer carry llama.cpp's `timings`."""

@@ -107,7 +107,7 @@ def generate(ask: Ask, options: Options, faults: Faults, flavour: Flavour) -> Ge
             param="messages",
         )
     speaker = _Speaker(ask, options, faults, flavour)
-    prompts = [prompt for prompt in ask.prompts for _ in range(ask.n)]
+    prompts = [prompt for prompt in ask.prompts for _ in range(faults.choices or ask.n)]
     return Generation(
         digest=speaker.digest,
         model=ask.model,

@@ -99,7 +99,7 @@ class Http2Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._number = 0
         self._wires: dict[int, _StreamWire] = {}
-        self._is_leaving = False
+        self._last_stream_id: int | None = None
         self.is_full = False
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
@@ -226,6 +226,9 @@ class Http2Connection(asyncio.Protocol):
 
     def _act(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.RequestReceived):
+            if self._last_stream_id is not None and event.stream_id > self._last_stream_id:
+                # sent before the client has seen our GOAWAY, which says that it is not processed
+                return
             wire = self._wires[event.stream_id] = _StreamWire(self, event.stream_id)
             wire.request = [(str(name), str(value)) for name, value in event.headers]
         elif isinstance(event, h2.events.DataReceived):
@@ -283,15 +286,21 @@ class Http2Connection(asyncio.Protocol):
     def _say_goaway(self, last_stream_id: int, error: str) -> None:
         """
         Write a GOAWAY past h2, which would then let no other stream finish.
+
+        Streams above the last one that it names are not processed, as it promises: those that run stop here.
         """
         self.flush()
+        self._last_stream_id = last_stream_id
+        for stream_id in [number for number in self._wires if number > last_stream_id]:
+            player = self._wires.pop(stream_id).player
+            if player is not None:
+                player.stop("cut")
         frame = GoAwayFrame(0, last_stream_id=last_stream_id, error_code=error_code(error))
         if self._transport is not None:
             self._transport.write(frame.serialize())
-        self._is_leaving = True
 
     def _close_if_left(self) -> None:
-        if self._is_leaving and not self._wires:
+        if self._last_stream_id is not None and not self._wires:
             self._close()
 
     def _close(self) -> None:

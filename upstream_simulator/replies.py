@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import unquote
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
 _AZURE_PREFIX: Final = re.compile(r"^/openai/(?:deployments/[^/]+|v1)/")
 _OPEN_PATHS: Final = frozenset({"/health", "/version", "/props"})
+_BLANKS: Final = b" " * (1 << 20)
 _KEY_HEADERS: Final = ("api-key", "x-api-key")
 
 
@@ -232,7 +234,7 @@ def _score(answer: Answer, request: Request, options: Options, faults: Faults, f
     if answer.tokens and _pause(options, faults):
         yield Wait(answer.tokens * _pause(options, faults))
     body = apply_body_faults(_body(answer, options, faults), faults)
-    framing = faults.framing or ("length" if answer.frames is None else "chunked")
+    framing = faults.framing or ("length" if answer.frames is None and not faults.pad_mib else "chunked")
     if framing == "length":
         # Its length stands in the head, so the body is made before it.
         steps = list(body)
@@ -252,7 +254,8 @@ def _score(answer: Answer, request: Request, options: Options, faults: Faults, f
 
 def _body(answer: Answer, options: Options, faults: Faults) -> Iterator[Step]:
     if answer.frames is None:
-        return iter([Send(answer.body, answer.tokens)] if answer.body else [])
+        body = [Send(answer.body, answer.tokens)] if answer.body else []
+        return chain(repeat(Send(_BLANKS), faults.pad_mib), body)
     steps = _paced(answer.frames, options, faults)
     return join_tokens(steps, options.tokens_per_write) if options.tokens_per_write > 1 else steps
 

@@ -263,7 +263,9 @@ class AsyncExchange:
         """The response with its body unread."""
         progress = _Progress(lambda: self._tell(call, ledger.resent(self._clock.monotonic()), None))
         extensions = {
-            "timeout": call.timeouts.for_engine(read=watch.socket_timeout(call.timeouts)),
+            "timeout": call.timeouts.for_engine(
+                read=watch.socket_timeout(call.timeouts), head=watch.head_timeout(call.timeouts)
+            ),
             "trace": progress.trace,
         }
         now = self._clock.monotonic()

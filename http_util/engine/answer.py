@@ -166,9 +166,12 @@ class Answer(httpx.AsyncByteStream):
         """
         return self.is_over or self.status >= _FIRST_REFUSAL
 
-    async def head(self) -> None:
+    async def head(self, seconds: float | None) -> None:
         """
         Wait for the head.
+
+        Args:
+            seconds: Bound of the wait, begun anew with everything that comes; None for none.
 
         Raises:
             httpx.ReadTimeout: It did not come in time; the answer is abandoned.
@@ -177,7 +180,7 @@ class Answer(httpx.AsyncByteStream):
         while not self._has_head:
             if self.is_over:
                 raise self._failure or Disconnected("the answer ended before its head")
-            await self.change(self.read_timeout)
+            await self.change(seconds)
 
     async def next_piece(self) -> bytes | None:
         """

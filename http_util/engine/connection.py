@@ -74,4 +74,7 @@ class Owner(Protocol):
 
 
 Timeouts = dict[str, float | None]
-"""`connect`, `pool`, `write` and `read`, in seconds; what is missing or None is not bounded."""
+"""
+`connect`, `pool`, `write` and `read`, in seconds; what is missing or None is not bounded. `head`, where it is there,
+bounds the wait for the head in place of `read`.
+"""

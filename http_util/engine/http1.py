@@ -128,27 +128,33 @@ class Http1Connection(asyncio.BufferedProtocol):
             self._answer.fail(failure)
 
     async def send(self, request: EngineRequest, timeouts: Timeouts) -> Answer:
-        """Send *request*, and return its answer when the head is there."""
-        try:
-            head = self._head(request)
-            framing = Framing.of(request)
-        except BaseException:
-            self.release()
-            raise
+        """
+        Send *request*, and return its answer when the head is there.
+
+        A frame may be shown in a traceback with its locals. So nothing here that waits or raises holds the head, in
+        which the credentials are, and what failed to write one takes its own frames with it.
+        """
         self._answer = answer = Answer(self._loop, self, read_timeout=timeouts.get("read"))
         try:
+            framing = Framing.of(request)
             if (trace := request.extensions.get("trace")) is not None:
                 await trace("http11.send_request_headers.started", {})
+            head = self._head(request)
+        except BaseException as error:
+            self._answer = None
+            self.release()
+            error.__traceback__ = None
+            raise
+        try:
             self._reader = AnswerReader(
                 answer, is_head_request=request.method == b"HEAD", max_header_bytes=self._max_header_bytes
             )
             self._is_sent = framing.is_short
-            if framing.is_short:
-                self._transport.write(head + framing.whole)
-            else:
-                self._transport.write(head)
+            self._transport.write(head + framing.whole)
+            del head
+            if not framing.is_short:
                 await self._send_body(framing, answer, timeouts.get("write"))
-            await answer.head()
+            await answer.head(timeouts.get("head", timeouts.get("read")))
         except BaseException:
             answer.leave()
             raise

@@ -162,20 +162,25 @@ class Http2Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     async def send(self, request: EngineRequest, timeouts: Timeouts) -> Answer:
-        """Send *request*, and return its answer when the head is there."""
+        """
+        Send *request*, and return its answer when the head is there.
+
+        A frame may be shown in a traceback with its locals: the fields, in which the credentials are, are held in none.
+        """
         stream = _Stream(self)
         answer = Answer(self._loop, stream, read_timeout=timeouts.get("read"))
         try:
-            fields = request_fields(request)
             framing = Framing.of(request)
             has_body = bool(framing.whole) or not framing.is_short
             if (trace := request.extensions.get("trace")) is not None:
                 await trace("http2.send_request_headers.started", {})
             if not (self._is_open and self._state.can_open):
                 raise Unprocessed("the HTTP/2 connection was closing before the request was sent on it")
-            stream.stream_id = self._state.open_stream(fields, answer, end_stream=not has_body)
-        except BaseException:
+            stream.stream_id = self._state.open_stream(request_fields(request), answer, end_stream=not has_body)
+        except BaseException as error:
             self.release()
+            # takes the frames with it in which the fields were being written
+            error.__traceback__ = None
             raise
         self._reserved -= 1
         self._streams_before += 1
@@ -183,7 +188,7 @@ class Http2Connection(asyncio.BufferedProtocol):
             if has_body:
                 await self._send_body(framing, stream.stream_id, answer, timeouts.get("write"))
             self._flush()
-            await answer.head()
+            await answer.head(timeouts.get("head", timeouts.get("read")))
         except Disconnected:
             # the state machine knows only that it is over
             if self._ending is not None:

@@ -146,7 +146,9 @@ class Pool:
             # one may have succeeded in this moment
             await asyncio.wait(dials)
         while connections := self._places.connections:
-            self._all_closed = self._loop.create_future()
+            if self._all_closed is None or self._all_closed.done():
+                # somebody else may be closing the same ones: both wait for it
+                self._all_closed = self._loop.create_future()
             for connection in connections:
                 if connection.in_flight:
                     connection.abort(Disconnected("the client was closed"))

@@ -121,6 +121,8 @@ class ConnectDialog:
         """
         self._head += data
         self._taken += len(data)
+        # a proxy may repeat what it was told, and the frame of a refusal may be shown in a traceback
+        del data
         if not _START.startswith(self._head[: len(_START)]):
             raise ProxyRefusal("the proxy does not answer in HTTP/1")
         if self._taken > HEAD_LIMIT:
@@ -131,10 +133,9 @@ class ConnectDialog:
 
     def _judge(self) -> None:
         """Look at a complete head."""
-        line = _STATUS_LINE.match(self._head)
-        if line is None:
+        status = _status(self._head)
+        if status is None:
             raise ProxyRefusal("the proxy's answer to CONNECT has no valid status line")
-        status = int(line[1])
         if status >= HTTPStatus.MULTIPLE_CHOICES:
             raise ProxyRefusal(self._refused(status))
         # an interim answer says nothing; a success has no body, whatever its headers say
@@ -151,6 +152,12 @@ class ConnectDialog:
         except ValueError:
             phrase = ""
         return f"the proxy refused the tunnel (status {status}{phrase})"
+
+
+def _status(head: bytearray) -> int | None:
+    """Return the status of a complete head, None when its first line is none."""
+    line = _STATUS_LINE.match(head)
+    return None if line is None else int(line[1])
 
 
 @dataclass(frozen=True, slots=True)

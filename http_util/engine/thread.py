@@ -223,8 +223,7 @@ class BlockingBody(httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         """Piece after piece, until the end."""
-        while (piece := self.next_piece()) is not None:
-            yield piece
+        yield from iter(self.next_piece, None)
 
     def leave(self) -> None:
         """Abandon what is left, soon; does not wait."""

@@ -81,6 +81,8 @@ def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] 
         reason,
         without_quotes(error.message, private),
         streaming=streaming,
+        # the upstream's own word, where it gave one
+        retriable=error.advice,
         retry_after_ms=retry_after_ms,
         outcome=error.outcome,
         http_status=error.http_status,

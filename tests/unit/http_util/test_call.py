@@ -49,5 +49,11 @@ def test_no_repr_shows_headers_or_bodies() -> None:
 def test_the_engine_is_told_the_timers_that_only_it_can_keep() -> None:
     """And how long a read may take, where nobody else keeps that time."""
     timeouts = Timeouts(connect=1.0, pool=2.0, write=None)
-    assert timeouts.for_engine(read=3.0) == {"connect": 1.0, "pool": 2.0, "write": None, "read": 3.0}
-    assert timeouts.for_engine(read=None)["read"] is None
+    assert timeouts.for_engine(read=3.0, head=4.0) == {
+        "connect": 1.0,
+        "pool": 2.0,
+        "write": None,
+        "read": 3.0,
+        "head": 4.0,
+    }
+    assert timeouts.for_engine(read=None, head=None)["read"] is None

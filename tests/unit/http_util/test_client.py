@@ -21,6 +21,7 @@ from http_util.client import (
 from http_util.config import HttpConfig
 from http_util.errors import PolicyFailure
 from http_util.testing import Answer, ScriptedUpstream
+from tests.shown_errors import with_locals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,6 +173,66 @@ async def test_a_client_that_was_brought_is_a_transport_and_stays_its_owners() -
         assert brought.handle_request(httpx.Request("GET", URL)).status_code == 302
         brought.close()
         assert not blocking.is_closed
+
+
+@pytest.mark.requirement("SEC-11", "CLI-04", "HTU-17")
+async def test_a_client_that_was_brought_keeps_to_the_same_rules() -> None:
+    """Other hosts, too large a body: refused before the client sees the request, in both colours."""
+    config = HttpConfig(base_url=URL, max_body_bytes=10)
+    upstream = ScriptedUpstream(Answer(), Answer())
+    refused = [
+        (httpx.Request("GET", "https://evil.example/v1"), "egress policy"),
+        (httpx.Request("GET", "http://169.254.169.254/latest/meta-data"), "egress policy"),
+        (httpx.Request("POST", URL, content=b"x" * 11), "max_body_bytes is 10"),
+    ]
+    async with httpx.AsyncClient(transport=upstream) as client:
+        transport = build_async_transport(config, transport=AsyncClientTransport(client))
+        for request, problem in refused:
+            with pytest.raises(PolicyFailure, match=problem):
+                await transport.handle_async_request(request)
+        assert (await transport.handle_async_request(httpx.Request("GET", URL))).status_code == 200
+        await transport.aclose()
+        assert not client.is_closed
+    with httpx.Client(transport=upstream) as blocking:
+        guarded = build_transport(config, transport=ClientTransport(blocking))
+        for request, problem in refused:
+            with pytest.raises(PolicyFailure, match=problem):
+                guarded.handle_request(request)
+        assert guarded.handle_request(httpx.Request("GET", URL)).status_code == 200
+    assert [str(request.url) for request in upstream.requests] == [URL, URL]
+
+
+@pytest.mark.requirement("SEC-01", "HTU-17")
+async def test_no_frame_of_a_refused_request_shows_its_headers() -> None:
+    """Another host, headers or a body that are too large: what refuses them holds none of it."""
+    config = HttpConfig(base_url=URL, max_body_bytes=10, max_header_bytes=1024)
+    transport = build_async_transport(config, transport=ScriptedUpstream())
+    headers = {"authorization": "Bearer Kanarie0123456789"}
+    for request in (
+        httpx.Request("GET", "https://evil.example/v1", headers=headers),
+        httpx.Request("GET", URL, headers={**headers, "x-pad": "x" * 1024}),
+        httpx.Request("POST", URL, headers=headers, content=b"x" * 11),
+    ):
+        with pytest.raises(PolicyFailure) as caught:
+            await transport.handle_async_request(request)
+        assert "Kanarie" not in with_locals(caught.value)
+
+
+@pytest.mark.requirement("HTU-17")
+@pytest.mark.parametrize("length", ["9" * 5000, "99999999999999999999"])
+async def test_a_length_of_any_number_of_digits_is_too_large(length: str) -> None:
+    """It is a number all the same."""
+    transport = build_async_transport(CONFIG, transport=ScriptedUpstream())
+    with pytest.raises(PolicyFailure, match="max_body_bytes"):
+        await transport.handle_async_request(httpx.Request("POST", URL, headers={"content-length": length}))
+
+
+async def test_a_length_that_is_no_number_is_left_to_the_engine() -> None:
+    """Which refuses it by its own error."""
+    upstream = ScriptedUpstream(Answer())
+    transport = build_async_transport(CONFIG, transport=upstream)
+    await transport.handle_async_request(httpx.Request("POST", URL, headers={"content-length": "ten"}))
+    assert len(upstream.requests) == 1
 
 
 async def test_the_owner_closes_the_transport() -> None:

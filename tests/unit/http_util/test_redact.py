@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from http_util.redact import (
     MASK,
     UNDECODABLE,
+    credentials_in,
     escape_controls,
     is_sensitive_header,
     redact_headers,
@@ -44,6 +45,8 @@ KEY = "hunter2XYZ0123456789"
         f"https://example.com/v1?sig={KEY}#top",
         f"grant_type=x&client_secret={KEY}",
         f"export OPENAI_API_KEY={KEY}",
+        f'{{"proxy_auth": "user:{KEY}"}}',
+        f"http://h/?proxy_auth=user:{KEY}",
         f"Incorrect API key provided: sk-proj-{KEY}",
         f"key sk-{KEY}, org-{KEY}",
         f"hf_{KEY}, ghp_{KEY}, gsk_{KEY}, xoxb-{KEY}",
@@ -102,6 +105,21 @@ def test_the_beginning_of_a_known_secret_at_the_end_of_a_cut_text_is_removed() -
     assert redact_text(f"you sent {KEY[:3]}", secrets=[KEY]) == f"you sent {KEY[:3]}"
 
 
+@pytest.mark.requirement("SEC-16")
+def test_a_known_secret_is_found_in_lower_case_unless_it_is_short() -> None:
+    """What stood in a header comes back so; a key like EMPTY is a word then."""
+    assert redact_text(f"content-encoding {KEY.lower()}/x", secrets=[KEY]) == f"content-encoding {MASK}/x"
+    assert redact_text("it must not be empty", secrets=["EMPTY"]) == "it must not be empty"
+    assert redact_text("the key is EMPTY", secrets=["EMPTY"]) == f"the key is {MASK}"
+
+
+@pytest.mark.requirement("SEC-16")
+def test_credentials_are_found_in_fields_by_their_names() -> None:
+    """Word by word, without the scheme in front and without what is too short to be looked for."""
+    fields = [("Authorization", f"Bearer {KEY}"), ("X-Tenant", "acme"), ("cookie", "a=b; session=x"), ("sig", "abc")]
+    assert credentials_in(fields) == [KEY, "a=b;", "session=x"]
+
+
 def test_secrets_under_four_characters_are_not_looked_for() -> None:
     """They would garble every text."""
     assert redact_text("a banana", secrets=["a", "an", "ana", ""]) == "a banana"
@@ -144,8 +162,13 @@ def test_headers_for_a_log_have_lower_case_names_and_masked_values() -> None:
         ("X-API-Key", True),
         ("cookie", True),
         ("proxy-authorization", True),
+        ("proxy_auth", True),
+        ("proxy-auth", True),
+        ("proxy", False),
         ("content-type", False),
         ("x-request-id", False),
+        (f"{'x-' * 40}api-key", True),
+        ("x-" * 40, False),
     ],
 )
 def test_sensitive_headers_are_known_by_name(name: str, sensitive: bool) -> None:

@@ -65,6 +65,17 @@ def test_secrets_compare_and_hash_by_value_and_never_equal_text() -> None:
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
 
 
+@pytest.mark.requirement("SEC-06")
+def test_a_fingerprint_tells_secrets_apart_and_depends_on_its_key() -> None:
+    """Twelve hexadecimal digits that are no help without the key."""
+    secret = Secret(KEY)
+    one, other = b"k" * 16, b"l" * 16
+    assert secret.fingerprint(one) == Secret(KEY).fingerprint(one)
+    assert secret.fingerprint(one) != secret.fingerprint(other)
+    assert secret.fingerprint(one) != Secret(KEY + "x").fingerprint(one)
+    assert len(bytes.fromhex(secret.fingerprint(one))) == 6
+
+
 @pytest.mark.requirement("SEC-01")
 @pytest.mark.parametrize(
     "bad",

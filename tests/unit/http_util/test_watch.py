@@ -427,3 +427,38 @@ def test_a_watch_tells_when_the_call_is_over(watch: AsyncWatch | Watch) -> None:
     watch.tighten(Deadline(4.0))
     assert watch.deadline_at == 3.0
     assert type(watch)(watch.clock).deadline_at == math.inf
+
+
+@pytest.mark.requirement("HTU-14", "ADP-33")
+@pytest.mark.parametrize("way", ["guard", "news"])
+async def test_a_timer_ends_its_wait_and_not_the_call(way: str) -> None:
+    """Another attempt has time of its own; a break or the deadline still end everything."""
+    clock, source = FakeClock(), Source()
+    watch = AsyncWatch(clock, Deadline(100.0))
+
+    def wait(at: float) -> asyncio.Future[None]:
+        if way == "guard":
+            return asyncio.ensure_future(watch.guard(forever(), timer="first_byte_timeout", at=at))
+        return asyncio.ensure_future(hear(watch, source, "first_byte_timeout", at))
+
+    for at in (1.0, 2.0):
+        waiting = wait(at)
+        await clock.run_for(1.0)
+        with pytest.raises(TimeoutFailure):
+            await waiting
+        assert watch.failure is None
+    assert await watch.guard(give(5)) == 5
+    waiting = wait(50.0)
+    await clock.settle()
+    assert watch.break_off(STOP)
+    with pytest.raises(Interrupted):
+        await waiting
+
+
+def test_a_thread_waits_for_a_head_by_its_own_timer() -> None:
+    """Or by what is left of the deadline; a read of the body may take longer."""
+    clock = FakeSyncClock()
+    assert Watch(clock).head_timeout(Timeouts(first_byte=1.0, idle=9.0)) == 1.0
+    assert Watch(clock).head_timeout(Timeouts(first_byte=None)) is None
+    assert Watch(clock, Deadline(0.5)).head_timeout(Timeouts(first_byte=1.0)) == 0.5
+    assert AsyncWatch(FakeClock()).head_timeout(Timeouts()) is None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from http_util.secret import Secret
-from openai_client.auth import Auth, AuthScheme, MaskedHeaders, header_problem, merged_headers
+from http_util.secret_audit import SecretAudit
+from openai_client.auth import Auth, AuthScheme, MaskedHeaders, credentials_beside, header_problem, merged_headers
 from openai_client.errors import InvalidConfiguration, MissingApiKey
-from openai_client.secret_audit import SecretAudit
+from tests.shown_errors import with_locals
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -68,16 +69,42 @@ def test_a_provider_that_gives_no_key_is_reported_without_what_it_gave(value) ->
     assert KEY not in repr([entry.frame.f_locals for entry in caught.traceback[1:] if "auth.py" in str(entry.path)])
 
 
+@pytest.mark.requirement("SEC-16", "SEC-17")
 def test_a_provider_that_fails_means_that_there_is_no_key() -> None:
-    """What it raised is the cause, and only its name is in the message."""
+    """What it raised may hold the key, so only its class and its line are told."""
 
     def broken() -> str:
         raise OSError(f"vault says {KEY}")
 
-    with pytest.raises(MissingApiKey, match="api_key: its provider failed with OSError") as caught:
+    with pytest.raises(MissingApiKey, match=r"api_key: its provider failed with OSError at test_auth.py:\d+") as caught:
         Auth(api_key=broken).authorize()
-    assert KEY not in str(caught.value)
-    assert isinstance(caught.value.__cause__, OSError)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.requirement("SEC-17")
+async def test_an_awaited_provider_is_asked_once_for_every_call() -> None:
+    """Both keys may have one; blocking code says that it cannot wait."""
+    asked: list[str] = []
+
+    async def provide() -> str:
+        asked.append("key")
+        return KEY
+
+    async def provide_admin() -> Secret:
+        asked.append("admin")
+        return Secret("sk-admin-000000")
+
+    auth = Auth(api_key=provide, admin_key=provide_admin)
+    assert (auth.is_provided(), auth.is_provided(admin=True)) == (True, True)
+    assert (Auth(api_key=Secret(KEY)).is_provided(), Auth().is_provided()) == (False, False)
+    assert (await auth.authorize_async()).headers["authorization"] == f"Bearer {KEY}"
+    assert (await auth.authorize_async(admin=True)).headers["authorization"] == "Bearer sk-admin-000000"
+    assert asked == ["key", "admin"]
+    assert (await Auth(api_key=Secret(KEY)).authorize_async()).secrets == (Secret(KEY),)
+    with pytest.raises(MissingApiKey, match="admin_key"):
+        await Auth().authorize_async(admin=True)
+    with pytest.raises(InvalidConfiguration, match="api_key: its provider has to be awaited"):
+        auth.authorize()
 
 
 @pytest.mark.requirement("SEC-01", "SEC-07")
@@ -139,25 +166,43 @@ def test_nobody_else_writes_the_headers_of_authentication() -> None:
         merged_headers({"x-a": "a\nb"})
 
 
+@pytest.mark.requirement("SEC-01", "SEC-18")
+@pytest.mark.parametrize("bad", [{"x-a": "a\nb"}, {"authorization": "b"}, {"x a": "b"}])
+def test_no_frame_of_a_refused_header_shows_the_others(bad: dict[str, str]) -> None:
+    """A credential of the caller's own may stand among them."""
+    with pytest.raises(InvalidConfiguration) as caught:
+        merged_headers({"x-gateway-token": KEY}, bad, reserved=frozenset({"authorization"}))
+    assert KEY not in with_locals(caught.value)
+
+
 @pytest.mark.requirement("SEC-06")
 def test_every_reading_of_a_key_is_recorded() -> None:
-    """Counted, told apart by a hash, with the place outside of the library that asked, and bounded."""
-    audit = SecretAudit(capacity=2)
-    auth = Auth(api_key=Secret(KEY), audit=audit)
-    for _ in range(3):
-        auth.authorize()
-    Auth(api_key=Secret("sk-other-0000000000"), audit=audit).authorize()
-    assert audit.count == 4
-    first, second = audit.readings
-    assert (first.number, second.number) == (3, 4)
-    assert first.secret_id != second.secret_id
-    assert first.file == __file__
-    assert first.function == "test_every_reading_of_a_key_is_recorded"
+    """The header's, and each later one by whoever keeps the key out of a message; with whose call it was."""
+    audit = SecretAudit()
+    authorization = Auth(api_key=Secret(KEY), audit=audit).authorize()
+    Auth(api_key=lambda: KEY, scheme=AuthScheme.API_KEY, audit=audit).authorize()
+    assert [reading.function for reading in audit.readings] == ["_with", "_with"]
+    assert audit.readings[0].secret_id == audit.readings[1].secret_id
+    assert audit.readings[0].caller.endswith(" test_every_reading_of_a_key_is_recorded")
+    authorization.secrets[0].reveal()
+    assert audit.count == 3
     assert KEY not in repr(audit.readings)
 
 
-@pytest.mark.requirement("SEC-06")
-def test_an_audit_trail_needs_room_for_one_reading() -> None:
-    """Zero would record nothing and look like nobody read."""
-    with pytest.raises(ValueError, match="capacity must be 1 or more"):
-        SecretAudit(capacity=0)
+@pytest.mark.requirement("SEC-16")
+def test_credentials_beside_the_key_are_known_by_the_names_they_go_by() -> None:
+    """Words of sensitive headers and parameters, and the proxy's password in every form that goes out."""
+    found = credentials_beside(
+        {"X-Gateway-Token": "Bearer gate-key", "x-tenant": "acme", "cookie": "a=b-c; d"},
+        {"subscription-key": "sub-key", "api-version": "2024"},
+        Secret("user:pass-word"),
+    )
+    assert [secret.reveal() for secret in found] == [
+        "gate-key",
+        "a=b-c;",
+        "sub-key",
+        "user:pass-word",
+        "pass-word",
+        "dXNlcjpwYXNzLXdvcmQ=",
+    ]
+    assert credentials_beside({}, {}) == ()

@@ -616,9 +616,7 @@ async def test_what_is_loaded_with_the_first_call_is_not_its_time(colour: str) -
 async def test_a_client_that_is_told_to_packs_its_bodies(pair: PairMaker) -> None:
     """Once for all attempts; the upstream unpacks what would have been sent."""
     body = BODY.model_copy(update={"messages": [ChatCompletionRequestUserMessage(content="tide " * 500)]})
-    made = pair(
-        Answer.json(b"{}", status=503), Answer.json(CHAT), retry=BILLING_SAFE, compression=RequestCompression()
-    )
+    made = pair(Answer.json(b"{}", status=503), Answer.json(CHAT), retry=BILLING_SAFE, compression=RequestCompression())
     await made.call(lambda client: client.chat.completions.create(body))
     first, second = made.requests
     assert first.content == second.content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from http_util.secret import Secret
 from openai_client.environment import OFFICIAL_BASE_URL, OFFICIAL_REALTIME_URL, Environment, is_official
 from openai_client.errors import InvalidBaseUrl, MissingApiKey
+from tests.shown_errors import with_locals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,3 +109,24 @@ def test_another_server_may_do_without_a_key_but_not_with_a_broken_one() -> None
     assert Environment.from_env(env={**place, "OPENAI_API_KEY": "local"}).api_key == Secret("local")
     with pytest.raises(MissingApiKey, match="no usable key"):
         Environment.from_env(env={**place, "OPENAI_API_KEY": "lo cal"})
+
+
+@pytest.mark.requirement("SEC-01", "CLI-05")
+@pytest.mark.parametrize("is_given", [False, True], ids=["of the process", "given"])
+@pytest.mark.parametrize(
+    ("variables", "error"),
+    [
+        ({"OPENAI_API_KEY": "Kanarie one"}, MissingApiKey),
+        ({"OPENAI_API_KEY": "Kanarie-two", "OPENAI_BASE_URL": "ftp://a"}, InvalidBaseUrl),
+        ({"OPENAI_BASE_URL": "http://localhost", "OPENAI_REALTIME_BASE_URL": "a"}, InvalidBaseUrl),
+    ],
+)
+def test_no_frame_shows_the_variables_when_they_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], error, is_given: bool
+) -> None:
+    """A key that is none, and an address that is none: of the other variables nothing is seen either."""
+    for name, value in {**variables, "SOME_PASSWORD": "Kanarie three"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(error) as caught:
+        Environment.from_env(env=os.environ if is_given else None)
+    assert "Kanarie" not in with_locals(caught.value)

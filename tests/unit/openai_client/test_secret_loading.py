@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from openai_client.secret_loading import (
     load_with_fallbacks,
     unchecked_key,
 )
+from tests.shown_errors import with_locals
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,6 +176,28 @@ def test_no_key_anywhere_is_an_error_with_the_reason_of_every_source(tmp_path: P
     ):
         assert part in message
     assert "my-password" not in message
+
+
+@pytest.mark.requirement("SEC-01", "SEC-03")
+def test_no_frame_of_a_loader_that_fails_shows_a_value_or_the_other_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what was found and is no key, nor whatever else the process or a file holds."""
+    monkeypatch.setenv("OPENAI_API_KEY", "Kanarie of the variable")
+    monkeypatch.setenv("SOME_PASSWORD", "Kanarie of somebody else")
+    path = write(tmp_path / ".env", "OPENAI_API_KEY='Kanarie of the file'\nSOME_PASSWORD=Kanarie-too\n")
+    for load in (
+        key_from_env,
+        lambda: key_from_env(env=os.environ),
+        lambda: key_from_file(path),
+        lambda: load_with_fallbacks(workspace=tmp_path, env=os.environ),
+    ):
+        with pytest.raises(MissingApiKey, match="value not shown") as caught:
+            load()
+        assert "Kanarie" not in with_locals(caught.value)
+    with pytest.raises(MissingApiKey, match="assigns no OTHER") as caught:
+        key_from_file(path, "OTHER")
+    assert "Kanarie" not in with_locals(caught.value)
 
 
 @pytest.mark.requirement("SEC-03")

@@ -85,3 +85,48 @@ def test_pauses_survive_a_cut_and_a_split() -> None:
     """A cut in the second event comes after the pause before it; a short body is broken off at its end."""
     assert BODY[1] in list(apply_body_faults(BODY, read_faults("cut=15;split_utf8;drip=4")))
     assert list(apply_body_faults(BODY, read_faults("cut_after_tokens=9"))) == [*BODY, Break("reset")]
+
+
+@pytest.mark.requirement("SIM-06", "TST-10")
+def test_a_byte_order_mark_stands_once_before_everything() -> None:
+    """Also before what is compressed, which is then behind it."""
+    assert sent(list(apply_body_faults(BODY, read_faults("bom")))) == b"\xef\xbb\xbf" + WHOLE
+    packed = sent(list(apply_body_faults(BODY, read_faults("bom;encoding=gzip"))))
+    assert zlib.decompress(packed, 31) == b"\xef\xbb\xbf" + WHOLE
+
+
+@pytest.mark.requirement("SIM-06", "TST-10")
+def test_lines_end_as_they_are_told_to() -> None:
+    """With CR alone, or with CR LF, which wins when both are asked for; pauses and tokens stay where they are."""
+    steps = list(apply_body_faults(BODY, read_faults("cr")))
+    assert sent(steps) == WHOLE.replace(b"\n", b"\r")
+    assert [getattr(step, "tokens", None) for step in steps] == [1, None, 1]
+    assert sent(list(apply_body_faults(BODY, read_faults("cr;crlf")))) == WHOLE.replace(b"\n", b"\r\n")
+
+
+@pytest.mark.requirement("SIM-06")
+@pytest.mark.parametrize(("charset", "codec"), [("latin-1", "latin-1"), ("utf-16", "utf-16-le")])
+def test_a_body_is_written_in_another_character_set(charset: str, codec: str) -> None:
+    """Every piece of it; what the set does not know becomes a question mark."""
+    assert sent(list(apply_body_faults(BODY, read_faults(f"charset={charset}")))) == WHOLE.decode().encode(codec)
+    odd: list[Step] = [Send("\u20ac".encode())]
+    assert sent(list(apply_body_faults(odd, read_faults("charset=latin-1")))) == b"?"
+
+
+@pytest.mark.requirement("SIM-06")
+def test_zstandard_is_one_frame_of_raw_blocks() -> None:
+    """Magic number, a header, the pieces of the body behind three bytes of length each, and an empty last block."""
+    large = b"x" * 200_000
+    steps: list[Step] = [Send(large, 2), Wait(1.0), Send(b"end", 1)]
+    packed = list(apply_body_faults(steps, read_faults("encoding=zstd")))
+    assert packed[2] == Wait(1.0)
+    data = sent(packed)
+    assert data[:6] == bytes.fromhex("28b52ffd0050")
+    at, body, is_last = 6, b"", False
+    while not is_last:
+        head = int.from_bytes(data[at : at + 3], "little")
+        is_last, kind, size = bool(head & 1), head >> 1 & 3, head >> 3
+        assert (kind, size <= 128 << 10) == (0, True)
+        body += data[at + 3 : at + 3 + size]
+        at += 3 + size
+    assert (body, at) == (large + b"end", len(data))

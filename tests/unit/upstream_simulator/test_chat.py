@@ -170,3 +170,23 @@ def test_a_plain_answer_holds_the_whole_message() -> None:
     assert "timings" in answer("llama-server")
     assert "usage" not in answer("generic", "usage=none")
     assert answer("generic", "omit=finish")["choices"][0]["finish_reason"] is None
+
+
+@pytest.mark.requirement("SIM-05")
+def test_more_choices_may_come_than_were_asked_for() -> None:
+    """All of them are told, each with its index and its end."""
+    chunks = [chunk for chunk in streamed(wish="choices=3") if chunk != "[DONE]"]
+    ended = {choice["index"] for chunk in chunks for choice in chunk["choices"] if choice["finish_reason"]}
+    assert ended == {0, 1, 2}
+
+
+@pytest.mark.requirement("SIM-05")
+def test_a_tool_may_be_named_behind_its_arguments() -> None:
+    """Every piece of the arguments comes first, then id and name in a delta of their own."""
+    calls = [
+        call
+        for delta in deltas(streamed(wish="tool_calls=1;tool_style=late_name"))
+        for call in delta.get("tool_calls", ())
+    ]
+    assert ["id" in call for call in calls] == [False] * 5 + [True]
+    assert calls[-1]["function"] == {"name": "get_weather"}

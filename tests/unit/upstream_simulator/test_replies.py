@@ -163,3 +163,15 @@ def test_llama_server_hangs_up_after_streams_only() -> None:
     assert steps_of(flavour="llama-server")[-1] == Finish(hangs_up=True)
     assert steps_of(flavour="llama-server", body={**CHAT, "stream": False})[-1] == Finish()
     assert steps_of("hangs_up=false", flavour="llama-server")[-1] == Finish()
+
+
+@pytest.mark.requirement("SIM-06")
+@pytest.mark.parametrize("wish", ["pad_mib=3", "pad_mib=3;status=500"])
+def test_blanks_before_a_body_leave_it_json(wish: str) -> None:
+    """As many MiB as asked for, in pieces, before an answer and before an error; its length is not announced."""
+    head, *body, _ = steps_of(wish, body={**CHAT, "stream": False})
+    assert isinstance(head, Head)
+    assert head.framing == "chunked"
+    data = b"".join(step.data for step in body if isinstance(step, Send))
+    assert len(data) - len(data.lstrip()) == 3 << 20
+    assert isinstance(json.loads(data), dict)

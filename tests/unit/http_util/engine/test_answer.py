@@ -55,7 +55,7 @@ async def test_what_is_there_is_read_without_waiting_and_in_one_piece() -> None:
     answer.on_data(b"one")
     answer.on_data(b"two")
     answer.on_end()
-    reading = answer.head(), answer.next_piece(), answer.next_piece(), answer.next_piece()
+    reading = answer.head(None), answer.next_piece(), answer.next_piece(), answer.next_piece()
     results = []
     for step in reading:
         with pytest.raises(StopIteration) as done:
@@ -109,7 +109,7 @@ async def test_news_of_what_is_there_is_no_wait() -> None:
 async def test_a_reader_that_waits_is_woken_by_what_comes() -> None:
     """One wake-up, however many pieces came meanwhile."""
     answer, _ = expected()
-    head = await waiting(answer.head())
+    head = await waiting(answer.head(answer.read_timeout))
     answer.on_head(200, [])
     await head
     read = await waiting(answer.next_piece())
@@ -148,7 +148,7 @@ async def test_a_fault_is_met_behind_the_pieces_before_it_and_stays(
     await answer.aclose()
     assert source.abandoned == 0
     headless, _ = expected()
-    head = await waiting(headless.head())
+    head = await waiting(headless.head(None))
     headless.on_fault(StreamFault(kind, "why"))
     with pytest.raises(exception, match="why"):
         await head
@@ -168,7 +168,7 @@ async def test_an_answer_that_ends_before_its_head_is_a_failure() -> None:
     answer, _ = expected()
     answer.on_end()
     with pytest.raises(Disconnected):
-        await answer.head()
+        await answer.head(None)
 
 
 @pytest.mark.requirement("HTU-14")
@@ -355,7 +355,7 @@ async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one() -> None:
     """A write has another timeout than a read; and a wait without one is not ended by the timer of the one before."""
     loop = SlowLoop()
     answer = Answer(loop, Source(), read_timeout=50)
-    read = await waiting(answer.head())
+    read = await waiting(answer.head(answer.read_timeout))
     answer.on_head(200, [])
     await read
     write = await waiting(answer.change(5, httpx.WriteTimeout))
@@ -366,7 +366,7 @@ async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one() -> None:
     write = await waiting(patient.change(5, httpx.WriteTimeout))
     patient.on_room()
     await write
-    read = await waiting(patient.head())
+    read = await waiting(patient.head(patient.read_timeout))
     loop.move(60)
     await turns()
     assert not read.done()
@@ -379,7 +379,7 @@ async def test_no_timer_is_left_behind_an_answer() -> None:
     for is_read in (True, False):
         loop = SlowLoop()
         answer = Answer(loop, Source(), read_timeout=10)
-        read = await waiting(answer.head())
+        read = await waiting(answer.head(answer.read_timeout))
         answer.on_head(200, [])
         await read
         answer.on_end()

@@ -9,6 +9,7 @@ import pytest
 from http_util.engine.proxies import HEAD_LIMIT, ConnectDialog, Forwarding, ProxyRefusal
 from http_util.secret import Secret
 from http_util.urls import origin_of
+from tests.shown_errors import with_locals
 
 CREDENTIALS = Secret("user:hunter2")
 BEARER = b"Basic dXNlcjpodW50ZXIy"
@@ -155,3 +156,25 @@ def test_a_forwarded_request_names_its_whole_url(url: str, absolute: bytes) -> N
     forwarding = Forwarding.of(None)
     assert forwarding.target(origin_of(url), b"/v1?x=1") == absolute
     assert forwarding.headers == ()
+
+
+@pytest.mark.requirement("SEC-01", "SEC-16")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 407 dXNlcjpodW50ZXIy\r\nx: user:hunter2\r\n\r\n",
+        b"HTTP/1.1 dXNlcjpodW50ZXIy\r\n\r\n",
+        b"dXNlcjpodW50ZXIy user:hunter2",
+        b"HTTP/1.1 200 " + b"dXNlcjpodW50ZXIy" * HEAD_LIMIT,
+    ],
+    ids=["refused", "no status", "no HTTP", "too much"],
+)
+def test_no_frame_of_a_refusal_shows_what_the_proxy_repeats(answer: bytes) -> None:
+    """It may repeat the credentials in any of its words; the last piece of them holds many."""
+    talk = dialog(CREDENTIALS)
+    with pytest.raises(ProxyRefusal) as caught:
+        talk.received(answer)
+    shown = with_locals(caught.value)
+    assert "received" in shown
+    assert "hunter2" not in shown
+    assert "dXNlcjpodW50ZXIy" not in shown
