@@ -15,15 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PLAYS = [
-    pytest.param(
-        case,
-        protocol,
-        id=f"{case}-{protocol}",
-    )
-    for case in CASES
-    for protocol in case.protocols
-]
+PLAYS = [pytest.param(case, protocol, id=f"{case}-{protocol}") for case in CASES for protocol in case.protocols]
 
 
 @pytest.mark.requirement("ADP-23", "ADP-24", "ADP-25", "ADP-30", "ADP-31", "ADP-32", "ADP-33", "ADP-34")
