@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from http_util.errors import StatusFailure
     from http_util.resilience import Layer
     from http_util.retry import RetryPolicy
+    from http_util.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def _unchanged(failure: StatusFailure) -> StatusFailure:
     return failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Target:
     """Another endpoint for the same call, with what is sent there instead."""
 
@@ -67,8 +68,12 @@ class Target:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All of them: the call's own, with this endpoint's credentials in place of the others."""
 
+    def __repr__(self) -> str:
+        """Where to; no query, which may hold a key."""
+        return f"Target({_endpoint(self.url)})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HttpCall:
     """A request that has not been sent, and the rules under which it is."""
 
@@ -86,6 +91,8 @@ class HttpCall:
     """Whether it does no harm when the upstream processes the request twice."""
     refine: Callable[[StatusFailure], StatusFailure] = _unchanged
     """Reads an error answer's body and returns the failure with a finer reason, before a retry is decided on."""
+    secrets: tuple[Secret, ...] = ()
+    """The credentials in it, to be removed from whatever the upstream says."""
     family: str = ""
     """The kind of operation, such as `chat`: limits may differ by it."""
     request_id: str | None = None
@@ -98,6 +105,10 @@ class HttpCall:
     """Equivalent endpoints, in order; used only where there is failover."""
     layers: frozenset[Layer] | None = None
     """The only layers that stand around this call; None: all that there are."""
+
+    def __repr__(self) -> str:
+        """What is asked of whom, by when; neither headers nor body, nor a query, which may hold a key."""
+        return f"<HttpCall {self.method} {self.endpoint}{urlsplit(self.url).path}, {self.timeouts}, {self.deadline}>"
 
     @property
     def endpoint(self) -> str:

@@ -22,6 +22,8 @@ from http_util.redact import safe_message
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from http_util.secret import Secret
+
 _REJECTED: Final = Outcome.REJECTED
 _UNKNOWN: Final = Outcome.UNKNOWN
 
@@ -89,6 +91,7 @@ def classify_status(
     headers: Mapping[str, str] | Iterable[tuple[str, str]],
     body: bytes,
     now_epoch: float,
+    secrets: Iterable[Secret] = (),
 ) -> StatusFailure:
     """
     Return the failure that an answer with an error status stands for.
@@ -98,6 +101,7 @@ def classify_status(
         headers: The answer's headers, names in any case.
         body: The answer's body or its beginning; it is kept as an excerpt and not interpreted.
         now_epoch: The current time in seconds since the epoch, to turn a Retry-After date into seconds.
+        secrets: The credentials of the call, which the upstream may repeat.
 
     Returns:
         A failure with reason, outcome, ``retry_after`` (seconds), ``should_retry`` and the upstream's request id.
@@ -112,7 +116,7 @@ def classify_status(
         http_status=status,
         retry_after=retry_after_seconds(lowered, now_epoch),
         should_retry=should_retry(lowered),
-        upstream_request_id=upstream_request_id(lowered),
+        upstream_request_id=upstream_request_id(lowered, secrets),
         body=body,
     )
 
@@ -196,11 +200,11 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
 
 
-def upstream_request_id(headers: Mapping[str, str]) -> str | None:
-    """Return the id that the upstream gave to the request, from the first header that has one."""
+def upstream_request_id(headers: Mapping[str, str], secrets: Iterable[Secret] = ()) -> str | None:
+    """Return the id that the upstream gave to the request, from the first header that has one, without *secrets*."""
     for name in _REQUEST_ID_HEADERS:
         if told := headers.get(name):
-            return safe_message(told, limit=_LONGEST_ID)
+            return safe_message(told, [secret.reveal() for secret in secrets], limit=_LONGEST_ID)
     return None
 
 

@@ -183,6 +183,14 @@ class HttpConfig(BaseModel):
             return EgressPolicy.for_origin(origin_of(self.base_url), **beside)
         return EgressPolicy.parse(self.egress, **beside)
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """The proxy's credentials, whole and the password alone: a proxy may repeat them."""
+        if self.proxy_auth is None:
+            return ()
+        password = self.proxy_auth.reveal().partition(":")[2]
+        return (self.proxy_auth, Secret(password)) if password else (self.proxy_auth,)
+
     def reaching(self, base_urls: Iterable[str]) -> Self:
         """Return these settings with the hosts of *base_urls* in the egress policy too, each with its port."""
         own = self.egress or [_host_and_port(self.base_url)]

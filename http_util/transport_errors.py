@@ -20,6 +20,7 @@ import httpx
 from adapter_api.outcome import Outcome
 from http_util.engine.errors import Disconnected, Unprocessed, Unreachable
 from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
+from http_util.frames import without_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,7 +217,14 @@ def safe_cause(error: Exception) -> Exception | None:
 
     Spec: SEC-16
     """
-    return None if any(isinstance(cause, _QUOTING_ERRORS) for cause in _chain(error)) else error
+    return None if any(_quotes(cause) for cause in _chain(error)) else without_frames(error)
 
 
-_QUOTING_ERRORS: Final = (httpx.LocalProtocolError, httpx.InvalidURL, httpx.UnsupportedProtocol)
+def _quotes(error: BaseException) -> bool:
+    """Tell whether the text of *error* may quote a request, or an answer that repeats one; our engine's never do."""
+    if isinstance(error, Disconnected | Unprocessed):
+        return False
+    return isinstance(error, _QUOTING_ERRORS) or type(error).__module__.startswith("httpcore")
+
+
+_QUOTING_ERRORS: Final = (httpx.ProtocolError, httpx.InvalidURL, httpx.UnsupportedProtocol)

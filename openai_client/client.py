@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
 from openai_client.config import ClientConfig
@@ -275,14 +276,14 @@ class Client(SyncFamilies, ReliableCalls):
             return self._transport.send(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
     def _source(self, prepared: PreparedCall) -> tuple[EventSource, PreparedCall]:
         try:
             return self._transport.open(prepared.http), prepared
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
 
 class AsyncClient(AsyncFamilies, AsyncReliableCalls):
@@ -506,14 +507,14 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
             return await self._transport.send(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
     async def _source(self, prepared: PreparedCall) -> tuple[AsyncEventSource, PreparedCall]:
         try:
             return await self._transport.open(prepared.http), prepared
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
 
 C = TypeVar("C", bound="Call")

@@ -13,7 +13,9 @@ from urllib.parse import quote, urlencode
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
 from http_util.call import HttpCall, Target, Timeouts
 from http_util.deadline import Deadline
+from http_util.redact import is_sensitive_name
 from http_util.resilience import NOTHING, Layer
+from http_util.secret import Secret
 from openai_client.auth import MaskedHeaders, merged_headers
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, SerializationError
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from http_util.errors import HttpFailure
     from http_util.failover import Failover
     from http_util.resilience import Resilience
-    from http_util.secret import Secret
     from openai_client.config import ClientConfig
     from openai_client.operation import Call, CallOptions
 
@@ -37,6 +38,9 @@ GENERATION: Final = frozenset(
 )
 """Operations that may be repeated although they are no GET: they leave nothing behind but a bill."""
 
+
+_SHORTEST_SECRET: Final = 8
+"""Characters; what is shorter than that is no credential, and masking it would hide half of every message."""
 
 _READ_TIMERS: Final = frozenset({"first_byte_timeout", "idle_timeout"})
 
@@ -115,7 +119,7 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
     url = _url(operation, config)
     content = _content(operation, config.http.max_body_bytes)
     alternatives: tuple[Target, ...] = ()
-    secrets = authorization.secrets
+    secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets
     if resilience.failover is not None:
         alternatives, others = alternatives_of(
             resilience.failover, url.removeprefix(config.base_url), headers, auth.written_headers()
@@ -131,6 +135,7 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
         retry=checked_policy(options.retry) or config.retry or resilience.retry,
         replay_safe=is_replay_safe(operation),
         refine=refiner(secrets),
+        secrets=secrets,
         family=operation.path.split("/", 2)[1],
         request_id=headers.get(CORRELATION_HEADER.lower()),
         tokens=0 if resilience.limiter is None else estimated_tokens(operation, content),
@@ -140,6 +145,13 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
     if config.compression is not None:
         http = config.compression.compress(http)
     return PreparedCall(http, secrets, limit)
+
+
+def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:
+    """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
+    given = [*headers.items(), *config.default_query.items(), *operation.query]
+    words = [value.rpartition(" ")[2] for name, value in given if is_sensitive_name(name)]
+    return tuple(Secret(word) for word in words if len(word) >= _SHORTEST_SECRET and word.isascii())
 
 
 def alternatives_of(

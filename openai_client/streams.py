@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, supp
 from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidState, OpenAIError
 from openai_client.metadata import ResponseMetadata
@@ -122,7 +123,7 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
         except HttpFailure as failure:
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
         if events:
             reader.feed(events)
         else:
@@ -230,7 +231,7 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
         except HttpFailure as failure:
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from failure
+            raise from_failure(ended, prepared.secrets) from without_frames(failure)
         if events:
             reader.feed(events)
         else:

@@ -32,6 +32,7 @@ from http_util.errors import (
     ProtocolFailure,
     StatusFailure,
 )
+from http_util.redact import safe_message
 from http_util.resilience import NOTHING, Layer
 from http_util.retry_plan import RetryPlan
 from http_util.telemetry import AttemptRecord, notify
@@ -146,7 +147,7 @@ class Exchange:
             watch.on_broken(body.abandon)
             return EventStream(head, body, max_event_bytes=self._max_event_bytes)
         try:
-            failure = self._no_stream(head, body)
+            failure = self._no_stream(call, head, body)
             if body.passage is not None:
                 body.passage.settle(failure)
             raise failure
@@ -239,7 +240,7 @@ class Exchange:
             line = ledger.failed(self._clock.monotonic(), failure)
             self._tell(call, line, None)
             raise
-        request_id = upstream_request_id(headers)
+        request_id = upstream_request_id(headers, call.secrets)
         version = response.http_version
         line = ledger.succeeded(
             self._clock.monotonic(), http_status=response.status_code, upstream_request_id=request_id
@@ -275,11 +276,11 @@ class Exchange:
             # the wait for the body is bounded by it, and most often comes soon
             watch.ring_by(now + idle)
         try:
-            request = wire_request(call, extensions, self._headers)
             # as `watch.guard` does it, without a coroutine of its own
             watch.enter("first_byte_timeout", math.inf if first_byte is None else now + first_byte)
             try:
-                response = self._transport.handle_request(request)
+                # the request has no name here: its URL may hold a key, and the frame may be shown
+                response = self._transport.handle_request(wire_request(call, extensions, self._headers))
             except BaseException as error:
                 if (broken := watch.leave(error)) is not None:
                     raise broken from None
@@ -302,11 +303,14 @@ class Exchange:
             excerpt = _excerpt(body)
         finally:
             body.close()
-        return call.refine(classify_status(status, headers, excerpt, self._clock.time()))
+        return call.refine(classify_status(status, headers, excerpt, self._clock.time(), call.secrets))
 
-    def _no_stream(self, head: ReplyHead, body: Body) -> HttpFailure:
+    def _no_stream(self, call: HttpCall, head: ReplyHead, body: Body) -> HttpFailure:
         """The failure of an answer that says 200 and is not an event stream."""
-        media_type = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
+        told = head.headers.get("content-type", "").partition(";")[0].strip()[:64] or "none"
+        # the word is the upstream's, who may repeat a credential
+        media_type = safe_message(told, [secret.reveal() for secret in call.secrets])
+        del told
         try:
             excerpt = _excerpt(body)
         except HttpFailure as failure:

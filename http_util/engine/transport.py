@@ -41,7 +41,10 @@ class EngineTransport(httpx.AsyncHTTPTransport):
         """
         if httpx.AsyncHTTPTransport.handle_async_request is not _STOCK_METHOD:
             return await super().handle_async_request(request)
-        answer, extensions = await self._pool.send(EngineRequest.of_httpx(request))
+        wanted = EngineRequest.of_httpx(request)
+        # its repr shows the URL, which may hold a key, and the frame may be shown
+        del request
+        answer, extensions = await self._pool.send(wanted)
         return httpx.Response(answer.status, headers=answer.headers, stream=answer, extensions=extensions)
 
     def __repr__(self) -> str:

@@ -37,6 +37,7 @@ from http_util import (
     build_async_transport,
 )
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from http_util.log import get_logger
 from http_util.resilience import Resilience
 from openai_client.auth import Auth, AuthScheme
@@ -160,6 +161,7 @@ class OpenAIHttpAdapter:
             base_url=config.base_url,
             family=config.api,
             failover=self._resilience.failover,
+            known_secrets=config.http.secrets,
         )
         self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)
         self._running: dict[str, _Running] = {}
@@ -384,7 +386,7 @@ class OpenAIHttpAdapter:
             try:
                 await running.watch.guard(self._probe.learn_version())
             except HttpFailure as failure:
-                raise worker_error(from_failure(failure), streaming=False) from failure
+                raise worker_error(from_failure(failure), streaming=False) from without_frames(failure)
         self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
 
     async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from adapter_api import WorkerError
 from http_util.call import HttpCall
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from openai_client.auth import MaskedHeaders
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
@@ -61,6 +62,8 @@ class StreamingService:
     """The kind of operation, for limits that differ by it."""
     failover: Failover | None = None
     """Where else a call may go."""
+    known_secrets: tuple[Secret, ...] = ()
+    """Other credentials on the way, such as a proxy's: whoever gets to see them may repeat them."""
 
     async def stream(self, prompt: SerializedPrompt, context: CallContext) -> StreamedTokens:
         """
@@ -88,7 +91,7 @@ class StreamingService:
             except HttpFailure as failure:
                 raise worker_error(
                     from_failure(failure, secrets), streaming=False, private=context.private
-                ) from failure
+                ) from without_frames(failure)
         except WorkerError as error:
             report.ended(status=error.http_status, reason=error.reason, bytes_received=0)
             raise
@@ -109,7 +112,7 @@ class StreamingService:
             alternatives, others = self._alternatives(headers)
         except OpenAIError as error:
             raise worker_error(error, streaming=False) from error
-        secrets = authorization.secrets + others
+        secrets = authorization.secrets + others + self.known_secrets
         call = HttpCall(
             method="POST",
             url=self.url,
@@ -121,6 +124,7 @@ class StreamingService:
             # nothing of an answer has been handed on yet; what the policy repeats, it repeats knowing the outcome
             replay_safe=True,
             refine=refiner(secrets),
+            secrets=secrets,
             family=self.family,
             request_id=context.request_id,
             tokens=prompt.estimated_tokens,

@@ -17,6 +17,7 @@ from adapter_api import WorkerError, WorkerHealth
 from http_util.call import HttpCall
 from http_util.deadline import Deadline
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
 from worker_adapters.openai_http.token_reader import UNREADABLE
@@ -125,13 +126,15 @@ class UpstreamProbe:
             timeouts=self._timeouts,
             deadline=Deadline.after(self._config.health_timeout, self._clock),
             refine=refiner(authorization.secrets),
+            secrets=authorization.secrets + self._config.http.secrets,
             # a question about the upstream is no work for it: no layer counts it
             layers=frozenset(),
         )
         try:
             return (await self._exchange.send(call)).body
         except HttpFailure as failure:
-            raise worker_error(from_failure(failure, authorization.secrets), streaming=False) from failure
+            refused = worker_error(from_failure(failure, call.secrets), streaming=False)
+            raise refused from without_frames(failure)
 
     def _query(self, url: str) -> str:
         version = self._config.api_version
