@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from http_util._sync.event_stream import EventStream
     from http_util._sync.exchange import Exchange
     from http_util.attempt_ledger import AttemptLedger
+    from http_util.body_log import BodyLog
     from http_util.breaker import Breaker, BreakerPolicy, Breakers
     from http_util.call import HttpCall, HttpReply, ReplyHead, Timeouts
     from http_util.classify import classify_status, reason_for_status
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from http_util.retry import AVAILABLE, BILLING_SAFE, GiveUp, Retry, RetryPolicy, named_policy
     from http_util.retry_budget import RetryBudget
     from http_util.secret import Secret, bearer_headers
+    from http_util.secret_audit import SecretAudit, SecretReading
     from http_util.settings_errors import InvalidSettings
     from http_util.sse import ServerSentEvent, SseDecoder, SseTail
     from http_util.telemetry import ABORT, AttemptRecord, ExhaustedRecord, Hooks, RetryRecord
@@ -63,6 +65,7 @@ _ROOMS = {
     "compression": ("RequestCompression",),
     "health_check": ("Health", "HealthChanged", "HealthPolicy"),
     "attempt_ledger": ("AttemptLedger",),
+    "body_log": ("BodyLog",),
     "breaker": ("Breaker", "BreakerPolicy", "Breakers"),
     "call": ("HttpCall", "HttpReply", "ReplyHead", "Timeouts"),
     "classify": ("classify_status", "reason_for_status"),
@@ -92,6 +95,7 @@ _ROOMS = {
     "retry": ("AVAILABLE", "BILLING_SAFE", "GiveUp", "Retry", "RetryPolicy", "named_policy"),
     "retry_budget": ("RetryBudget",),
     "secret": ("Secret", "bearer_headers"),
+    "secret_audit": ("SecretAudit", "SecretReading"),
     "settings_errors": ("InvalidSettings",),
     "sse": ("ServerSentEvent", "SseDecoder", "SseTail"),
     "telemetry": ("ABORT", "AttemptRecord", "ExhaustedRecord", "Hooks", "RetryRecord"),
@@ -108,6 +112,7 @@ __all__ = [
     "AsyncWatch",
     "AttemptLedger",
     "AttemptRecord",
+    "BodyLog",
     "Breaker",
     "BreakerPolicy",
     "Breakers",
@@ -147,6 +152,8 @@ __all__ = [
     "RetryPolicy",
     "RetryRecord",
     "Secret",
+    "SecretAudit",
+    "SecretReading",
     "ServerSentEvent",
     "SseDecoder",
     "SseTail",

@@ -7,9 +7,9 @@ Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from http_util.egress import EgressPolicy
 from http_util.secret import Secret
@@ -104,7 +104,7 @@ class HttpConfig(BaseModel):
     keepalive_expiry: Seconds = Field(90.0, description="Seconds after which an unused connection is closed.")
     tcp_keepalive: Seconds | None = Field(60.0, description="Seconds of silence before TCP probes.")
     max_body_bytes: int = Field(64 * _MIB, ge=1, description="Largest request body in bytes.")
-    max_response_bytes: int = Field(64 * _MIB, ge=1, description="Largest answer in bytes that is not a stream.")
+    max_response_bytes: int = Field(48 * _MIB, ge=1, description="Largest answer in bytes that is not a stream.")
     max_header_bytes: int = Field(
         32 * 1024,
         ge=1024,
@@ -116,6 +116,18 @@ class HttpConfig(BaseModel):
         default=False,
         description="Accept any certificate. For tests against a local server, never for anything else.",
     )
+
+    if not TYPE_CHECKING:  # type checkers take the fields for the arguments, as pydantic has it
+
+        def __init__(self, **settings: Any) -> None:
+            """Check *settings*."""
+            try:
+                super().__init__(**settings)
+            except ValidationError as error:
+                # this frame and pydantic's may be shown in a traceback, and a credential stands in the settings
+                settings.clear()
+                error.__traceback__ = None
+                raise
 
     @field_validator("plain_http_hosts")
     @classmethod

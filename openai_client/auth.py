@@ -10,12 +10,11 @@ Spec: CLI-08, SEC-06, SEC-07, SEC-17, SEC-18
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from http_util.redact import credentials_in, redact_headers
+from http_util.redact import redact_headers
 from http_util.secret import Secret, bearer_headers
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.key_reading import ApiKey, KeyProvider, read_key, read_key_async
@@ -32,7 +31,6 @@ __all__ = [
     "Authorization",
     "KeyProvider",
     "MaskedHeaders",
-    "credentials_beside",
     "header_problem",
     "merged_headers",
 ]
@@ -164,31 +162,6 @@ class Auth:
         if self.project_id is not None:
             names.add("openai-project")
         return frozenset(names)
-
-
-def credentials_beside(
-    headers: Mapping[str, str], query: Mapping[str, str], proxy_auth: Secret | None = None
-) -> tuple[Secret, ...]:
-    """
-    Return the credentials that go out beside the key, so that they are removed from what is said about a call, too.
-
-    Example:
-        >>> found = credentials_beside({"x-gateway-token": "abcdef", "x-tenant": "t"}, {"subscription-key": "ghijkl"})
-        >>> [secret.reveal() for secret in found]
-        ['abcdef', 'ghijkl']
-
-    Args:
-        headers: Of the caller's own. A credential is each word of a value whose name says so.
-        query: Parameters of every call.
-        proxy_auth: `user:password`; an upstream may see it, too, where a proxy passes on what it was told.
-
-    Spec: SEC-16
-    """
-    words = credentials_in([*headers.items(), *query.items()])
-    if proxy_auth is not None:
-        told = proxy_auth.reveal()
-        words += [told, told.partition(":")[2], b64encode(told.encode()).decode("ascii")]
-    return tuple(Secret(word) for word in words if word)
 
 
 def header_problem(name: object, value: object) -> str | None:

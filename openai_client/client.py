@@ -9,7 +9,7 @@ Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
@@ -17,7 +17,7 @@ from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
 from openai_client.config import ClientConfig
 from openai_client.error_mapping import from_failure
-from openai_client.errors import InvalidConfiguration, InvalidFieldValue
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue, OpenAIError
 from openai_client.metadata import Answer, ResponseMetadata
 from openai_client.operation import Operation
 from openai_client.pagination import AsyncPage, Page
@@ -125,7 +125,9 @@ class Client(SyncFamilies, ReliableCalls):
 
     def __repr__(self) -> str:
         """Return where the client calls."""
-        return f"{type(self).__name__}({self.config.base_url!r})"
+        # a half-made client is shown in the traceback of its constructor
+        config = getattr(self, "config", None)
+        return f"{type(self).__name__}({None if config is None else config.base_url!r})"
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -354,7 +356,9 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
 
     def __repr__(self) -> str:
         """Return where the client calls."""
-        return f"{type(self).__name__}({self.config.base_url!r})"
+        # a half-made client is shown in the traceback of its constructor
+        config = getattr(self, "config", None)
+        return f"{type(self).__name__}({None if config is None else config.base_url!r})"
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -404,11 +408,11 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
 
         Spec: CLI-16
         """
-        return await self._answer(operation, self._prepared(_with(operation, options)))
+        return await self._answer(operation, await self._prepared(_with(operation, options)))
 
     async def _through(self, wanted: Layer | None, operation: Operation[T], options: CallOptions | None) -> Answer[T]:
         """Make a call through one layer, or through all that there are."""
-        prepared = self._prepared(_with(operation, options))
+        prepared = await self._prepared(_with(operation, options))
         return await self._answer(operation, prepared.through(wanted, self.resilience))
 
     async def _answer(self, operation: Operation[T], prepared: PreparedCall) -> Answer[T]:
@@ -449,7 +453,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         Spec: CLI-10
         """
         streamed = _with(operation, options)
-        return AsyncStream(streamed, lambda: self._source(self._prepared(streamed)), self._clock)
+        return AsyncStream(streamed, lambda: self._source(streamed), self._clock)
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> AsyncPage[T]:
         """
@@ -458,7 +462,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         Spec: CLI-18
         """
         wanted = _with(operation, options)
-        prepared = self._prepared(wanted)
+        prepared = await self._prepared(wanted)
         reply = await self._reply(prepared)
         document = read_answer(wanted.parse, reply, prepared.secrets)
         return AsyncPage(self, wanted, document, ResponseMetadata.of(reply.head))
@@ -495,12 +499,16 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         """
         return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
 
-    def _prepared(self, operation: Call) -> PreparedCall:
+    async def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
         # what is loaded with the first call is not the upstream's time
         self._transport.prepare()
-        return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
+        # but what a provider of keys takes counts against the call's timeout
+        now, auth = self._clock.monotonic(), self.config.auth
+        is_provided = auth.is_provided(admin=operation.admin)
+        authorization = await auth.authorize_async(admin=operation.admin) if is_provided else None
+        return write_call(operation, self.config, now, self.resilience, authorization)
 
     async def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:
@@ -509,7 +517,8 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
-    async def _source(self, prepared: PreparedCall) -> tuple[AsyncEventSource, PreparedCall]:
+    async def _source(self, operation: Call) -> tuple[AsyncEventSource, PreparedCall]:
+        prepared = await self._prepared(operation)
         try:
             return await self._transport.open(prepared.http), prepared
         except HttpFailure as failure:
@@ -549,16 +558,24 @@ def _check_transport(transport: object | None, resilience: Resilience | None, rn
 
 def _merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:
     """Return the settings of a new client."""
-    if config is None:
-        return ClientConfig(**settings)
-    return config.with_settings(**settings) if settings else config
+    try:
+        if config is None:
+            return ClientConfig(**settings)
+        return config.with_settings(**settings) if settings else config
+    except OpenAIError as error:
+        # these frames and the constructor's may be shown in a traceback, and credentials stand in the settings
+        cast("dict[str, object]", settings).clear()
+        error.__traceback__ = None
+        raise
 
 
 def _moved(config: ClientConfig, settings: ClientSettings) -> ClientConfig:
     """Return the settings of a client that shares its connections with another one."""
     if taken := sorted(_PLACE & settings.keys()):
+        # as above
+        cast("dict[str, object]", settings).clear()
         raise InvalidConfiguration(f"{', '.join(taken)}: belongs to the connections; make a client of its own for it")
-    return config.with_settings(**settings)
+    return _merged(config, settings)
 
 
 def _system_sync_clock() -> SyncClock:

@@ -15,7 +15,7 @@ from http_util.retry import RetryPolicy
 from openai_client import config_checks
 from openai_client.auth import Auth, AuthScheme
 from openai_client.environment import OFFICIAL_BASE_URL, Environment
-from openai_client.errors import InvalidConfiguration
+from openai_client.errors import InvalidConfiguration, OpenAIError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from http_util.compression import RequestCompression
     from http_util.secret import Secret
+    from http_util.secret_audit import SecretAudit
     from openai_client.auth import ApiKey, KeyProvider
-    from openai_client.secret_audit import SecretAudit
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds for one call that is not a stream."""
@@ -74,7 +74,7 @@ class ClientSettings(TypedDict, total=False):
     compression: RequestCompression | None
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@dataclass(frozen=True, slots=True, init=False, repr=False)
 class ClientConfig:
     """
     Who calls what, and how. Immutable, equal by value, and safe to print.
@@ -134,6 +134,16 @@ class ClientConfig:
             InvalidConfiguration: Another setting is wrong; the message names it and never shows a key.
         """
         given = cast("dict[str, Any]", settings)
+        try:
+            self._take(given)
+        except OpenAIError as error:
+            # this frame and those below may be shown in a traceback, and credentials stand in the settings
+            given.clear()
+            error.__traceback__ = None
+            raise
+
+    def _take(self, given: dict[str, Any]) -> None:
+        """Check the settings and keep them."""
         config_checks.seal_keys(given)
         names = {item.name for item in fields(self)}
         if unknown := sorted(given.keys() - names):
@@ -144,6 +154,11 @@ class ClientConfig:
             object.__setattr__(self, item.name, given[item.name] if item.name in given else _default(item))
         for name, value in config_checks.normalised(self).items():
             object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        """Return the settings without credentials; also of one that is half made, as a traceback shows it."""
+        shown = (f"{item.name}={getattr(self, item.name, None)!r}" for item in fields(self) if item.repr)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     @classmethod
     def from_environment(cls, environment: Environment, **settings: Unpack[ClientSettings]) -> Self:

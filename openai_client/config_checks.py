@@ -16,7 +16,7 @@ from http_util.config import HttpConfig
 from http_util.retry import RetryPolicy, named_policy
 from http_util.secret import Secret
 from http_util.settings_errors import setting_problems
-from openai_client.auth import header_problem, merged_headers
+from openai_client.auth import MaskedHeaders, header_problem, merged_headers
 from openai_client.environment import OFFICIAL_BASE_URL, checked_base_url, checked_realtime_url, is_official, key_fits
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.secret_loading import unchecked_key
@@ -105,7 +105,7 @@ def normalised(config: ClientConfig) -> dict[str, object]:
     return {
         "retry": resolved_policy(config.retry),
         "default_headers": MappingProxyType(headers),
-        "default_query": MappingProxyType(dict(config.default_query)),
+        "default_query": MappingProxyType(MaskedHeaders(config.default_query)),
         "realtime_base_url": None if realtime is None else checked_realtime_url(realtime),
     }
 

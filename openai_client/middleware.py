@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from http_util.clock import SystemClock, SystemSyncClock
 from http_util.deadline import Deadline
 from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from http_util.watch import AsyncWatch
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.binding import AsyncCaller, SyncCaller
@@ -125,7 +126,7 @@ class AsyncMiddleware(AsyncFamilies):
         try:
             return await watch.guard(awaitable)
         except HttpFailure as failure:
-            raise from_failure(failure) from failure
+            raise from_failure(failure) from without_frames(failure)
         finally:
             watch.stop()
 

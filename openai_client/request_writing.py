@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
 from http_util.call import HttpCall, Target, Timeouts
 from http_util.deadline import Deadline
-from http_util.redact import is_sensitive_name
+from http_util.redact import credentials_in
 from http_util.resilience import NOTHING, Layer
 from http_util.secret import Secret
 from openai_client.auth import MaskedHeaders, merged_headers
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from http_util.errors import HttpFailure
     from http_util.failover import Failover
     from http_util.resilience import Resilience
+    from openai_client.auth import Authorization
     from openai_client.config import ClientConfig
     from openai_client.operation import Call, CallOptions
 
@@ -38,9 +39,6 @@ GENERATION: Final = frozenset(
 )
 """Operations that may be repeated although they are no GET: they leave nothing behind but a bill."""
 
-
-_SHORTEST_SECRET: Final = 8
-"""Characters; what is shorter than that is no credential, and masking it would hide half of every message."""
 
 _READ_TIMERS: Final = frozenset({"first_byte_timeout", "idle_timeout"})
 
@@ -84,7 +82,13 @@ class PreparedCall(NamedTuple):
         return failure.replace(reason="deadline", message=f"{self.limit} passed")
 
 
-def write_call(operation: Call, config: ClientConfig, now: float, resilience: Resilience = NOTHING) -> PreparedCall:
+def write_call(
+    operation: Call,
+    config: ClientConfig,
+    now: float,
+    resilience: Resilience = NOTHING,
+    authorization: Authorization | None = None,
+) -> PreparedCall:
     """
     Write the HTTP call for *operation*, options included. Reads the key, so one operation is written once.
 
@@ -93,6 +97,7 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
         config: Of the client that does it.
         now: The monotonic time, from which timeouts count.
         resilience: What will stand around the call.
+        authorization: Credentials that were waited for; None reads them here.
 
     Raises:
         ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
@@ -104,7 +109,7 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
         )
     options = operation.options
     auth = config.auth
-    authorization = auth.authorize(admin=operation.admin)
+    authorization = authorization or auth.authorize(admin=operation.admin)
     headers = merged_headers(
         _own_headers(operation, config),
         config.default_headers,
@@ -150,8 +155,7 @@ def write_call(operation: Call, config: ClientConfig, now: float, resilience: Re
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:
     """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
     given = [*headers.items(), *config.default_query.items(), *operation.query]
-    words = [value.rpartition(" ")[2] for name, value in given if is_sensitive_name(name)]
-    return tuple(Secret(word) for word in words if len(word) >= _SHORTEST_SECRET and word.isascii())
+    return tuple(Secret(word) for word in credentials_in(given))
 
 
 def alternatives_of(

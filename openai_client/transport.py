@@ -134,7 +134,8 @@ class HttpTransport:
         Args:
             http: Timers, TLS, proxy, pool and limits.
             clock: Source of all times and pauses.
-            http_client: Used instead of one built here, and left open when the transport is closed.
+            http_client: Used instead of one built here, and left open when the transport is closed. The egress policy
+                and the limits of *http* stand in front of it.
             rng: Source of the retries' jitter.
             resilience: What stands around every call; None: nothing.
         """
@@ -198,8 +199,8 @@ class HttpTransport:
                 from http_util._sync.exchange import Exchange
                 from http_util.client import ClientTransport, build_transport
 
-                given = self._http_client
-                self._transport = build_transport(self._http) if given is None else ClientTransport(given)
+                given = None if self._http_client is None else ClientTransport(self._http_client)
+                self._transport = build_transport(self._http, transport=given)
                 self._exchange = Exchange(
                     self._transport,
                     clock=self._clock,
@@ -233,7 +234,8 @@ class AsyncHttpTransport:
         Args:
             http: Timers, TLS, proxy, pool and limits.
             clock: Source of all times and pauses.
-            http_client: Used instead of one built here, and left open when the transport is closed.
+            http_client: Used instead of one built here, and left open when the transport is closed. The egress policy
+                and the limits of *http* stand in front of it.
             rng: Source of the retries' jitter.
             resilience: What stands around every call; None: nothing.
         """
@@ -294,8 +296,8 @@ class AsyncHttpTransport:
             from http_util._async.exchange import AsyncExchange
             from http_util.client import AsyncClientTransport, build_async_transport
 
-            given = self._http_client
-            self._transport = build_async_transport(self._http) if given is None else AsyncClientTransport(given)
+            given = None if self._http_client is None else AsyncClientTransport(self._http_client)
+            self._transport = build_async_transport(self._http, transport=given)
             self._exchange = AsyncExchange(
                 self._transport,
                 clock=self._clock,

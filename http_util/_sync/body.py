@@ -162,15 +162,18 @@ class Body:
             ProtocolFailure: It is larger than *most* bytes.
             HttpFailure: As `next_piece`.
         """
-        content = self.read_some(most + 1)
-        if len(content) > most:
-            raise ProtocolFailure(
-                f"the answer is larger than max_response_bytes ({most})",
-                reason="protocol",
-                outcome=Outcome.UNKNOWN,
-                http_status=self._status,
-            )
-        return content
+        pieces, size = [], 0
+        while (piece := self.next_piece()) is not None:
+            size += len(piece)
+            if size > most:
+                raise ProtocolFailure(
+                    f"the answer is larger than max_response_bytes ({most})",
+                    reason="protocol",
+                    outcome=Outcome.UNKNOWN,
+                    http_status=self._status,
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
 
     def read_some(self, most: int) -> bytes:
         """The beginning of the body, at most *most* bytes. Raises as `next_piece`."""

@@ -7,7 +7,7 @@ Spec: HTU-17
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import httpx
@@ -86,7 +86,7 @@ class Framing:
     is_chunked: bool
     length: int | None
     """What content-length says, None without one."""
-    whole: bytes
+    whole: bytes = field(repr=False)
     """The body, when it is short enough to be sent together with the head; else empty."""
     is_short: bool
 

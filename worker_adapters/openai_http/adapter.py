@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
     from adapter_api import Attempt
     from http_util import Clock, HttpConfig
+    from http_util.secret_audit import SecretAudit
     from worker_adapters.openai_http.config import OpenAIHttpConfig
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_hooks import ServiceHooks
@@ -105,6 +106,7 @@ class OpenAIHttpAdapter:
         rng: Random | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         resilience: Resilience | None = None,
+        audit: SecretAudit | None = None,
     ) -> None:
         """
         Build an adapter; no connection is made.
@@ -117,6 +119,7 @@ class OpenAIHttpAdapter:
             transport: In place of the HTTP engine, as tests do; the egress policy still stands before it.
             resilience: What stands around every call: failover, breaker, limiter, hooks. A policy or a budget in it
                 replaces the adapter's own, which are those of the settings and a `RetryBudget` of its own.
+            audit: Records every reading of the key; adapters, clients and hosts may share one.
 
         Raises:
             ValueError: `ca_file` cannot be used.
@@ -145,6 +148,7 @@ class OpenAIHttpAdapter:
             scheme=AuthScheme(self._profile.auth),
             organization_id=config.organization,
             project_id=config.project,
+            audit=audit,
         )
         self._service = StreamingService(
             exchange=exchange,

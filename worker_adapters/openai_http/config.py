@@ -6,11 +6,13 @@ Spec: ADP-14, ADP-33, ADP-35, OC-ADAPT-OAI-6021
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from http_util.config import HttpConfig
 from http_util.resilience import Resilience
@@ -18,7 +20,7 @@ from http_util.retry import POLICIES, RetryPolicy
 from http_util.secret import Secret
 from http_util.settings_errors import InvalidSettings, setting_problems
 from http_util.tls import build_ssl_context
-from openai_client.auth import AuthScheme
+from openai_client.auth import ApiKey, AuthScheme
 from worker_adapters.openai_http.dialects import DIALECTS, Api, Dialect
 from worker_adapters.openai_http.layer_settings import CircuitBreakerSettings, FailoverSettings, RateLimitSettings
 
@@ -62,8 +64,11 @@ class OpenAIHttpConfig(BaseModel):
     base_url: str = Field(
         description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
     )
-    api_key: Secret | str | None = Field(
-        None, description="Credential; None sends none. Printable ASCII without spaces."
+    # a file of settings cannot hold a function, so the schema does not speak of one
+    api_key: Secret | str | SkipJsonSchema[Callable[[], Any]] | None = Field(
+        None,
+        description="Credential; None sends none. Printable ASCII without spaces. In Python also a function, plain or "
+        "async, that gives it anew for each task.",
     )
     model: Printable | None = Field(
         None, description="Model to ask for, whatever the task names. None: the task's model_ref, by model_aliases."
@@ -191,8 +196,8 @@ class OpenAIHttpConfig(BaseModel):
 
     @field_validator("api_key", mode="before")
     @classmethod
-    def _kept_secret(cls, key: object) -> Secret | None:
-        if key is None or isinstance(key, Secret):
+    def _kept_secret(cls, key: object) -> object:
+        if key is None or isinstance(key, Secret) or callable(key):
             return key
         if not isinstance(key, str):
             raise ValueError(f"expected a text or a Secret, got {type(key).__name__}")  # noqa: TRY004 - pydantic's way
@@ -262,9 +267,9 @@ class OpenAIHttpConfig(BaseModel):
         return self
 
     @property
-    def credential(self) -> Secret | None:
+    def credential(self) -> ApiKey:
         """`api_key`, as it is kept."""
-        return cast("Secret | None", self.api_key)
+        return cast("ApiKey", self.api_key)
 
     @property
     def retry_policy(self) -> RetryPolicy | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from adapter_api import WorkerError
+from adapter_api import Outcome, WorkerError
 from http_util.call import HttpCall
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from http_util import AsyncExchange, Clock, Secret
     from http_util.call import Target
     from http_util.failover import Failover
-    from openai_client.auth import Auth
+    from openai_client.auth import Auth, Authorization
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
     from worker_adapters.openai_http.service_hooks import ServiceHooks
@@ -84,10 +84,15 @@ class StreamingService:
             request_id=context.request_id,
             bytes_sent=len(prompt.body),
         )
+        secrets: tuple[Secret, ...] = ()
         try:
-            call, secrets = self._call(prompt, context)
             try:
+                # a key that is at hand costs no coroutine
+                authorization = await self._awaited(context) if self.auth.is_provided() else self.auth.authorize()
+                call, secrets = self._call(prompt, context, authorization)
                 stream = await self.exchange.open(call, watch=context.watch)
+            except OpenAIError as error:
+                raise worker_error(error, streaming=False) from without_frames(error)
             except HttpFailure as failure:
                 raise worker_error(
                     from_failure(failure, secrets), streaming=False, private=context.private
@@ -103,15 +108,24 @@ class StreamingService:
         await tokens.start()
         return tokens
 
-    def _call(self, prompt: SerializedPrompt, context: CallContext) -> tuple[HttpCall, tuple[Secret, ...]]:
-        """The call for *prompt*, and the secrets in it; raises `WorkerError` when there is no usable key."""
+    async def _awaited(self, context: CallContext) -> Authorization:
+        """
+        The credentials from a provider, which is given up when the task is over.
+
+        Spec: SEC-17
+        """
         try:
-            authorization = self.auth.authorize()
-            headers = MaskedHeaders(_HEADERS, **context.headers)
-            headers.update(authorization.headers)
-            alternatives, others = self._alternatives(headers)
-        except OpenAIError as error:
-            raise worker_error(error, streaming=False) from error
+            return await context.watch.guard(self.auth.authorize_async())
+        except HttpFailure as failure:
+            raise failure.replace(outcome=Outcome.NOT_SENT) from None
+
+    def _call(
+        self, prompt: SerializedPrompt, context: CallContext, authorization: Authorization
+    ) -> tuple[HttpCall, tuple[Secret, ...]]:
+        """The call for *prompt*, and the secrets in it; raises `OpenAIError` when another endpoint has no key."""
+        headers = MaskedHeaders(_HEADERS, **context.headers)
+        headers.update(authorization.headers)
+        alternatives, others = self._alternatives(headers)
         secrets = authorization.secrets + others + self.known_secrets
         call = HttpCall(
             method="POST",

@@ -18,6 +18,7 @@ from http_util.call import HttpCall
 from http_util.deadline import Deadline
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
+from http_util.watch import AsyncWatch
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
 from worker_adapters.openai_http.token_reader import UNREADABLE
@@ -115,23 +116,25 @@ class UpstreamProbe:
 
     async def _get(self, url: str) -> bytes:
         """The body of a good answer to a question."""
+        watch = AsyncWatch(self._clock, Deadline.after(self._config.health_timeout, self._clock))
         try:
-            authorization = self._auth.authorize()
+            authorization = await watch.guard(self._auth.authorize_async())
         except OpenAIError as error:
-            raise worker_error(error, streaming=False) from error
+            raise worker_error(error, streaming=False) from without_frames(error)
+        except HttpFailure as failure:
+            raise worker_error(from_failure(failure), streaming=False) from without_frames(failure)
         call = HttpCall(
             method="GET",
             url=url + self._query(url),
             headers={"accept": "application/json", "accept-encoding": "identity", **authorization.headers},
             timeouts=self._timeouts,
-            deadline=Deadline.after(self._config.health_timeout, self._clock),
             refine=refiner(authorization.secrets),
             secrets=authorization.secrets + self._config.http.secrets,
             # a question about the upstream is no work for it: no layer counts it
             layers=frozenset(),
         )
         try:
-            return (await self._exchange.send(call)).body
+            return (await self._exchange.send(call, watch=watch)).body
         except HttpFailure as failure:
             refused = worker_error(from_failure(failure, call.secrets), streaming=False)
             raise refused from without_frames(failure)

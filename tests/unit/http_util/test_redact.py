@@ -115,9 +115,16 @@ def test_a_known_secret_is_found_in_lower_case_unless_it_is_short() -> None:
 
 @pytest.mark.requirement("SEC-16")
 def test_credentials_are_found_in_fields_by_their_names() -> None:
-    """Word by word, without the scheme in front and without what is too short to be looked for."""
-    fields = [("Authorization", f"Bearer {KEY}"), ("X-Tenant", "acme"), ("cookie", "a=b; session=x"), ("sig", "abc")]
-    assert credentials_in(fields) == [KEY, "a=b;", "session=x"]
+    """Word by word, without the scheme in front, and without what is too short or can stand in no header."""
+    fields = [
+        ("Authorization", f"Bearer {KEY}"),
+        ("X-Tenant", "acme-acme"),
+        ("cookie", "a=b; session=x"),
+        ("sig", "1234567"),
+        ("api-key", "12345678"),
+        ("token", "schl\u00fcssel-1 a\x01bcdefgh"),
+    ]
+    assert credentials_in(fields) == [KEY, "session=x", "12345678"]
 
 
 def test_secrets_under_four_characters_are_not_looked_for() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from http_util.secret import Secret
 from http_util.secret_audit import SecretAudit
-from openai_client.auth import Auth, AuthScheme, MaskedHeaders, credentials_beside, header_problem, merged_headers
+from openai_client.auth import Auth, AuthScheme, MaskedHeaders, header_problem, merged_headers
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 from tests.shown_errors import with_locals
 
@@ -187,22 +187,3 @@ def test_every_reading_of_a_key_is_recorded() -> None:
     authorization.secrets[0].reveal()
     assert audit.count == 3
     assert KEY not in repr(audit.readings)
-
-
-@pytest.mark.requirement("SEC-16")
-def test_credentials_beside_the_key_are_known_by_the_names_they_go_by() -> None:
-    """Words of sensitive headers and parameters, and the proxy's password in every form that goes out."""
-    found = credentials_beside(
-        {"X-Gateway-Token": "Bearer gate-key", "x-tenant": "acme", "cookie": "a=b-c; d"},
-        {"subscription-key": "sub-key", "api-version": "2024"},
-        Secret("user:pass-word"),
-    )
-    assert [secret.reveal() for secret in found] == [
-        "gate-key",
-        "a=b-c;",
-        "sub-key",
-        "user:pass-word",
-        "pass-word",
-        "dXNlcjpwYXNzLXdvcmQ=",
-    ]
-    assert credentials_beside({}, {}) == ()
