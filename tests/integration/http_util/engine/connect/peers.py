@@ -138,7 +138,9 @@ def shaking(context: ssl.SSLContext) -> Handler:
         tls = context.wrap_bio(incoming, outgoing, server_side=True)
         done = False
         while not done:
-            incoming.write(await reader.read(65_536))
+            if not (data := await reader.read(65_536)):
+                return
+            incoming.write(data)
             try:
                 tls.do_handshake()
                 done = True
