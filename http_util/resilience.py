@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from http_util.breaker import Breakers
     from http_util.call import LimitedCall
     from http_util.clock import Clock, SyncClock
+    from http_util.config import HttpConfig
     from http_util.failover import Failover
     from http_util.retry import RetryPolicy
     from http_util.retry_budget import RetryBudget
@@ -102,6 +103,12 @@ class Resilience:
             Layer.RATE_LIMITING: self.limiter,
         }
         return frozenset(layer for layer, collaborator in there.items() if collaborator is not None)
+
+    def reaching(self, http: HttpConfig) -> HttpConfig:
+        """Return *http* as it must be for a transport that may also call the endpoints of the failover list."""
+        if self.failover is None:
+            return http
+        return http.reaching(endpoint.base_url for endpoint in self.failover.endpoints)
 
     def describe(self) -> dict[str, Any]:
         """Return the layers that are there and their settings, for people and logs; no secret."""

@@ -141,7 +141,7 @@ class HttpTransport:
         """
         self.resilience = resilience or NOTHING
         """What stands around every call."""
-        self._http = _reachable(http, self.resilience)
+        self._http = self.resilience.reaching(http)
         self._clock = clock
         self._http_client = http_client
         self._rng = rng or Random()
@@ -241,7 +241,7 @@ class AsyncHttpTransport:
         """
         self.resilience = resilience or NOTHING
         """What stands around every call."""
-        self._http = _reachable(http, self.resilience)
+        self._http = self.resilience.reaching(http)
         self._clock = clock
         self._http_client = http_client
         self._rng = rng or Random()
@@ -313,13 +313,6 @@ def resilience_of(transport: object, config: ClientConfig) -> Resilience:
     """Return what stands around the calls of a client: what its transport has, with the policy of its settings."""
     held: Resilience = getattr(transport, "resilience", NOTHING)
     return held if config.retry is None else replace(held, retry=config.retry)
-
-
-def _reachable(http: HttpConfig, resilience: Resilience) -> HttpConfig:
-    """Return the settings of a transport that may also call the endpoints of the failover list."""
-    if resilience.failover is None:
-        return http
-    return http.reaching(endpoint.base_url for endpoint in resilience.failover.endpoints)
 
 
 def closed_error() -> InvalidState:

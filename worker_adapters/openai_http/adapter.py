@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     import httpx
 
     from adapter_api import Attempt
-    from http_util import Clock, HttpConfig
+    from http_util import Clock
     from http_util.secret_audit import SecretAudit
     from worker_adapters.openai_http.config import OpenAIHttpConfig
     from worker_adapters.openai_http.request_body import SerializedPrompt
@@ -128,7 +128,7 @@ class OpenAIHttpAdapter:
         self._profile = config.profile
         self._clock = clock or SystemClock()
         self._resilience = _completed(resilience or Resilience(), config)
-        self._transport = build_async_transport(_reachable(config.http, self._resilience), transport=transport)
+        self._transport = build_async_transport(self._resilience.reaching(config.http), transport=transport)
         exchange = AsyncExchange(
             self._transport,
             clock=self._clock,
@@ -193,7 +193,7 @@ class OpenAIHttpAdapter:
         """
         policies = self._config.policies()
         if self._resilience.failover is not None:
-            policies["egress"] = _reachable(self._config.http, self._resilience).egress_policy.describe()
+            policies["egress"] = self._resilience.reaching(self._config.http).egress_policy.describe()
         if self._resilience.retry is not None:
             policies["retry"] = asdict(self._resilience.retry)
         given: dict[str, object] = {
@@ -435,13 +435,6 @@ def _completed(given: Resilience, config: OpenAIHttpConfig) -> Resilience:
         breaker=given.breaker or own.breaker,
         limiter=given.limiter or own.limiter,
     )
-
-
-def _reachable(http: HttpConfig, resilience: Resilience) -> HttpConfig:
-    """Return the HTTP settings of an adapter that may also call the endpoints of the failover list."""
-    if resilience.failover is None:
-        return http
-    return http.reaching(endpoint.base_url for endpoint in resilience.failover.endpoints)
 
 
 def _operation_url(config: OpenAIHttpConfig) -> str:
