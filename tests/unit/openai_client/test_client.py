@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 from typing import Any
 
 import httpx
 import pytest
 
-from http_util.client import build_async_client, build_client
-from http_util.compression import RequestCompression
 from http_util.deadline import Deadline
 from http_util.retry import AVAILABLE, BILLING_SAFE
-from http_util.testing import Answer, FakeClock, FakeSyncClock, Pause, ScriptedUpstream, Stall
-from openai_client import AsyncClient, AsyncHttpTransport, CallOptions, Client, ClientConfig, HttpTransport, errors
+from http_util.testing import Answer, Pause, ScriptedUpstream, Stall
+from openai_client import AsyncClient, CallOptions, Client, errors
 from openai_client._generated.operations.chat import create_chat_completion, list_chat_completions
 from openai_client._generated.operations.models import delete_model, list_models, retrieve_model
 from openai_client.config import ApiVersionConfig
@@ -584,44 +581,3 @@ async def test_an_answer_that_drips_is_read_within_its_timers(pair: PairMaker) -
 def test_the_scripted_upstream_is_a_transport_of_the_http_library() -> None:
     """What the fixture injects stands behind the egress guard like the real one."""
     assert isinstance(Pair("sync").upstream, ScriptedUpstream)
-
-
-@pytest.mark.requirement("CLI-11", "CLI-15")
-@pytest.mark.parametrize("colour", ["sync", "async"])
-async def test_what_is_loaded_with_the_first_call_is_not_its_time(colour: str) -> None:
-    """The library is loaded before the timeout begins to run."""
-    upstream, clock, sync_clock = ScriptedUpstream(Answer.json(MODEL)), FakeClock(), FakeSyncClock()
-
-    class SlowToLoad(AsyncHttpTransport if colour == "async" else HttpTransport):  # type: ignore[misc]
-        def _ready(self) -> Any:
-            if self._exchange is None:
-                clock.advance(5.0)
-                sync_clock.sleep(5.0)
-            return super()._ready()
-
-    config = ClientConfig(base_url=BASE_URL, api_key=None)
-    options = CallOptions(timeout=1.0)
-    if colour == "async":
-        http_client = build_async_client(config.http, transport=upstream)
-        transport = SlowToLoad(config.http, clock=clock, http_client=http_client)
-        async with AsyncClient(config, transport=transport, clock=clock) as client:
-            assert (await client.models.retrieve("m", options=options)).id == "m"
-    else:
-        blocking = SlowToLoad(config.http, clock=sync_clock, http_client=build_client(config.http, transport=upstream))
-        with Client(config, transport=blocking, clock=sync_clock) as sync_client:
-            assert sync_client.models.retrieve("m", options=options).id == "m"
-
-
-@pytest.mark.requirement("CMP-01")
-async def test_a_client_that_is_told_to_packs_its_bodies(pair: PairMaker) -> None:
-    """Once for all attempts; the upstream unpacks what would have been sent."""
-    body = BODY.model_copy(update={"messages": [ChatCompletionRequestUserMessage(content="tide " * 500)]})
-    made = pair(Answer.json(b"{}", status=503), Answer.json(CHAT), retry=BILLING_SAFE, compression=RequestCompression())
-    await made.call(lambda client: client.chat.completions.create(body))
-    first, second = made.requests
-    assert first.content == second.content
-    assert first.headers["content-encoding"] == "gzip"
-    assert json.loads(gzip.decompress(first.content))["messages"][0]["content"] == "tide " * 500
-    plain = pair(Answer.json(CHAT))
-    await plain.call(lambda client: client.chat.completions.create(body))
-    assert "content-encoding" not in plain.requests[0].headers
