@@ -29,7 +29,7 @@ class ProviderError(Exception):
     Example:
         >>> error = ProviderError("rate_limited", request_id="r-1", retry_after=2.0)
         >>> print(error.http_status, error.is_retryable, error)
-        502 True the provider failed: the upstream's rate limit is reached (rate_limited)
+        502 True the provider failed: a rate limit is reached: the upstream's, or one of this side (rate_limited)
 
     Spec: ERR-22, PRV-06
     """
