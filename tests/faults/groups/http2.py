@@ -184,7 +184,7 @@ def leave_and_close(stream_: Stream, last: int | None = None, code: int = 2) -> 
 async def pour(stream_: Stream) -> None:
     """Answer as the client's windows allow, with more than they hold."""
     stream_.head(200, EVENT_STREAM)
-    await stream_.pour(b": filler\n\n" * 2_000_000 + stream())
+    await stream_.pour((b": " + b"f" * 1_000 + b"\n\n") * 20_000 + stream())
 
 
 async def overflow(stream_: Stream) -> None:
