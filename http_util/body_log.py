@@ -1,10 +1,11 @@
 """
 What of request and answer bodies goes into the log: nothing, unless somebody asks for it.
 
-Bodies hold prompts, answers and whatever a user typed; nobody needs them but who looks for a mistake. Then a `BodyLog`
-is handed to `build_transport` or `build_async_transport`, and each body becomes one line, without credentials and cut
-to a length. Files, pictures and vectors are never in it, whatever the settings say. Everything here is pure;
-`http_util.body_log_transport` is what sees the bodies pass.
+Bodies hold prompts, answers and whatever a user typed; nobody needs them but who looks for a mistake. Then the settings
+say so (`log_request_bodies` and its neighbours), or a `BodyLog` is handed to `build_transport` or
+`build_async_transport`, and each body becomes one line, without credentials and cut to a length. Files, pictures and
+vectors are never in it, whatever the settings say. Everything here is pure; `http_util.body_log_transport` is what sees
+the bodies pass.
 
 Spec: SEC-13, SEC-14
 """
@@ -73,13 +74,10 @@ class BodyLog:
         """
         if not 1 <= self.max_body_log_length <= MOST_CHARACTERS:
             raise ValueError(f"max_body_log_length must be 1 to {MOST_CHARACTERS}, not {self.max_body_log_length!r}")
-        compiled = []
         for number, pattern in enumerate(self.redaction_patterns):
-            try:
-                compiled.append(re.compile(pattern))
-            except re.error as error:
-                raise ValueError(f"redaction_patterns[{number}] is no regular expression: {error}") from None
-        object.__setattr__(self, "patterns", tuple(compiled))
+            if (problem := pattern_problem(pattern)) is not None:
+                raise ValueError(f"redaction_patterns[{number}] {problem}")
+        object.__setattr__(self, "patterns", tuple(map(re.compile, self.redaction_patterns)))
 
     @property
     def is_on(self) -> bool:
@@ -129,6 +127,21 @@ class BodyLog:
         for pattern in self.patterns:
             text = pattern.sub(MASK, text)
         return escape_controls(redact_text(text, secrets=secrets))
+
+
+def pattern_problem(pattern: str) -> str | None:
+    """
+    Return what is wrong with an entry of `redaction_patterns`, or None.
+
+    >>> pattern_problem("(")
+    'is no regular expression: missing ), unterminated subpattern at position 0'
+    """
+    try:
+        re.compile(pattern)
+    # a pattern may also be too deep to be read, or count beyond what can be counted
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"is no regular expression: {error}"
+    return None
 
 
 class BodyRecord:

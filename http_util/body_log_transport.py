@@ -1,5 +1,7 @@
 """
-Transports that write a line for each body that passes, see `http_util.body_log`. They exist only where that is wanted.
+Transports that write a line for each body that passes, see `http_util.body_log`.
+
+They exist only where that is wanted, and each says once, as a warning, that it does.
 
 Spec: SEC-14
 """
@@ -18,12 +20,30 @@ from http_util.log import get_logger, is_taken
 from http_util.redact import credentials_in, redact_url
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from http_util.body_log import BodyLog
+    from http_util.secret import Secret
 
 LOGGER_NAME: Final = "http_util.bodies"
 """Where the lines go, at level INFO."""
+
+
+def warn_of(log: BodyLog) -> None:
+    """
+    Say that bodies are logged from now on, at level WARNING: nobody shall leave it on without knowing.
+
+    Spec: SEC-14
+    """
+    on = {"request": log.log_request_bodies, "answer": log.log_response_bodies}
+    get_logger(LOGGER_NAME).warning(
+        "bodies_are_logged",
+        human="The bodies of HTTP calls go into the log, with prompts and answers in them; switch it off when you have "
+        "found what you look for",
+        bodies=[kind for kind, is_on in on.items() if is_on],
+        max_body_log_length=log.max_body_log_length,
+        redaction_patterns=len(log.redaction_patterns),
+    )
 
 
 class AsyncBodyLogTransport(httpx.AsyncBaseTransport):
@@ -33,14 +53,23 @@ class AsyncBodyLogTransport(httpx.AsyncBaseTransport):
     Spec: SEC-14
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, log: BodyLog) -> None:
-        """Stand in front of *transport*."""
+    def __init__(self, transport: httpx.AsyncBaseTransport, log: BodyLog, secrets: Iterable[Secret] = ()) -> None:
+        """
+        Stand in front of *transport*, and warn that bodies are logged.
+
+        Args:
+            transport: What moves the bytes.
+            log: Which bodies are logged.
+            secrets: Removed from them, beside those of the call itself.
+        """
         self._transport = transport
         self._log = log
+        self._secrets = tuple(secrets)
+        warn_of(log)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; its body is logged before, that of the answer when it is over."""
-        call = _Call(self._log, request)
+        call = _Call(self._log, request, self._secrets)
         call.log_request(request)
         response = await self._transport.handle_async_request(request)
         if call.logs_answer:
@@ -62,14 +91,16 @@ class BodyLogTransport(httpx.BaseTransport):
     Spec: SEC-14
     """
 
-    def __init__(self, transport: httpx.BaseTransport, log: BodyLog) -> None:
-        """Stand in front of *transport*."""
+    def __init__(self, transport: httpx.BaseTransport, log: BodyLog, secrets: Iterable[Secret] = ()) -> None:
+        """Stand in front of *transport*, and warn that bodies are logged; arguments as above."""
         self._transport = transport
         self._log = log
+        self._secrets = tuple(secrets)
+        warn_of(log)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request; its body is logged before, that of the answer when it is over."""
-        call = _Call(self._log, request)
+        call = _Call(self._log, request, self._secrets)
         call.log_request(request)
         response = self._transport.handle_request(request)
         if call.logs_answer:
@@ -88,12 +119,13 @@ class _Call:
 
     __slots__ = ("_facts", "_is_taken", "_log", "_path", "_record", "_secrets", "_wrote_answer")
 
-    def __init__(self, log: BodyLog, request: httpx.Request) -> None:
+    def __init__(self, log: BodyLog, request: httpx.Request, others: Iterable[Secret]) -> None:
         self._log = log
         self._is_taken = is_taken(LOGGER_NAME, logging.INFO)
         self._path = request.url.path
         self._facts = {"method": request.method, "url": redact_url(str(request.url))}
-        self._secrets = credentials_in([*request.headers.items(), *request.url.params.multi_items()])
+        own = credentials_in([*request.headers.items(), *request.url.params.multi_items()])
+        self._secrets = [*own, *(secret.reveal() for secret in others)]
         self._record = BodyRecord(log)
         self._wrote_answer = False
 

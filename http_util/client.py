@@ -43,7 +43,7 @@ def build_async_transport(
         config: The settings.
         transport: Use this one in place of the engine, as tests do, and as `AsyncClientTransport` for who brings a
             client. The rules for requests still stand in front of it.
-        body_log: Which bodies are logged; None: none, and nothing looks at them.
+        body_log: Which bodies are logged; None: those that the settings say. Where none is, nothing looks at them.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
@@ -51,10 +51,11 @@ def build_async_transport(
     quiet_third_party_logs()
     rules = RequestRules(config)
     behind = transport or async_transport(config, _ssl_context(config))
-    if body_log is not None and body_log.is_on:
+    log = body_log or config.body_log
+    if log.is_on:
         from http_util.body_log_transport import AsyncBodyLogTransport
 
-        behind = AsyncBodyLogTransport(behind, body_log)
+        behind = AsyncBodyLogTransport(behind, log, config.secrets)
     return AsyncGuard(behind, rules)
 
 
@@ -68,7 +69,7 @@ def build_transport(
         config: The settings.
         transport: Use this one in place of the engine, as tests do, and as `ClientTransport` for who brings a client.
             The rules for requests still stand in front of it.
-        body_log: Which bodies are logged; None: none, and nothing looks at them.
+        body_log: Which bodies are logged; None: those that the settings say. Where none is, nothing looks at them.
 
     Raises:
         ValueError: ``ca_file`` cannot be used.
@@ -76,10 +77,11 @@ def build_transport(
     quiet_third_party_logs()
     rules = RequestRules(config)
     behind = transport or sync_transport(config, _ssl_context(config))
-    if body_log is not None and body_log.is_on:
+    log = body_log or config.body_log
+    if log.is_on:
         from http_util.body_log_transport import BodyLogTransport
 
-        behind = BodyLogTransport(behind, body_log)
+        behind = BodyLogTransport(behind, log, config.secrets)
     return Guard(behind, rules)
 
 

@@ -1,7 +1,7 @@
 """
 The settings of one client, checked when they are made. Nothing is read from the environment.
 
-Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-12
+Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-12, SEC-14
 """
 
 from __future__ import annotations
@@ -9,8 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from http_util.body_log import MOST_CHARACTERS, BodyLog, pattern_problem
 from http_util.egress import EgressPolicy
 from http_util.secret import Secret
 from http_util.urls import check_url, normal_host, normal_pattern, origin_of, parse_networks, proxy_origin
@@ -20,6 +29,16 @@ if TYPE_CHECKING:
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A duration in seconds, above zero and at most a day."""
+
+
+def _is_pattern(text: str) -> str:
+    if (problem := pattern_problem(text)) is not None:
+        raise ValueError(problem)
+    return text
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_is_pattern)]
+"""A regular expression, as it is written."""
 
 _MIB = 1024 * 1024
 
@@ -112,6 +131,21 @@ class HttpConfig(BaseModel):
     )
     max_event_bytes: int = Field(_MIB, ge=1024, description="Largest event or line of a stream in bytes.")
     user_agent: str = Field("worker-adapters", pattern=r"^[!-~]{1,128}$", description="Value of the user-agent header.")
+    log_request_bodies: bool = Field(
+        default=False,
+        description="Write the body of each request to the logger http_util.bodies at level INFO: prompts, without "
+        "credentials. Of one that is compressed, only the size.",
+    )
+    log_response_bodies: bool = Field(
+        default=False, description="The same for the body of each answer, when it is over."
+    )
+    max_body_log_length: int = Field(
+        1000, ge=1, le=MOST_CHARACTERS, description="Most characters of a body in a line; the rest is cut off."
+    )
+    redaction_patterns: tuple[Pattern, ...] = Field(
+        (),
+        description="Regular expressions; what matches one is masked in logged bodies, beside what is masked anyway.",
+    )
     insecure_skip_verify_for_tests_only: bool = Field(
         default=False,
         description="Accept any certificate. For tests against a local server, never for anything else.",
@@ -182,6 +216,20 @@ class HttpConfig(BaseModel):
                 "proxy_auth must have a user and a password of 1 to 255 characters each for a SOCKS proxy "
                 "(value not shown)"
             )
+
+    @property
+    def body_log(self) -> BodyLog:
+        """
+        Which bodies are logged with these settings.
+
+        Spec: SEC-14
+        """
+        return BodyLog(
+            log_request_bodies=self.log_request_bodies,
+            log_response_bodies=self.log_response_bodies,
+            max_body_log_length=self.max_body_log_length,
+            redaction_patterns=self.redaction_patterns,
+        )
 
     @property
     def egress_policy(self) -> EgressPolicy:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from http_util.config import HttpConfig
+from http_util.body_log import MOST_CHARACTERS
+from http_util.config import HttpConfig, Pattern
 from http_util.resilience import Resilience
 from http_util.retry import POLICIES, RetryPolicy
 from http_util.secret import Secret
@@ -164,6 +165,26 @@ class OpenAIHttpConfig(BaseModel):
     )
     max_event_bytes: int = Field(1024 * 1024, strict=True, ge=1024, description="Largest event of a stream in bytes.")
     max_request_bytes: int = Field(64 * 1024 * 1024, strict=True, ge=1024, description="Largest request body in bytes.")
+    log_request_bodies: bool = Field(
+        default=False,
+        strict=True,
+        description="Write the body of each request to the logger http_util.bodies at level INFO: prompts, without "
+        "credentials. Of one that is compressed, only the size.",
+    )
+    log_response_bodies: bool = Field(
+        default=False, strict=True, description="The same for the body of each answer, when it is over."
+    )
+    max_body_log_length: int = Field(
+        1000,
+        strict=True,
+        ge=1,
+        le=MOST_CHARACTERS,
+        description="Most characters of a body in a line; the rest is cut off.",
+    )
+    redaction_patterns: tuple[Pattern, ...] = Field(
+        (),
+        description="Regular expressions; what matches one is masked in logged bodies, beside what is masked anyway.",
+    )
     engine_label: Printable = Field("openai", description="Value of the field engine in records.")
     engine_version: Printable | None = Field(
         None, description="The version that is expected. Another one fails strict tasks and warns of the others."
@@ -323,6 +344,10 @@ class OpenAIHttpConfig(BaseModel):
             max_idle_connections=self.max_slots,
             max_event_bytes=self.max_event_bytes,
             max_body_bytes=self.max_request_bytes,
+            log_request_bodies=self.log_request_bodies,
+            log_response_bodies=self.log_response_bodies,
+            max_body_log_length=self.max_body_log_length,
+            redaction_patterns=self.redaction_patterns,
         )
 
     def check_files(self) -> None:

@@ -38,9 +38,15 @@ LIMITS: dict[str, Any] = {"rng": FixedRandom(0.0), "max_response_bytes": 10_000,
 
 @pytest.fixture
 def lines() -> Iterator[list[Any]]:
-    """Every line that is written."""
-    with structlog.testing.capture_logs() as captured:
+    """Every line about a body."""
+    with structlog.testing.capture_logs(processors=[_without_warnings]) as captured:
         yield captured
+
+
+def _without_warnings(_logger: object, _method: str, line: Any) -> Any:
+    if line["event"] == "bodies_are_logged":
+        raise structlog.DropEvent
+    return line
 
 
 def echo(text: bytes = b'{"a": "Kanarie0123456789abcdef"}') -> Answer:
@@ -104,6 +110,53 @@ async def test_each_kind_of_line_is_asked_for_by_itself(lines: list[Any], log: B
     transport = build_async_transport(CONFIG, transport=ScriptedUpstream(echo()), body_log=log)
     await AsyncExchange(transport, clock=FakeClock(), **LIMITS).send(CALL)
     assert [line["event"] for line in lines] == events
+
+
+@pytest.mark.requirement("SEC-14")
+@pytest.mark.parametrize("build", [build_async_transport, build_transport])
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"log_request_bodies": True, "redaction_patterns": ["a+"]}, {"bodies": ["request"], "redaction_patterns": 1}),
+        ({"log_response_bodies": True, "max_body_log_length": 7}, {"bodies": ["answer"], "max_body_log_length": 7}),
+        ({"log_request_bodies": True, "log_response_bodies": True}, {"bodies": ["request", "answer"]}),
+    ],
+)
+def test_who_logs_bodies_is_warned_when_a_transport_is_built(build: Any, settings: Any, told: dict[str, Any]) -> None:
+    """Once, before anything is sent, with what is on; and nobody is who does not."""
+    with structlog.testing.capture_logs() as lines:
+        build(CONFIG, transport=ScriptedUpstream())
+        build(HttpConfig(base_url=URL, **settings), transport=ScriptedUpstream(), body_log=BodyLog())
+        assert lines == []
+        build(HttpConfig(base_url=URL, **settings), transport=ScriptedUpstream())
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("bodies_are_logged", "warning")
+    assert "prompts and answers" in line["human"]
+    assert line == line | told
+
+
+@pytest.mark.requirement("SEC-14", "SEC-16")
+@pytest.mark.parametrize("is_async", [True, False])
+async def test_the_settings_of_a_client_are_enough(lines: list[Any], is_async: bool) -> None:
+    """Length and patterns included; a credential of the way, which a proxy may repeat, is masked as the call's own."""
+    config = HttpConfig(
+        base_url=URL,
+        proxy="http://proxy.example:3128",
+        proxy_auth="user:Zugang0123456789",
+        log_request_bodies=True,
+        log_response_bodies=True,
+        max_body_log_length=60,
+        redaction_patterns=["note"],
+    )
+    upstream = ScriptedUpstream(echo(b'{"proxy said": "Zugang0123456789", "text": "' + b"long " * 40 + b'"}'))
+    if is_async:
+        await AsyncExchange(build_async_transport(config, transport=upstream), clock=FakeClock(), **LIMITS).send(CALL)
+    else:
+        Exchange(build_transport(config, transport=upstream), clock=FakeSyncClock(), **LIMITS).send(CALL)
+    request, answer = lines
+    assert request["body"] == '{"model": "m", "****": "****"}'
+    assert answer["body"].startswith('{"proxy said": "****", "text": "long long')
+    assert (len(answer["body"]), answer["body"][-1]) == (60, "…")
 
 
 @pytest.mark.requirement("SEC-14", "REL-03")

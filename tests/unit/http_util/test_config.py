@@ -95,6 +95,9 @@ def test_the_page_holds_every_field_with_its_default() -> None:
         ({"base_url": URL, "egress": ["a b"]}, "egress must hold host or host:port|host name or an IP"),
         ({"base_url": URL, "plain_http_hosts": ["a b"]}, "plain_http_hosts must hold"),
         ({"base_url": URL, "user_agent": "line\nbreak"}, "user_agent"),
+        ({"base_url": URL, "max_body_log_length": 65_537}, "max_body_log_length"),
+        ({"base_url": URL, "redaction_patterns": ["a", "("]}, r"redaction_patterns\.1\n.*is no regular expression: m"),
+        ({"base_url": URL, "redaction_patterns": [""]}, r"redaction_patterns\.0"),
     ],
 )
 def test_a_wrong_setting_is_one_error_that_names_it_and_shows_no_secret(settings: dict[str, object], text: str) -> None:
@@ -173,3 +176,12 @@ def test_no_frame_of_a_refusal_holds_the_proxys_password() -> None:
     for error in (caught.value, inner):
         frames = traceback.TracebackException.from_exception(error, capture_locals=True)
         assert "xxxxxx" not in "".join(frames.format())
+
+
+@pytest.mark.requirement("SEC-14", "SEC-13")
+def test_bodies_are_logged_only_when_the_settings_say_so() -> None:
+    """Off by default, each kind by itself."""
+    assert not HttpConfig(base_url=URL).body_log.is_on
+    log = HttpConfig(base_url=URL, log_response_bodies=True, max_body_log_length=5, redaction_patterns=["a+"]).body_log
+    assert (log.log_request_bodies, log.log_response_bodies) == (False, True)
+    assert log.shown(b"caat and dog", content_type="text/plain") == "c***…"

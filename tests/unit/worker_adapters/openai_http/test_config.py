@@ -198,6 +198,10 @@ def test_what_concerns_the_way_to_the_upstream_is_passed_on_and_no_secret_is_sho
         "proxy": "socks5://proxy.example",
         "proxy_auth": "user:pa55word",
         "egress_networks": ("127.0.0.0/8",),
+        "log_request_bodies": True,
+        "log_response_bodies": True,
+        "max_body_log_length": 7,
+        "redaction_patterns": ("a+",),
     }
     config = OpenAIHttpConfig(base_url=URL, **given)
     for name in given:
