@@ -111,6 +111,12 @@ class HttpConfig(BaseModel):
         "included; one address outside refuses the call. Empty: no loopback address for names other than localhost. "
         "Link-local and cloud metadata addresses are refused either way, unless egress names the address itself.",
     )
+    egress_public_only: bool = Field(
+        default=False,
+        description="Refuse every address that is not one of the public internet (loopback, private, shared, "
+        "link-local and the like), whether a name leads to it or it is written itself; egress and egress_networks make "
+        "no exception. Needs engine asyncio, and no proxy, which resolves names out of sight.",
+    )
     plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
     max_connections: int = Field(
         100,
@@ -189,13 +195,22 @@ class HttpConfig(BaseModel):
         self._check_proxy()
         if self.client_cert_file is None and (self.client_key_file is not None or self.client_key_password is not None):
             raise ValueError("client_key_file and client_key_password need client_cert_file; set it or leave them out")
-        if self.engine == "httpx" and self.egress_networks:
-            raise ValueError(
-                "egress_networks needs engine 'asyncio'; httpx's transport does not ask before it connects"
-            )
+        self._check_addresses()
         if not self.egress_policy.allows(origin_of(base_url)):
             raise ValueError("egress must allow the host of base_url, or be left out")
         return self
+
+    def _check_addresses(self) -> None:
+        """Check that the rules for addresses can be kept."""
+        for rule in ("egress_networks", "egress_public_only"):
+            if self.engine == "httpx" and getattr(self, rule):
+                raise ValueError(f"{rule} needs engine 'asyncio'; httpx's transport does not ask before it connects")
+        if self.egress_public_only and self.proxy is not None:
+            raise ValueError("egress_public_only and a proxy exclude each other: it resolves names out of sight")
+        policy = self.egress_policy
+        for host, _ in sorted(policy.allowed, key=str):
+            if policy.host_problem(host) is not None:
+                raise ValueError(f"egress_public_only forbids {host}: name a public host, or leave the rule out")
 
     def _check_proxy(self) -> None:
         """Check what belongs to the proxy."""
@@ -238,10 +253,11 @@ class HttpConfig(BaseModel):
 
         Spec: SEC-11
         """
-        beside = {"plain_http_hosts": self.plain_http_hosts, "networks": self.egress_networks}
+        hosts, networks, public_only = self.plain_http_hosts, self.egress_networks, self.egress_public_only
         if not self.egress:
-            return EgressPolicy.for_origin(origin_of(self.base_url), **beside)
-        return EgressPolicy.parse(self.egress, **beside)
+            origin = origin_of(self.base_url)
+            return EgressPolicy.for_origin(origin, plain_http_hosts=hosts, networks=networks, public_only=public_only)
+        return EgressPolicy.parse(self.egress, plain_http_hosts=hosts, networks=networks, public_only=public_only)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

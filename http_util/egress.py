@@ -5,10 +5,12 @@ Two questions. `EgressPolicy.check` is asked for every request, before a name is
 front of every transport, so that no request goes around it, whether it is direct, through a proxy or sent by a hand
 that got hold of the client. `EgressPolicy.check_address` is asked by the engine for every address that a name was
 resolved to, before a socket is opened: a name that is allowed may still be made to point at a cloud's metadata service
-or at a port of this machine. One refused address refuses the call, even when others of the same name would pass:
-nobody mixes such addresses by accident.
+or at a port of this machine. One refused address refuses the call, even when others of the same name would pass: nobody
+mixes such addresses by accident. A name is resolved for each connection, and what is connected to is what was looked
+at: a name that leads elsewhere the next time is looked at again.
 
-What a proxy resolves is out of sight; of a call through one, the proxy's own address is checked.
+What a proxy resolves is out of sight; of a call through one, the proxy's own address is checked. So `public_only`, a
+rule for those who take their upstreams from strangers, goes with no proxy.
 
 Spec: SEC-10, SEC-11
 """
@@ -34,6 +36,19 @@ _LARGEST_PORT: Final = 65_535
 # RFC 6052 and RFC 8215: translators of IPv6-only networks, with the IPv4 address in the last 32 bits
 _NAT64: Final = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 _LAST_32_BITS: Final = 0xFFFF_FFFF
+# The second of them is for use inside a network, which may put the IPv4 address into other bits than the last ones.
+_NAT64_INSIDE: Final = _NAT64[1]
+
+# What is given to servers on the internet over IPv6 (RFC 4291, IANA); everything else is for something else.
+_PUBLIC_IPV6: Final = IPv6Network("2000::/3")
+# Inside of that and of IPv4, ranges that not every version of `ipaddress` knows to be special: protocol assignments,
+# relays of 6to4, documentation.
+_SPECIAL: Final = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv6Network("2001::/23"),
+    IPv6Network("3fff::/20"),
+)
 
 # Clouds answer here to whoever asks from inside, with credentials. Most do at 169.254.169.254, which is link-local;
 # these are the addresses that are not: AWS and Google over IPv6, Oracle, Alibaba, Azure.
@@ -71,16 +86,30 @@ class EgressPolicy:
     """Hosts beside loopback that may be called without TLS."""
     networks: tuple[IPNetwork, ...] = ()
     """Where every resolved address must lie. Empty: anywhere but, for names that do not say so, on this machine."""
+    public_only: bool = False
+    """Whether an address must be one of the public internet, whoever names it: no list makes an exception."""
 
     @classmethod
-    def for_origin(cls, origin: Origin, *, plain_http_hosts: Iterable[str] = (), networks: Iterable[str] = ()) -> Self:
+    def for_origin(
+        cls,
+        origin: Origin,
+        *,
+        plain_http_hosts: Iterable[str] = (),
+        networks: Iterable[str] = (),
+        public_only: bool = False,
+    ) -> Self:
         """Return the policy that allows one host and port; the rest is as in `parse`."""
-        allowed = frozenset({(origin.host, origin.port)})
-        return cls(allowed, frozenset(plain_http_hosts), parse_networks(networks, field="egress_networks"))
+        ranges = parse_networks(networks, field="egress_networks")
+        return cls(frozenset({(origin.host, origin.port)}), frozenset(plain_http_hosts), ranges, public_only)
 
     @classmethod
     def parse(
-        cls, entries: Iterable[str], *, plain_http_hosts: Iterable[str] = (), networks: Iterable[str] = ()
+        cls,
+        entries: Iterable[str],
+        *,
+        plain_http_hosts: Iterable[str] = (),
+        networks: Iterable[str] = (),
+        public_only: bool = False,
     ) -> Self:
         """
         Return the policy that a list of ``host`` and ``host:port`` entries describes.
@@ -91,12 +120,14 @@ class EgressPolicy:
             entries: The list.
             plain_http_hosts: Hosts that may be called without TLS.
             networks: Ranges such as ``10.0.0.0/8`` in which every resolved address must lie; empty for no such rule.
+            public_only: Whether every address must be a public one too.
 
         Raises:
             ValueError: An entry is none of these; the text names the field ``egress`` or ``egress_networks``.
         """
         allowed = frozenset(_entry(entry) for entry in entries)
-        return cls(allowed, frozenset(plain_http_hosts), parse_networks(networks, field="egress_networks"))
+        ranges = parse_networks(networks, field="egress_networks")
+        return cls(allowed, frozenset(plain_http_hosts), ranges, public_only)
 
     def allows(self, origin: Origin) -> bool:
         """Tell whether *origin* may be called."""
@@ -131,6 +162,23 @@ class EgressPolicy:
                 reason="egress_denied",
                 outcome=Outcome.NOT_SENT,
             )
+        if (problem := self.host_problem(origin.host)) is not None:
+            raise _refused(f"{origin.host}: {problem}")
+
+    def host_problem(self, host: str) -> str | None:
+        """
+        Return what is wrong with a host as it is written, before any name is resolved, or None.
+
+        Only `public_only` has anything against one: an address that is not public, or a name for this machine.
+
+        >>> EgressPolicy.parse(["10.0.0.1"], public_only=True).host_problem("10.0.0.1")
+        'a private address, and egress_public_only is set'
+        """
+        if not self.public_only:
+            return None
+        address = literal_address(host)
+        kind = "loopback" if is_loopback(host) else None if address is None else _not_public(address)
+        return None if kind is None else f"a {kind} address, and egress_public_only is set"
 
     def check_address(self, host: str, address: IPAddress | str) -> None:
         """
@@ -141,6 +189,7 @@ class EgressPolicy:
         single machine. Where `networks` is set, it must hold the address, whatever its kind. Where it is not, private
         addresses pass, because inference servers live there, and loopback ones for ``localhost`` and names under it,
         which may lead nowhere else. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) is judged as what it is.
+        Before all of that, where `public_only` is set, it must be a public address, whoever has named it.
 
         Args:
             host: The name that was asked for, or the address itself.
@@ -151,23 +200,22 @@ class EgressPolicy:
 
         Spec: SEC-11
         """
-        if self._names(host):
+        if self._names(host) and not self.public_only:
             return
         found = literal_address(str(address).partition("%")[0])
-        problem = "which is no address" if found is None else self._problem(host, _address_inside(found))
+        problem = "which is no address" if found is None else self._problem(host, found)
         if problem is not None:
-            raise PolicyFailure(
-                f"egress refuses {host}: it leads to {address}, {problem}",
-                reason="egress_denied",
-                outcome=Outcome.NOT_SENT,
-            )
+            raise _refused(f"{host}: it leads to {address}, {problem}")
 
     def _names(self, host: str) -> bool:
         """Tell whether *host* is an address that stands in the list itself."""
         return literal_address(host) is not None and any(host == name for name, _ in self.allowed)
 
-    def _problem(self, host: str, address: IPAddress) -> str | None:
+    def _problem(self, host: str, found: IPAddress) -> str | None:
         """Return what is wrong with an address that a name leads to, or None."""
+        if self.public_only and (kind := _not_public(found)) is not None:
+            return f"a {kind} address, and egress_public_only is set"
+        address = _address_inside(found)
         kind = _never_called(address)
         if kind is not None:
             return f"a {kind} address, which must be named in egress itself"
@@ -186,6 +234,11 @@ class EgressPolicy:
         return sorted(
             host if port is None else f"{f'[{host}]' if ':' in host else host}:{port}" for host, port in self.allowed
         )
+
+
+def _refused(what: str) -> PolicyFailure:
+    """Return the failure of a call to a host or an address that may not be called."""
+    return PolicyFailure(f"egress refuses {what}", reason="egress_denied", outcome=Outcome.NOT_SENT)
 
 
 def _entry(text: str) -> tuple[str, int | None]:
@@ -221,3 +274,16 @@ def _never_called(address: IPAddress) -> str | None:
         return "broadcast"
     # ::1 counts as reserved there, and has a rule of its own
     return "reserved" if address.is_reserved and not address.is_loopback else None
+
+
+def _not_public(found: IPAddress) -> str | None:
+    """Return the kind of an address that is not one of the public internet, None for one that is."""
+    address = _address_inside(found)
+    if (kind := _never_called(address)) is not None:
+        return kind
+    if address.is_loopback:
+        return "loopback"
+    if not address.is_global:
+        return "private" if address.is_private else "shared"
+    is_inside = found in _NAT64_INSIDE or (isinstance(address, IPv6Address) and address not in _PUBLIC_IPV6)
+    return "special" if is_inside or any(address in network for network in _SPECIAL) else None

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Protocol
 
 from http_util.resilience import NOTHING, Resilience
-from openai_client.errors import InvalidState
+from openai_client.errors import InvalidConfiguration, InvalidState
 
 if TYPE_CHECKING:
     import httpx
@@ -138,9 +138,13 @@ class HttpTransport:
                 and the limits of *http* stand in front of it.
             rng: Source of the retries' jitter.
             resilience: What stands around every call; None: nothing.
+
+        Raises:
+            InvalidConfiguration: *http* has `egress_public_only`, which cannot be kept with *http_client*.
         """
         self.resilience = resilience or NOTHING
         """What stands around every call."""
+        _check_client(http, http_client)
         self._http = self.resilience.reaching(http)
         self._clock = clock
         self._http_client = http_client
@@ -238,9 +242,13 @@ class AsyncHttpTransport:
                 and the limits of *http* stand in front of it.
             rng: Source of the retries' jitter.
             resilience: What stands around every call; None: nothing.
+
+        Raises:
+            InvalidConfiguration: *http* has `egress_public_only`, which cannot be kept with *http_client*.
         """
         self.resilience = resilience or NOTHING
         """What stands around every call."""
+        _check_client(http, http_client)
         self._http = self.resilience.reaching(http)
         self._clock = clock
         self._http_client = http_client
@@ -307,6 +315,14 @@ class AsyncHttpTransport:
                 resilience=self.resilience,
             )
         return self._exchange
+
+
+def _check_client(http: HttpConfig, http_client: object | None) -> None:
+    """Refuse a rule that nobody would keep: a client that is brought resolves names by itself."""
+    if http.egress_public_only and http_client is not None:
+        raise InvalidConfiguration(
+            "http.egress_public_only: cannot be kept with an http_client, which resolves names by itself; leave one out"
+        )
 
 
 def resilience_of(transport: object, config: ClientConfig) -> Resilience:

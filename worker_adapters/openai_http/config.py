@@ -36,6 +36,7 @@ _JUDGED_BESIDE: Final[dict[str, tuple[str, ...]]] = {
     "plain_http_hosts": ("base_url",),
     "egress": ("base_url", "plain_http_hosts"),
     "egress_networks": (),
+    "egress_public_only": ("base_url", "plain_http_hosts", "proxy", "egress"),
 }
 """Settings that `HttpConfig` has rules for, each with those before it that its rules read."""
 
@@ -110,7 +111,7 @@ class OpenAIHttpConfig(BaseModel):
     http_engine: Literal["asyncio", "httpx"] = Field(
         "asyncio",
         description="What moves the bytes: our engine (asyncio), or httpx's own transport (HTTP/1.1 only, no socks "
-        "proxy, no egress_networks, fewer guarantees).",
+        "proxy, no rules for addresses, fewer guarantees).",
     )
     proxy: str | None = Field(
         None,
@@ -126,6 +127,13 @@ class OpenAIHttpConfig(BaseModel):
         (),
         description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to. Empty: any "
         "but link-local and cloud metadata, and loopback for localhost only.",
+    )
+    egress_public_only: bool = Field(
+        default=False,
+        strict=True,
+        description="Refuse every address that is not one of the public internet (loopback, private, shared, "
+        "link-local and the like), whether a name leads to it or it is written itself; egress and egress_networks make "
+        "no exception. Needs http_engine asyncio, and no proxy, which resolves names out of sight.",
     )
     retry: RetryPolicy | str | None = Field(
         "billing_safe",
@@ -273,13 +281,27 @@ class OpenAIHttpConfig(BaseModel):
             raise ValueError("needs http_engine 'asyncio' with socks; with 'httpx' it must be http:// or https://")
         return proxy
 
-    @field_validator("egress_networks")
+    @field_validator("egress_networks", "egress_public_only")
     @classmethod
-    def _networks_fit_the_engine(cls, networks: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    def _address_rules_fit_the_engine(cls, rule: Any, info: ValidationInfo) -> Any:
         """httpx's transport resolves names by itself."""
-        if info.data.get("http_engine") == "httpx" and networks:
+        if info.data.get("http_engine") == "httpx" and rule:
             raise ValueError("needs http_engine 'asyncio'; httpx's transport does not ask before it connects")
-        return networks
+        return rule
+
+    @field_validator("failover")
+    @classmethod
+    def _endpoints_may_be_called(cls, failover: FailoverSettings | None, info: ValidationInfo) -> Any:
+        """What the rules have against an endpoint is told now, and not on the day when it is needed."""
+        names = ("plain_http_hosts", "egress_public_only")
+        rules: dict[str, Any] = {name: info.data[name] for name in names if name in info.data}
+        if failover is None or len(rules) < len(names):
+            return failover
+        for number, endpoint in enumerate(failover.endpoints):
+            problem = _problem_of_http(rules | {"base_url": endpoint.base_url})
+            if problem is not None:
+                raise ValueError(f"endpoints.{number}: {problem}")
+        return failover
 
     @model_validator(mode="after")
     def _checked_by_http(self) -> Self:
@@ -337,6 +359,7 @@ class OpenAIHttpConfig(BaseModel):
             proxy_auth=self.proxy_auth,
             egress=self.egress,
             egress_networks=self.egress_networks,
+            egress_public_only=self.egress_public_only,
             plain_http_hosts=self.plain_http_hosts,
             # every task has a slot before it has a connection; health and version questions come on top
             max_connections=min(65_536, self.max_slots + 8),

@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from http_util.clock import SystemClock, SystemSyncClock
-from openai_client import AsyncHttpTransport, HttpTransport
+from http_util.config import HttpConfig
+from http_util.failover import Endpoint, Failover
+from http_util.resilience import Resilience
+from openai_client import AsyncClient, AsyncHttpTransport, HttpTransport
 from openai_client.errors import InvalidConfiguration
 from tests.integration.http_util.engine.listening import listening
 from tests.integration.security.callers import CALLERS, AsyncClientCaller, BlockingClientCaller, Where
@@ -113,6 +116,86 @@ async def test_private_addresses_are_refused_where_ranges_are_listed_and_they_ar
     where = Where(f"https://{NAME}", http2=True)
     where.settings["egress_networks"] = ("203.0.113.0/24", "2001:db8::/32")
     assert "in none of egress_networks" in await denied(CALLERS[who](where, patience=20.0))
+
+
+NOT_PUBLIC = {**PRIVATE, "100.64/10": ["100.64.0.1"], "multicast": ["224.0.0.1"], "10/8 in 6to4": ["2002:a00:1::"]}
+
+
+@pytest.mark.parametrize("kind", [*REBOUND, *NOT_PUBLIC])
+@pytest.mark.parametrize("who", CALLERS)
+async def test_no_name_leads_to_an_address_that_is_not_public_where_that_is_the_rule(
+    monkeypatch: pytest.MonkeyPatch, who: str, kind: str
+) -> None:
+    """`egress_public_only` holds for every class of them, also where ranges are listed that hold the address."""
+    resolve_to(monkeypatch, {**REBOUND, **NOT_PUBLIC}[kind])
+    async with door() as inside:
+        where = Where(f"https://{NAME}:{inside.port}", http2=True)
+        where.settings |= {"egress_public_only": True, "egress_networks": ("0.0.0.0/0", "::/0")}
+        assert "egress_public_only is set" in await denied(CALLERS[who](where, patience=20.0, retry="available"))
+        await asyncio.sleep(0.01)
+    assert inside.connections == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
+async def test_an_address_that_is_written_itself_is_no_exception_to_that_rule(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A failover list grants hosts; it grants no address inside, and nothing is resolved to find that out."""
+    asked: list[str] = []
+
+    async def getaddrinfo(_loop: Any, host: str, _port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    async with door() as inside:
+        resilience = Resilience(failover=Failover([Endpoint(base_url=f"https://{host}:{inside.port}/v1")]))
+        http = {"egress_public_only": True}
+        async with AsyncClient(base_url=f"https://{NAME}", api_key=None, http=http, resilience=resilience) as client:
+            with pytest.raises(Exception, match="a loopback address, and egress_public_only is set") as caught:
+                await client.models.list()
+    assert caught.value.reason == "egress_denied"
+    assert [line.reason for line in caught.value.attempts] == ["dns_failed", "egress_denied"]
+    assert (asked, inside.connections) == ([NAME], 0)
+
+
+@pytest.mark.parametrize("who", CALLERS)
+async def test_a_name_that_leads_elsewhere_the_next_time_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    """The first lookup gives a public address, which takes no connection; the second one gives one inside."""
+    answers = [["192.0.1.1"], ["127.0.0.1"], ["10.0.0.1"]]
+    connected: list[Any] = []
+
+    async def getaddrinfo(_loop: Any, _host: str, port: int, **_: Any) -> list[tuple[Any, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in answers[len(connected)]]
+
+    async def sock_connect(_loop: Any, _sock: Any, address: Any) -> None:
+        connected.append(address[0])
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "sock_connect", sock_connect)
+    where = Where(f"https://{NAME}", http2=True)
+    where.settings["egress_public_only"] = True
+    caller = CALLERS[who](where, patience=20.0)
+    with pytest.raises(Exception, match="connect") as first:
+        await caller.call()
+    assert first.value.reason == "connection_failed"
+    assert "egress_public_only is set" in await denied(caller)
+    assert connected == ["192.0.1.1"]
+
+
+async def test_a_client_that_was_brought_cannot_keep_that_rule() -> None:
+    """It resolves names by itself, so the two are refused together, in both colours."""
+    http = HttpConfig(base_url="https://upstream.example", egress_public_only=True)
+    async with httpx.AsyncClient() as brought:
+        with pytest.raises(
+            InvalidConfiguration, match=r"^http\.egress_public_only: cannot be kept with an http_client"
+        ):
+            AsyncHttpTransport(http, clock=SystemClock(), http_client=brought)
+    with httpx.Client() as blocking, pytest.raises(InvalidConfiguration, match=r"^http\.egress_public_only"):
+        HttpTransport(http, clock=SystemSyncClock(), http_client=blocking)
 
 
 @pytest.mark.parametrize("kind", [*REBOUND, *PRIVATE])

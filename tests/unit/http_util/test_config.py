@@ -34,7 +34,7 @@ def test_the_defaults_are_those_of_the_documents() -> None:
     assert (config.proxy, config.ca_file, config.insecure_skip_verify_for_tests_only) == (None, None, False)
     assert (config.engine, config.http2_ping_interval, config.http2_ping_timeout) == ("asyncio", 20, 5)
     assert (config.client_cert_file, config.client_key_file, config.client_key_password) == (None, None, None)
-    assert config.egress_networks == ()
+    assert (config.egress_networks, config.egress_public_only) == ((), False)
 
 
 def test_every_field_is_described_with_its_unit() -> None:
@@ -82,6 +82,14 @@ def test_the_page_holds_every_field_with_its_default() -> None:
         ({"base_url": URL, "engine": "curl"}, "engine"),
         ({"base_url": URL, "engine": "httpx", "egress_networks": ["10.0.0.0/8"]}, "egress_networks needs engine"),
         ({"base_url": URL, "egress_networks": ["10.0.0.1/8"]}, "egress_networks must hold ranges"),
+        ({"base_url": URL, "engine": "httpx", "egress_public_only": True}, "egress_public_only needs engine 'asyncio'"),
+        ({"base_url": URL, "proxy": "http://p", "egress_public_only": True}, "egress_public_only and a proxy exclude"),
+        ({"base_url": "https://10.0.0.1", "egress_public_only": True}, "egress_public_only forbids 10.0.0.1: name a p"),
+        ({"base_url": "http://localhost", "egress_public_only": True}, "egress_public_only forbids localhost: name a"),
+        (
+            {"base_url": URL, "egress": ["api.example.com", "[fd00::1]:8000"], "egress_public_only": True},
+            "egress_public_only forbids fd00::1: name a public host, or leave the rule out",
+        ),
         ({"base_url": URL, "http2_ping_interval": 0}, "http2_ping_interval"),
         ({"base_url": URL, "http2_ping_timeout": None}, "http2_ping_timeout"),
         ({"base_url": URL, "client_key_file": "k.pem"}, "client_key_file and client_key_password need client_cert_f"),
@@ -140,6 +148,8 @@ def test_networks_are_part_of_the_egress_policy_with_and_without_a_list_of_hosts
         config = HttpConfig(base_url=URL, egress=egress, egress_networks=["10.0.0.1", "FD00::/8"])
         assert config.egress_networks == ("10.0.0.1/32", "fd00::/8")
         assert [str(network) for network in config.egress_policy.networks] == ["10.0.0.1/32", "fd00::/8"]
+        assert not config.egress_policy.public_only
+        assert HttpConfig(base_url=URL, egress=egress, egress_public_only=True).egress_policy.public_only
 
 
 @pytest.mark.requirement("SEC-12")

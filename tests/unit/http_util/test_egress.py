@@ -7,7 +7,7 @@ import pytest
 from adapter_api.outcome import Outcome
 from http_util.egress import EgressPolicy
 from http_util.errors import PolicyFailure
-from http_util.urls import origin_of
+from http_util.urls import normal_host, origin_of
 
 
 @pytest.mark.requirement("SEC-11")
@@ -221,3 +221,71 @@ def test_a_refused_address_is_a_typed_failure() -> None:
     ) as caught:
         POLICY.check_address(HOST, "fe80::1")
     assert (caught.value.reason, caught.value.outcome) == ("egress_denied", Outcome.NOT_SENT)
+
+
+PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14", "64:ff9b::5db8:d70e"]
+NOT_PUBLIC = [
+    ("127.0.0.1", "loopback"),
+    ("127.9.9.9", "loopback"),
+    ("::1", "loopback"),
+    ("::ffff:127.0.0.1", "loopback"),
+    ("64:ff9b::7f00:1", "loopback"),
+    ("2002:7f00:1::", "loopback"),
+    ("10.0.0.1", "private"),
+    ("172.31.255.255", "private"),
+    ("192.168.1.1", "private"),
+    ("198.18.0.1", "private"),
+    ("203.0.113.7", "private"),
+    ("fd12::1", "private"),
+    ("2001:db8::1", "private"),
+    ("::ffff:10.0.0.1", "private"),
+    ("64:ff9b::a00:1", "private"),
+    ("2002:a00:1::", "private"),
+    ("100.64.0.1", "shared"),
+    ("100.127.255.254", "shared"),
+    ("::ffff:100.64.0.1", "shared"),
+    ("2002:6440:1::", "shared"),
+    ("192.88.99.1", "special"),
+    ("fec0::1", "special"),
+    ("::ffff:0:10.0.0.1", "reserved"),
+    ("5f00::1", "reserved"),
+    ("64:ff9b:1:a00:0:100:5db8:d70e", "special"),
+]
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize(("address", "kind"), NEVER + DISGUISED + NOT_PUBLIC)
+@pytest.mark.parametrize("networks", [(), ("0.0.0.0/0", "::/0")], ids=["no networks", "all networks"])
+def test_only_public_addresses_pass_where_that_is_the_rule(address: str, kind: str, networks: tuple[str, ...]) -> None:
+    """In any disguise; neither networks nor a list that names the address make an exception, nor does a name."""
+    policy = EgressPolicy.parse([HOST, "localhost", f"[{address}]:443"], networks=networks, public_only=True)
+    said = f"a {kind} address, and egress_public_only is set"
+    literal = normal_host(address, field="host")
+    for host in (HOST, "localhost", literal):
+        assert refusal(policy, host, address) == said
+    for host in ("localhost", "api.localhost", literal):
+        assert policy.host_problem(host) is not None
+    with pytest.raises(PolicyFailure, match=f"a {kind} address, and egress_public_only is set") as caught:
+        policy.check("https", literal, 443)
+    assert (caught.value.reason, caught.value.outcome) == ("egress_denied", Outcome.NOT_SENT)
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize("address", PUBLIC)
+def test_public_addresses_pass_by_that_rule_and_stay_subject_to_the_others(address: str) -> None:
+    """Named, resolved, or inside of another one; and networks narrow it down further."""
+    literal = normal_host(address, field="host")
+    policy = EgressPolicy.parse([HOST, f"[{address}]:443"], public_only=True)
+    assert refusal(policy, HOST, address) is None
+    assert refusal(policy, literal, literal) is None
+    policy.check("https", literal, 443)
+    narrow = EgressPolicy.parse([HOST], networks=["198.51.100.0/24"], public_only=True)
+    assert refusal(narrow, HOST, address) == "which is in none of egress_networks"
+
+
+@pytest.mark.requirement("SEC-11")
+@pytest.mark.parametrize("address", [one for one, kind in NOT_PUBLIC if kind in {"private", "shared"}])
+def test_without_that_rule_they_may_be_called(address: str) -> None:
+    """Inference servers live there."""
+    assert refusal(POLICY, HOST, address) is None
+    assert POLICY.host_problem(address) is None

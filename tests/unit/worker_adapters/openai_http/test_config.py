@@ -207,6 +207,7 @@ def test_what_concerns_the_way_to_the_upstream_is_passed_on_and_no_secret_is_sho
     for name in given:
         assert getattr(config.http, name) == getattr(config, name), name
     assert OpenAIHttpConfig(base_url=URL, http_engine="httpx").http.engine == "httpx"
+    assert OpenAIHttpConfig(base_url="https://api.example/v1", egress_public_only=True).http.egress_public_only
     policies = config.policies()
     assert "pa55word" not in repr(policies) + repr(config) + config.model_dump_json()
     assert (policies["proxy_auth"], policies["client_key_password"], policies["api_key"]) == ("set", "set", None)
@@ -317,6 +318,22 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         (
             {"http_engine": "httpx", "egress_networks": ["10.0.0.0/8"]},
             "egress_networks: needs http_engine 'asyncio'; httpx's transport does not ask before it connects",
+        ),
+        (
+            {"http_engine": "httpx", "egress_public_only": True, "base_url": "https://api.example"},
+            "egress_public_only: needs http_engine 'asyncio'; httpx's transport does not ask before it connects",
+        ),
+        (
+            {"egress_public_only": True},
+            "egress_public_only: forbids 127.0.0.1: name a public host, or leave the rule out",
+        ),
+        (
+            {"egress_public_only": True, "base_url": "https://api.example", "proxy": "http://p:1"},
+            "egress_public_only: egress_public_only and a proxy exclude each other: it resolves names out of sight",
+        ),
+        (
+            {"redaction_patterns": ["a", "("]},
+            "redaction_patterns.1: is no regular expression: missing ), unterminated subpattern at position 0",
         ),
         (
             {"dialect": "azure", "deployment": "d"},
