@@ -67,7 +67,7 @@ class Endpoint:
     base_url: str
     """Root of the same API, as the client's own `base_url`."""
     auth: Authorizes | None = None
-    """Its credentials; None sends none."""
+    """Its credentials, which no other endpoint gets to see; None sends none."""
 
     def __post_init__(self) -> None:
         """

@@ -16,6 +16,7 @@ from http_util.frames import without_frames
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
 from openai_client.config import ClientConfig
+from openai_client.endpoint_keys import has_providers, open_endpoints_async
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidConfiguration, InvalidFieldValue, OpenAIError
 from openai_client.metadata import Answer, ResponseMetadata
@@ -508,7 +509,10 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         now, auth = self._clock.monotonic(), self.config.auth
         is_provided = auth.is_provided(admin=operation.admin)
         authorization = await auth.authorize_async(admin=operation.admin) if is_provided else None
-        return write_call(operation, self.config, now, self.resilience, authorization)
+        failover = self.resilience.failover
+        waits = failover is not None and has_providers(failover)
+        endpoints = await open_endpoints_async(failover, self.config.audit) if failover is not None and waits else None
+        return write_call(operation, self.config, now, self.resilience, authorization, endpoints)
 
     async def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
-from http_util.call import HttpCall, Target, Timeouts
+from http_util.call import HttpCall, Timeouts
 from http_util.deadline import Deadline
 from http_util.redact import credentials_in
 from http_util.resilience import NOTHING, Layer
 from http_util.secret import Secret
-from openai_client.auth import MaskedHeaders, merged_headers
+from openai_client.auth import merged_headers
+from openai_client.endpoint_keys import open_endpoints, written_for
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, SerializationError
 from openai_client.operation import EVENT_STREAM, JSON, StreamOperation
@@ -25,13 +26,14 @@ from openai_client.reliability import check_enabled
 from openai_client.token_costs import counted_tokens, estimated_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from http_util.call import Target
     from http_util.errors import HttpFailure
-    from http_util.failover import Failover
     from http_util.resilience import Resilience
     from openai_client.auth import Authorization
     from openai_client.config import ClientConfig
+    from openai_client.endpoint_keys import OpenEndpoint
     from openai_client.operation import Call, CallOptions
 
 GENERATION: Final = frozenset(
@@ -88,9 +90,10 @@ def write_call(
     now: float,
     resilience: Resilience = NOTHING,
     authorization: Authorization | None = None,
+    endpoints: Iterable[OpenEndpoint] | None = None,
 ) -> PreparedCall:
     """
-    Write the HTTP call for *operation*, options included. Reads the key, so one operation is written once.
+    Write the HTTP call for *operation*, options included. Reads the keys, so one operation is written once.
 
     Args:
         operation: What to do.
@@ -98,6 +101,7 @@ def write_call(
         now: The monotonic time, from which timeouts count.
         resilience: What will stand around the call.
         authorization: Credentials that were waited for; None reads them here.
+        endpoints: Those of the failover list, whose credentials were waited for; None reads them here.
 
     Raises:
         ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
@@ -126,8 +130,10 @@ def write_call(
     alternatives: tuple[Target, ...] = ()
     secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets
     if resilience.failover is not None:
-        alternatives, others = alternatives_of(
-            resilience.failover, url.removeprefix(config.base_url), headers, auth.written_headers()
+        if endpoints is None:
+            endpoints = open_endpoints(resilience.failover, config.audit)
+        alternatives, others = written_for(
+            endpoints, url.removeprefix(config.base_url), headers, auth.written_headers()
         )
         secrets += others
     http = HttpCall(
@@ -156,33 +162,6 @@ def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientC
     """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
     given = [*headers.items(), *config.default_query.items(), *operation.query]
     return tuple(Secret(word) for word in credentials_in(given))
-
-
-def alternatives_of(
-    failover: Failover, path: str, headers: Mapping[str, str], written: frozenset[str]
-) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
-    """
-    Return the same call at the endpoints of *failover*, and the secrets in it.
-
-    Args:
-        failover: The list.
-        path: What follows the base URL.
-        headers: Of the call, with lower-case names.
-        written: The headers of the call's own credentials, which are nobody else's to see.
-
-    Raises:
-        ConfigurationError: An endpoint has no usable key.
-    """
-    common = {name: value for name, value in headers.items() if name not in written}
-    targets, secrets = [], []
-    for endpoint in failover.endpoints:
-        authorization = None if endpoint.auth is None else endpoint.auth.authorize()
-        own = MaskedHeaders(common)
-        if authorization is not None:
-            own.update(authorization.headers)
-            secrets += authorization.secrets
-        targets.append(Target(url=f"{endpoint.base_url}{path}", headers=own))
-    return tuple(targets), tuple(secrets)
 
 
 def is_replay_safe(operation: Call) -> bool:

@@ -119,7 +119,8 @@ class OpenAIHttpAdapter:
             transport: In place of the HTTP engine, as tests do; the egress policy still stands before it.
             resilience: What stands around every call: failover, breaker, limiter, hooks. A policy or a budget in it
                 replaces the adapter's own, which are those of the settings and a `RetryBudget` of its own.
-            audit: Records every reading of the key; adapters, clients and hosts may share one.
+            audit: Records every reading of the key, and of those of the failover list; adapters, clients and hosts may
+                share one.
 
         Raises:
             ValueError: `ca_file` cannot be used.
@@ -165,6 +166,7 @@ class OpenAIHttpAdapter:
             base_url=config.base_url,
             family=config.api,
             failover=self._resilience.failover,
+            compression=None if config.compression is None else config.compression.build(),
             known_secrets=config.http.secrets,
         )
         self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)

@@ -33,6 +33,10 @@ class CallReport:
         self._request_id = request_id
         self._bytes_sent = bytes_sent
 
+    def sends(self, size: int) -> None:
+        """The body that goes out has *size* bytes, however many it had when the call began."""
+        self._bytes_sent = size
+
     def opened(self, status: int) -> None:
         """The head of a good answer is there."""
         self._record("opened", status, None)

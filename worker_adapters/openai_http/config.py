@@ -6,13 +6,11 @@ Spec: ADP-14, ADP-33, ADP-35, OC-ADAPT-OAI-6021
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from http_util.body_log import MOST_CHARACTERS
 from http_util.config import HttpConfig, Pattern
@@ -22,7 +20,9 @@ from http_util.secret import Secret
 from http_util.settings_errors import InvalidSettings, setting_problems
 from http_util.tls import build_ssl_context
 from openai_client.auth import ApiKey, AuthScheme
+from worker_adapters.openai_http.compression_settings import CompressionSettings
 from worker_adapters.openai_http.dialects import DIALECTS, Api, Dialect
+from worker_adapters.openai_http.key_setting import KeySetting
 from worker_adapters.openai_http.layer_settings import CircuitBreakerSettings, FailoverSettings, RateLimitSettings
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
@@ -66,8 +66,7 @@ class OpenAIHttpConfig(BaseModel):
     base_url: str = Field(
         description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
     )
-    # a file of settings cannot hold a function, so the schema does not speak of one
-    api_key: Secret | str | SkipJsonSchema[Callable[[], Any]] | None = Field(
+    api_key: KeySetting = Field(
         None,
         description="Credential; None sends none. Printable ASCII without spaces. In Python also a function, plain or "
         "async, that gives it anew for each task.",
@@ -149,6 +148,9 @@ class OpenAIHttpConfig(BaseModel):
     failover: FailoverSettings | None = Field(
         None, description="Table: equivalent endpoints that a call may go to instead. None: no failover."
     )
+    compression: CompressionSettings | None = Field(
+        None, description="Table: how request bodies are packed, for an upstream that takes it. None: they are not."
+    )
     connect_timeout: Seconds = Field(
         5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
     )
@@ -222,15 +224,6 @@ class OpenAIHttpConfig(BaseModel):
         if name not in DIALECTS:
             raise ValueError(f"expected one of {', '.join(sorted(DIALECTS))}")
         return name
-
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _kept_secret(cls, key: object) -> object:
-        if key is None or isinstance(key, Secret) or callable(key):
-            return key
-        if not isinstance(key, str):
-            raise ValueError(f"expected a text or a Secret, got {type(key).__name__}")  # noqa: TRY004 - pydantic's way
-        return Secret(key)
 
     @field_validator("retry", mode="before")
     @classmethod
@@ -400,7 +393,7 @@ class OpenAIHttpConfig(BaseModel):
         """
         secrets = ("api_key", "client_key_password", "proxy_auth")
         files = ("ca_file", "client_cert_file", "client_key_file")
-        tables = ("circuit_breaker", "rate_limit", "failover")
+        tables = ("circuit_breaker", "rate_limit", "failover", "compression")
         shown = self.model_dump(mode="python", exclude={"retry", *secrets, *files, *tables})
         policy = self.retry_policy
         return {

@@ -8,23 +8,25 @@ Spec: REL-01, CB-01, RL-01, FO-01
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from http_util.secret import Secret
+from worker_adapters.openai_http.key_setting import KeySetting
 
 if TYPE_CHECKING:
     from http_util.breaker import Breakers
     from http_util.failover import Failover
     from http_util.rate_limiter import RateLimiter
-    from openai_client.auth import AuthScheme
+    from openai_client.auth import ApiKey, AuthScheme
 
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 
 
-class _Table(BaseModel):
+class SettingsTable(BaseModel):
+    """A table of settings: immutable, unknown keys are refused, errors never show a value."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
     )
@@ -34,7 +36,7 @@ class _Table(BaseModel):
         return self.model_dump(mode="json", exclude_none=True, exclude={"endpoints"})
 
 
-class CircuitBreakerSettings(_Table):
+class CircuitBreakerSettings(SettingsTable):
     """When calls are refused because the upstream fails too often."""
 
     failure_threshold: Count = Field(5, description="Failures inside the window that open the breaker.")
@@ -55,7 +57,7 @@ class CircuitBreakerSettings(_Table):
         return Breakers(BreakerPolicy(**self.model_dump()))
 
 
-class RateLimitSettings(_Table):
+class RateLimitSettings(SettingsTable):
     """How many calls and tokens may start, and what becomes of those that may not."""
 
     requests_per_second: Annotated[float, Field(strict=True, gt=0, le=1_000_000)] | None = Field(
@@ -96,14 +98,16 @@ class RateLimitSettings(_Table):
         )
 
 
-class EndpointSettings(_Table):
+class EndpointSettings(SettingsTable):
     """One equivalent endpoint: the same API and the same models."""
 
     base_url: str = Field(description="Root of its API, as the adapter's own base_url.")
-    api_key: Secret | None = Field(None, description="Its credential; None sends none.")
+    api_key: KeySetting = Field(
+        None, description="Its credential, in all the ways of the adapter's own; None sends none."
+    )
 
 
-class FailoverSettings(_Table):
+class FailoverSettings(SettingsTable):
     """Where else a call may go."""
 
     endpoints: tuple[EndpointSettings, ...] = Field(
@@ -128,11 +132,11 @@ class FailoverSettings(_Table):
         from http_util.failover import Endpoint, Failover
         from openai_client.auth import Auth, AuthScheme
 
-        def auth(key: Secret | None) -> Auth | None:
+        def auth(key: ApiKey) -> Auth | None:
             return None if key is None else Auth(api_key=key, scheme=scheme or AuthScheme.BEARER)
 
         return Failover(
-            [Endpoint(base_url=endpoint.base_url, auth=auth(endpoint.api_key)) for endpoint in self.endpoints],
+            [Endpoint(base_url=one.base_url, auth=auth(cast("ApiKey", one.api_key))) for one in self.endpoints],
             max_hops=self.max_hops,
             cooldown=self.cooldown,
             after_unknown=self.after_unknown,

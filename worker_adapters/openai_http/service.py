@@ -17,22 +17,28 @@ from http_util.call import HttpCall
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
 from openai_client.auth import MaskedHeaders
+from openai_client.endpoint_keys import has_providers, open_endpoints, open_endpoints_async, written_for
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
-from openai_client.request_writing import alternatives_of
 from worker_adapters.openai_http.call_report import CallReport
 from worker_adapters.openai_http.streamed_tokens import StreamedTokens
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any, TypeVar
+
     from http_util import AsyncExchange, Clock, Secret
     from http_util.call import Target
+    from http_util.compression import RequestCompression
     from http_util.failover import Failover
     from openai_client.auth import Auth, Authorization
+    from openai_client.endpoint_keys import OpenEndpoint
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
     from worker_adapters.openai_http.service_hooks import ServiceHooks
 
+    T = TypeVar("T")
 
 _HEADERS: Final = {
     "accept": "text/event-stream",
@@ -62,6 +68,8 @@ class StreamingService:
     """The kind of operation, for limits that differ by it."""
     failover: Failover | None = None
     """Where else a call may go."""
+    compression: RequestCompression | None = None
+    """Packs the bodies of calls; None sends them as they are."""
     known_secrets: tuple[Secret, ...] = ()
     """Other credentials on the way, such as a proxy's: whoever gets to see them may repeat them."""
 
@@ -88,8 +96,14 @@ class StreamingService:
         try:
             try:
                 # a key that is at hand costs no coroutine
-                authorization = await self._awaited(context) if self.auth.is_provided() else self.auth.authorize()
-                call, secrets = self._call(prompt, context, authorization)
+                authorization = (
+                    await self._awaited(context, self.auth.authorize_async())
+                    if self.auth.is_provided()
+                    else self.auth.authorize()
+                )
+                endpoints = () if self.failover is None else await self._endpoints(self.failover, context)
+                call, secrets = self._call(prompt, context, authorization, endpoints)
+                report.sends(len(call.content or b""))
                 stream = await self.exchange.open(call, watch=context.watch)
             except OpenAIError as error:
                 raise worker_error(error, streaming=False) from without_frames(error)
@@ -108,24 +122,34 @@ class StreamingService:
         await tokens.start()
         return tokens
 
-    async def _awaited(self, context: CallContext) -> Authorization:
+    async def _endpoints(self, failover: Failover, context: CallContext) -> tuple[OpenEndpoint, ...]:
+        """The endpoints of the failover list that have a key now."""
+        if not has_providers(failover):
+            return open_endpoints(failover, self.auth.audit)
+        return await self._awaited(context, open_endpoints_async(failover, self.auth.audit))
+
+    async def _awaited(self, context: CallContext, credentials: Coroutine[Any, Any, T]) -> T:
         """
         The credentials from a provider, which is given up when the task is over.
 
         Spec: SEC-17
         """
         try:
-            return await context.watch.guard(self.auth.authorize_async())
+            return await context.watch.guard(credentials)
         except HttpFailure as failure:
             raise failure.replace(outcome=Outcome.NOT_SENT) from None
 
     def _call(
-        self, prompt: SerializedPrompt, context: CallContext, authorization: Authorization
+        self,
+        prompt: SerializedPrompt,
+        context: CallContext,
+        authorization: Authorization,
+        endpoints: tuple[OpenEndpoint, ...],
     ) -> tuple[HttpCall, tuple[Secret, ...]]:
-        """The call for *prompt*, and the secrets in it; raises `OpenAIError` when another endpoint has no key."""
+        """The call for *prompt*, and the secrets in it."""
         headers = MaskedHeaders(_HEADERS, **context.headers)
         headers.update(authorization.headers)
-        alternatives, others = self._alternatives(headers)
+        alternatives, others = self._alternatives(headers, endpoints)
         secrets = authorization.secrets + others + self.known_secrets
         call = HttpCall(
             method="POST",
@@ -144,14 +168,15 @@ class StreamingService:
             tokens=prompt.estimated_tokens,
             alternatives=alternatives,
         )
-        return call, secrets
+        return call if self.compression is None else self.compression.compress(call), secrets
 
-    def _alternatives(self, headers: MaskedHeaders) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
+    def _alternatives(
+        self, headers: MaskedHeaders, endpoints: tuple[OpenEndpoint, ...]
+    ) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
         """The same call at the endpoints of the failover list, and the secrets in it."""
-        if self.failover is None:
+        if not endpoints:
             return (), ()
-        path = self.url.removeprefix(self.base_url)
-        return alternatives_of(self.failover, path, headers, self.auth.written_headers())
+        return written_for(endpoints, self.url.removeprefix(self.base_url), headers, self.auth.written_headers())
 
 
 def _check_collaborators(service: StreamingService, context: CallContext) -> None:

@@ -12,6 +12,7 @@ from http_util import BILLING_SAFE, Secret
 from http_util.breaker import BreakerPolicy, Breakers
 from http_util.failover import Endpoint, Failover
 from http_util.resilience import Layer, Resilience
+from http_util.secret_audit import SecretAudit
 from http_util.testing import Answer
 from openai_client import AsyncClient, CallOptions, Client, errors
 from openai_client._generated.operations.chat import stream_chat_completion
@@ -207,6 +208,49 @@ async def test_another_endpoint_gets_its_own_credential_and_nobody_elses(pair: C
         await made.call(lambda client: client.execute(GET))
     assert other not in str(caught.value)
     assert [line.endpoint for line in caught.value.attempts] == ["http://localhost:8000", "http://localhost:9000"]
+
+
+@pytest.mark.requirement("FO-01", "SEC-06", "SEC-17")
+async def test_an_endpoints_key_may_come_from_a_provider_of_the_clients_colour(pair: Callable[..., Pair]) -> None:
+    """Read once for each call, also for one that does not need it, and in the client's audit."""
+    given: list[str] = []
+    audit = SecretAudit()
+
+    def key() -> str:
+        given.append(f"sk-rotated-0123456789-{len(given)}")
+        return given[-1]
+
+    async def later() -> str:
+        return key()
+
+    def listed(made: str) -> Failover:
+        provider = later if made == "async" else key
+        return Failover([Endpoint(base_url="http://localhost:9000/v1", auth=Auth(api_key=provider))])
+
+    colour = pair().colour
+    made = pair(
+        *[OK, Answer.failing(httpx.ConnectError("")), OK], resilience=Resilience(failover=listed(colour)), audit=audit
+    )
+    for _ in range(2):
+        await made.call(lambda client: client.execute(GET))
+    assert made.requests[-1].headers["authorization"] == "Bearer sk-rotated-0123456789-1"
+    assert len(given) == 2
+    assert len({reading.secret_id for reading in audit.readings}) == 3
+
+
+@pytest.mark.requirement("FO-01", "SEC-17")
+async def test_a_provider_of_another_endpoint_that_fails_does_not_stop_a_call(pair: Callable[..., Pair]) -> None:
+    """The call is made; it has one place less to go to."""
+
+    def key() -> str:
+        raise LookupError
+
+    failover = Failover([Endpoint(base_url="http://localhost:9000/v1", auth=Auth(api_key=key))])
+    made = pair(OK, Answer.failing(httpx.ConnectError("")), resilience=Resilience(failover=failover))
+    assert (await made.call(lambda client: client.execute(GET))).id == "m"
+    with pytest.raises(errors.ConnectionFailed) as caught:
+        await made.call(lambda client: client.execute(GET))
+    assert [line.endpoint for line in caught.value.attempts] == ["http://localhost:8000"]
 
 
 @pytest.mark.requirement("SEC-11")

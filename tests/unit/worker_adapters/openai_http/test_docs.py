@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from worker_adapters.openai_http import OpenAIHttpConfig
+from worker_adapters.openai_http.compression_settings import CompressionSettings
 from worker_adapters.openai_http.layer_settings import (
     CircuitBreakerSettings,
     EndpointSettings,
@@ -32,7 +33,15 @@ def settings_table(table: type[BaseModel]) -> str:
 
 @pytest.mark.requirement("ADP-35", "ADP-14")
 @pytest.mark.parametrize(
-    "table", [OpenAIHttpConfig, CircuitBreakerSettings, RateLimitSettings, FailoverSettings, EndpointSettings]
+    "table",
+    [
+        OpenAIHttpConfig,
+        CircuitBreakerSettings,
+        RateLimitSettings,
+        FailoverSettings,
+        EndpointSettings,
+        CompressionSettings,
+    ],
 )
 def test_the_page_holds_every_setting_with_its_default(table: type[BaseModel]) -> None:
     """A setting that is added, renamed or given another default fails here until the page follows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,9 +15,11 @@ from http_util import BILLING_SAFE, RetryBudget, Secret
 from http_util.breaker import BreakerPolicy, Breakers
 from http_util.failover import Endpoint, Failover
 from http_util.resilience import Resilience
+from http_util.secret_audit import SecretAudit
 from http_util.testing import Answer, FakeClock, FixedRandom, ScriptedUpstream, Stall
 from openai_client.auth import Auth
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
+from worker_adapters.openai_http.service_hooks import SilentHooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +223,95 @@ async def test_a_file_can_say_all_of_it(task: Callable[..., Any]) -> None:
     await adapter.aclose()
 
 
+async def awaited_key() -> str:
+    """A key that has to be waited for."""
+    return "sk-other-0123456789"
+
+
+@pytest.mark.requirement("FO-01", "SEC-06", "SEC-17")
+@pytest.mark.parametrize(
+    "key",
+    ["sk-other-0123456789", Secret("sk-other-0123456789"), lambda: "sk-other-0123456789", awaited_key, None],
+    ids=["text", "secret", "function", "async function", "none"],
+)
+async def test_an_endpoint_may_be_given_its_key_in_every_way_of_the_adapters_own(
+    task: Callable[..., Any], key: Any
+) -> None:
+    """It is sent to that endpoint, recorded by the adapter's audit, and told as there, and no more."""
+    audit = SecretAudit()
+    settings = OpenAIHttpConfig(
+        base_url="http://127.0.0.1:8000/v1",
+        model="m",
+        dialect="azure",
+        failover={"endpoints": [{"base_url": OTHER, "api_key": key}]},
+    )
+    upstream = ScriptedUpstream(Answer.failing(httpx.ConnectError("")), GOOD)
+    adapter = OpenAIHttpAdapter(settings, clock=FakeClock(), transport=upstream, audit=audit)
+    await (await adapter.submit(task())).collect()
+    assert upstream.requests[1].headers.get("api-key") == (None if key is None else "sk-other-0123456789")
+    assert (audit.count > 0) is (key is not None)
+    (told,) = adapter.policies["failover"]["endpoints"]
+    assert told == {"base_url": OTHER, "api_key": None if key is None else "set"}
+    assert "sk-other" not in repr(adapter) + repr(settings) + settings.model_dump_json(exclude={"failover"})
+    await adapter.aclose()
+
+
+@pytest.mark.requirement("FO-01", "ADP-33")
+async def test_no_task_outlives_its_deadline_for_the_key_of_another_endpoint(task: Callable[..., Any]) -> None:
+    """It ends when its time is over, with nothing sent, and the provider with it."""
+    ended: list[str] = []
+
+    async def never() -> str:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("provider")
+        return ""
+
+    spare = {"failover": {"endpoints": [{"base_url": OTHER, "api_key": never}]}}
+    adapter, upstream, clock = made(GOOD, config=spare)
+    submitting = asyncio.ensure_future(adapter.submit(task(deadline_ms=1_000)))
+    await clock.run_for(1.0)
+    with pytest.raises(WorkerError) as caught:
+        await submitting
+    assert (caught.value.reason, caught.value.outcome.value) == ("deadline", "NOT_SENT")
+    assert (upstream.requests, ended) == ([], ["provider"])
+    await adapter.aclose()
+
+
+@pytest.mark.requirement("CMP-01", "SVC-19")
+async def test_a_tasks_body_is_packed_once_for_all_endpoints(task: Callable[..., Any]) -> None:
+    """Where the settings say so; what is measured is what goes out."""
+    sizes: list[float] = []
+
+    class Measures(SilentHooks):
+        def measure(self, name: str, value: float, labels: Any) -> None:
+            if name == "bytes_sent":
+                sizes.append(value)
+
+    settings: dict[str, Any] = {
+        "base_url": "http://127.0.0.1:8000/v1",
+        "model": "m",
+        "failover": {"endpoints": [{"base_url": OTHER}]},
+    }
+    bodies = []
+    for compression in (None, {"encoding": "deflate", "min_bytes": 100, "level": 9}):
+        upstream = ScriptedUpstream(Answer.failing(httpx.ConnectError("")), GOOD)
+        config = OpenAIHttpConfig(**settings, compression=compression)
+        adapter = OpenAIHttpAdapter(config, clock=FakeClock(), transport=upstream, hooks=Measures())
+        await (await adapter.submit(task(prompt="the tide comes in, " * 100))).collect()
+        first, second = upstream.requests
+        assert first.content == second.content
+        assert {one.headers.get("content-encoding") for one in (first, second)} == {compression and "deflate"}
+        bodies.append(first.content)
+        assert adapter.policies.get("compression") == compression
+        await adapter.aclose()
+    plain, packed = bodies
+    assert zlib.decompress(packed) == plain
+    assert len(packed) < len(plain) / 10
+    assert sizes == [len(plain), len(packed)]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -230,10 +322,34 @@ async def test_a_file_can_say_all_of_it(task: Callable[..., Any]) -> None:
         ({"failover": {"endpoints": []}}, "failover.endpoints"),
         ({"failover": {"endpoints": [{"base_url": "ftp://x"}]}}, "failover.base_url must begin with https://"),
         ({"failover": {"endpoints": [{"base_url": OTHER}, {"base_url": OTHER}]}}, "same base_url twice"),
+        (
+            {"failover": {"endpoints": [{"base_url": OTHER, "api_key": 7}]}},
+            "failover.endpoints.0.api_key: expected a text or a Secret, got int",
+        ),
+        (
+            {"failover": {"endpoints": [{"base_url": OTHER, "api_key": "a b"}]}},
+            "failover.endpoints.0.api_key: a secret must be printable ASCII",
+        ),
+        (
+            {"failover": {"endpoints": [{"base_url": OTHER}, {"base_url": "http://eu.example/v1"}]}},
+            "failover: endpoints.1: base_url must be https://; http:// is only for loopback",
+        ),
+        (
+            {
+                "base_url": "https://api.example/v1",
+                "egress_public_only": True,
+                "failover": {"endpoints": [{"base_url": "https://10.0.0.1/v1"}]},
+            },
+            "failover: endpoints.0: egress_public_only forbids 10.0.0.1",
+        ),
+        ({"compression": {"encoding": "br"}}, "compression.encoding: expected one of 'gzip', 'deflate'"),
+        ({"compression": {"level": 0}}, "compression.level: expected a whole number from 1 to 9"),
+        ({"compression": {"min_bytes": -1}}, "compression.min_bytes: expected a whole number of at least 0"),
+        ({"compression": {"min_byte": 1}}, "compression.min_byte: unknown key; did you mean 'min_bytes'?"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused_by_name(settings: dict[str, Any], said: str) -> None:
     """One line, with the field."""
     with pytest.raises(ValueError, match=r"\A[^\n]*\Z") as caught:
-        OpenAIHttpConfig(base_url="http://127.0.0.1:8000/v1", **settings)
+        OpenAIHttpConfig(**({"base_url": "http://127.0.0.1:8000/v1"} | settings))
     assert said in str(caught.value)
