@@ -3,7 +3,7 @@ The attempt ledger of one call: what was tried, where, with which outcome and af
 
 Pure: the time is an argument. The ledger travels with the result or with the failure, never through a global.
 
-Spec: HTU-05
+Spec: HTU-05, REL-05
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from adapter_api.outcome import Attempt, Outcome
+from http_util.errors import PolicyFailure
 
 if TYPE_CHECKING:
     from http_util.errors import HttpFailure
@@ -69,8 +70,17 @@ class AttemptLedger:
         self._began, self._delay = now, 0.0
         return line
 
-    def between_attempts(self, failure: HttpFailure) -> HttpFailure:
-        """A failure that struck outside of an attempt: with the ledger, and with the outcome of the last attempt."""
+    def outside_attempts(self, failure: HttpFailure) -> HttpFailure:
+        """
+        Return what a call has failed with that was stopped outside of an attempt: before, between or behind them.
+
+        That is the last attempt's own failure where a layer of this side let no other one pass, for what the upstream
+        said is what the caller must know. Else it is *failure*, with the ledger and the outcome of the last attempt.
+
+        Spec: REL-05
+        """
+        if isinstance(failure, PolicyFailure) and self.last_failure is not None:
+            return self.last_failure
         last = self._lines[-1].outcome if self._lines else None
         return failure.replace(outcome=last or Outcome.NOT_SENT, attempts=self.attempts)
 

@@ -5,7 +5,7 @@ A hook is any object with some of the methods of `Hooks`; missing ones are not c
 they must be quick; one that raises is logged by its class name and otherwise ignored, because watching must not break
 what is watched. No record holds a header, a body or a URL with a query.
 
-Spec: HTU-15, HTU-16, RTY-02, RTY-03, LOG-06, REL-05
+Spec: HTU-15, HTU-16, RTY-02, RTY-03, LOG-06, REL-05, REL-06
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from http_util.errors import (
     DeadlineExceeded,
     HttpFailure,
     Interrupted,
-    PolicyFailure,
     ProtocolFailure,
     StatusFailure,
 )
@@ -207,10 +206,8 @@ class AsyncExchange:
         except HttpFailure as failure:
             if failure.attempts:
                 raise
-            if isinstance(failure, PolicyFailure) and ledger.last_failure is not None:
-                # a layer let no other attempt pass: what the upstream said is what the caller must know
-                raise ledger.last_failure from failure
-            raise ledger.between_attempts(failure) from None
+            told = ledger.outside_attempts(failure)
+            raise told from (failure if told is ledger.last_failure else None)
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover - so its loop promises
 
     async def _attempt(
@@ -219,7 +216,15 @@ class AsyncExchange:
         """Make one attempt, through the layers if there are any."""
         if self._layers is None:
             return await self._once(call, watch, ledger, delay=delay)
-        return await self._layers.attempt(call, watch, lambda at: self._once(at, watch, ledger, delay=delay))
+        asked = len(ledger.attempts)
+        try:
+            return await self._layers.attempt(call, watch, lambda at: self._once(at, watch, ledger, delay=delay))
+        except HttpFailure as failure:
+            if failure.attempts or len(ledger.attempts) == asked:
+                raise
+            # an endpoint was asked, and then nobody got as far as the next one
+            told = ledger.outside_attempts(failure)
+            raise told from (failure if told is ledger.last_failure else None)
 
     async def _once(
         self, call: HttpCall, watch: AsyncWatch, ledger: AttemptLedger, *, delay: float

@@ -28,7 +28,6 @@ from http_util.errors import (
     DeadlineExceeded,
     HttpFailure,
     Interrupted,
-    PolicyFailure,
     ProtocolFailure,
     StatusFailure,
 )
@@ -208,10 +207,8 @@ class Exchange:
         except HttpFailure as failure:
             if failure.attempts:
                 raise
-            if isinstance(failure, PolicyFailure) and ledger.last_failure is not None:
-                # a layer let no other attempt pass: what the upstream said is what the caller must know
-                raise ledger.last_failure from failure
-            raise ledger.between_attempts(failure) from None
+            told = ledger.outside_attempts(failure)
+            raise told from (failure if told is ledger.last_failure else None)
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover - so its loop promises
 
     def _attempt(
@@ -220,7 +217,15 @@ class Exchange:
         """Make one attempt, through the layers if there are any."""
         if self._layers is None:
             return self._once(call, watch, ledger, delay=delay)
-        return self._layers.attempt(call, watch, lambda at: self._once(at, watch, ledger, delay=delay))
+        asked = len(ledger.attempts)
+        try:
+            return self._layers.attempt(call, watch, lambda at: self._once(at, watch, ledger, delay=delay))
+        except HttpFailure as failure:
+            if failure.attempts or len(ledger.attempts) == asked:
+                raise
+            # an endpoint was asked, and then nobody got as far as the next one
+            told = ledger.outside_attempts(failure)
+            raise told from (failure if told is ledger.last_failure else None)
 
     def _once(
         self, call: HttpCall, watch: Watch, ledger: AttemptLedger, *, delay: float

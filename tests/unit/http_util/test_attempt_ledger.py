@@ -54,7 +54,7 @@ def test_a_failure_between_two_attempts_has_the_ledger_and_the_last_outcome() ->
     """Before the first attempt nothing was sent; in the pause behind one, that one says what may have been done."""
     ledger = AttemptLedger()
     stopped = Interrupted("stopped", reason="cancelled", outcome=Outcome.UNKNOWN)
-    assert ledger.between_attempts(stopped).outcome is Outcome.NOT_SENT
+    assert ledger.outside_attempts(stopped).outcome is Outcome.NOT_SENT
     line = ledger.failed(1.0, StatusFailure("busy", reason="rate_limited", outcome=Outcome.REJECTED, http_status=429))
-    between = ledger.between_attempts(stopped)
+    between = ledger.outside_attempts(stopped)
     assert (between.outcome, between.attempts, between.reason) == (Outcome.REJECTED, (line,), "cancelled")

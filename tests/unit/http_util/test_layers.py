@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -32,6 +32,8 @@ from http_util import (
 from http_util.breaker import BreakerPolicy, Breakers
 from http_util.call import LimitedCall, Target
 from http_util.failover import Endpoint, Failover
+from http_util.rate_limit import RateLimits
+from http_util.rate_limiter import RateLimiter
 from http_util.resilience import Layer, Resilience
 from http_util.testing import Answer, FakeClock, FakeSyncClock, FixedRandom, ScriptedUpstream, Stall
 
@@ -65,16 +67,18 @@ class Limiter:
 
     events: list[Any] = field(default_factory=list)
     refuses: bool = False
+    refuses_at: str = ""
     stalls: bool = False
+    stalls_at: str = ""
 
     async def acquire_async(self, ask: LimitedCall, watch: AsyncWatch, clock: Any) -> Place:
-        if self.stalls:
+        if self.stalls or ask.endpoint == self.stalls_at:
             await watch.guard(asyncio.get_running_loop().create_future())
         return self.acquire(ask, watch, clock)
 
     def acquire(self, ask: LimitedCall, watch: Any, clock: Any) -> Place:
         self.events.append(("acquire", ask.endpoint, ask.family, ask.request_id, ask.tokens))
-        if self.refuses:
+        if self.refuses or ask.endpoint == self.refuses_at:
             raise PolicyFailure("wait", reason="rate_limited", outcome=Outcome.NOT_SENT, retry_after=3.0)
         return Place(self.events)
 
@@ -160,6 +164,56 @@ async def test_each_attempt_goes_through_breaker_limiter_and_transport_in_this_o
         *[ask, ("learn", 200), "success", ("settle", len(b'{"a": 1}'))],
     ]
     assert seen == ["service_unavailable", None]
+
+
+class Counter:
+    """One object that counts whatever any layer tells."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+
+        def count(record: Any) -> None:
+            self.told[name] = self.told.get(name, 0) + 1
+
+        return count
+
+
+@pytest.mark.requirement("REL-06", "CB-02", "FO-02", "RTY-02", "RTY-03")
+async def test_one_object_can_count_what_every_layer_does(colour: str) -> None:
+    """Handed to each of them: attempts, retries, giving up, moves, circuits, refusals, limits."""
+    counter = Counter()
+    hooks = (counter,)
+    limited = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
+    rig = Rig(
+        colour,
+        *[Answer(status=503, headers=limited)] * 4,
+        failover=Failover([Endpoint(base_url=f"{TWO}/v1")], cooldown=0.0, hooks=hooks),
+        breaker=Breakers(BreakerPolicy(failure_threshold=4), hooks=hooks),
+        limiter=RateLimiter(RateLimits(requests_per_minute=2), hooks=hooks),
+        hooks=hooks,
+    )
+    ends = []
+    for pause in (0.0, 0.0, 30.0):
+        rig.clock.advance(pause) if colour == "async" else rig.clock.sleep(pause)
+        with pytest.raises(HttpFailure) as caught:
+            await rig.send(call(alternatives=others()[:1], retry=replace(BILLING_SAFE, max_attempts=2)))
+        ends.append(caught.value.reason)
+    assert ends == ["service_unavailable", "circuit_open", "rate_limited"]
+    assert counter.told == {
+        "on_attempt": 4,
+        "on_exhausted": 3,
+        "on_failover": 3,
+        "on_outcome": 5,
+        "on_rate_limit": 1,
+        "on_rate_limit_update": 4,
+        "on_rejected": 2,
+        "on_retry": 1,
+        "on_state_change": 2,
+    }
 
 
 @pytest.mark.requirement("CB-07", "REL-07")
@@ -251,6 +305,60 @@ async def test_a_refusal_between_attempts_does_not_mask_what_the_upstream_said(c
     with pytest.raises(PolicyFailure) as first:
         await refused.send(call(retry=AVAILABLE))
     assert (first.value.reason, first.value.attempts, refused.upstream.requests) == ("rate_limited", (), [])
+
+
+def closed_to(*places: str) -> Breakers:
+    """Circuits of which those of *places* are open."""
+    breakers = Breakers(TRIP_AT_ONCE)
+    for place in places:
+        circuit = breakers.circuit(place)
+        circuit.settle_failure(circuit.admit(0.0), 0.0)
+    return breakers
+
+
+@pytest.mark.requirement("REL-05", "FO-01", "HTU-05")
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_refusal_of_the_next_endpoint_does_not_mask_what_the_first_one_said(colour: str, status: int) -> None:
+    """It may have processed the call, so nobody may be told that nothing was sent; a retry goes by its word too."""
+    failover = Failover([Endpoint(base_url=f"{TWO}/v1")], after_unknown=True)
+    rig = Rig(colour, Answer(status=status), failover=failover, breaker=closed_to(TWO))
+    with pytest.raises(StatusFailure) as caught:
+        await rig.send(call(alternatives=others()[:1]))
+    assert (caught.value.http_status, [line.endpoint for line in caught.value.attempts]) == (status, [ONE])
+    assert getattr(caught.value.__cause__, "reason", None) == "circuit_open"
+    limiter = Limiter(refuses_at=TWO)
+    rig = Rig(
+        colour,
+        Answer(status=status),
+        OK,
+        failover=Failover(failover.endpoints, after_unknown=True, cooldown=0.0),
+        limiter=limiter,
+    )
+    reply = await rig.send(call(alternatives=others()[:1], retry=AVAILABLE))
+    assert [(line.endpoint, line.http_status) for line in reply.head.attempts] == [(ONE, status), (ONE, 200)]
+
+
+@pytest.mark.requirement("REL-05", "HTU-05")
+async def test_a_deadline_at_the_next_endpoint_does_not_say_that_nothing_was_sent() -> None:
+    """It passes in the limiter's line; the first endpoint may have processed the call, and the ledger has it."""
+    clock = FakeClock()
+    exchange = AsyncExchange(
+        build_async_transport(CONFIG, transport=ScriptedUpstream(Answer(status=500), clock=clock)),
+        clock=clock,
+        rng=FixedRandom(0.5),
+        max_response_bytes=100,
+        max_event_bytes=64,
+        resilience=Resilience(
+            failover=Failover([Endpoint(base_url=f"{TWO}/v1")], after_unknown=True), limiter=Limiter(stalls_at=TWO)
+        ),
+    )
+    made = call(deadline=Deadline.after(2.0, clock), alternatives=others()[:1])
+    waiting = asyncio.ensure_future(exchange.send(made))
+    await clock.run_for(2.0)
+    with pytest.raises(DeadlineExceeded) as caught:
+        await waiting
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert [(line.endpoint, line.http_status) for line in caught.value.attempts] == [(ONE, 500)]
 
 
 @pytest.mark.requirement("RL-02")
@@ -363,7 +471,7 @@ async def test_a_call_may_leave_layers_out(colour: str) -> None:
 
 @pytest.mark.requirement("CB-06")
 async def test_a_stream_that_its_deadline_ends_says_nothing_of_the_upstream() -> None:
-    """Nor does one that was broken off."""
+    """Nor does one that was broken off; not even to who counts every failure."""
     clock, signals = FakeClock(), []
 
     class Hook:
@@ -377,7 +485,7 @@ async def test_a_stream_that_its_deadline_ends_says_nothing_of_the_upstream() ->
         rng=FixedRandom(0.5),
         max_response_bytes=100,
         max_event_bytes=64,
-        resilience=Resilience(breaker=Breakers(hooks=(Hook(),))),
+        resilience=Resilience(breaker=Breakers(BreakerPolicy(counts=lambda _: True), hooks=(Hook(),))),
     )
     stream = await exchange.open(call(deadline=Deadline.after(2.0, clock)))
     assert await stream.next_events()
