@@ -532,6 +532,8 @@ _SOURCE_OF_REASON: Final = {
     "closed": ErrorSource.CLIENT,
 }
 
+_LIMITS: Final = frozenset({"rate_limited", "token_limit"})
+
 _FEATURES: Final = frozenset(
     {ErrorSource.CIRCUIT_BREAKER, ErrorSource.RATE_LIMITING, ErrorSource.FAILOVER, ErrorSource.RETRY},
 )
@@ -546,8 +548,8 @@ def _source(error: OpenAIError) -> ErrorSource:
         return ErrorSource.UPSTREAM
     if isinstance(error, NetworkError):
         return ErrorSource.NETWORK
-    if error.reason == "rate_limited":
-        # no answer, and yet too many requests: a limiter of this side said so
+    if error.reason in _LIMITS:
+        # no answer, and yet a limit is reached: a limiter of this side said so
         return ErrorSource.RATE_LIMITING
     return ErrorSource.UPSTREAM if isinstance(error, ResponseError | ServerError) else ErrorSource.CLIENT
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from worker_adapters.openai_http.service_hooks import ServiceRecord, SilentHooks
-from worker_adapters.openai_http.worker_errors import SERVICE_KINDS
+from worker_adapters.openai_http.worker_errors import service_kind
 
 if TYPE_CHECKING:
     from http_util.clock import Clock
@@ -57,7 +57,7 @@ class CallReport:
         """
         if self._hooks is None:
             return
-        kind = None if reason is None else SERVICE_KINDS[reason].value
+        kind = None if reason is None else service_kind(reason, status).value
         self._record("ended", status, kind)
         labels = {"status": str(status or 0)} | ({"error_class": kind} if kind is not None else {})
         for name, value in (

@@ -78,8 +78,8 @@ class StreamingService:
         Send *prompt*; return its tokens once the first valid chunk is there.
 
         Raises:
-            WorkerError: Anything that fails before that chunk; the upstream is closed then. `SERVICE_KINDS` of its
-                reason is the structured kind of the failure.
+            WorkerError: Anything that fails before that chunk; the upstream is closed then. `service_kind` of its
+                reason and status is the structured kind of the failure.
             asyncio.CancelledError: The calling task was cancelled; the upstream is closed.
 
         Spec: SVC-03, SVC-05, SVC-16

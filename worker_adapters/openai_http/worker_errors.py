@@ -1,7 +1,8 @@
 """
 Projections of the client's error tree: what an adapter raises, and what kind of failure it is to the service.
 
-Both go by the error's reason; the rows of the first stand in `adapter_api.REASONS`, those of the second here.
+Both go by the error's reason; the rows of the first stand in `adapter_api.REASONS`, those of the second here. Two kinds
+depend on whether the upstream answered as well.
 
 Spec: ERR-20, ERR-21, SVC-06, SVC-07, SVC-08, SVC-09
 """
@@ -60,6 +61,26 @@ SERVICE_KINDS: Final[Mapping[str, ServiceKind]] = {
     reason: kind for kind, reasons in _ROWS.items() for reason in reasons.split()
 }
 """The service's kind of every reason; total over `adapter_api.REASONS`."""
+
+_KINDS_WITHOUT_ANSWER: Final[Mapping[str, ServiceKind]] = {
+    "rate_limited": ServiceKind.REJECTED,
+    "token_limit": ServiceKind.PRECONDITION,
+}
+"""The kinds of what an upstream may say, and a limiter of this side too, in whose words there is no status."""
+
+
+def service_kind(reason: str, status: int | None) -> ServiceKind:
+    """
+    Return the service's kind of a failure.
+
+    Args:
+        reason: A key of `adapter_api.REASONS`.
+        status: Of the upstream's answer; None when there was none, and this side said no.
+
+    Spec: ERR-21
+    """
+    local = None if status is not None else _KINDS_WITHOUT_ANSWER.get(reason)
+    return local or SERVICE_KINDS[reason]
 
 
 def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] = ()) -> WorkerError:

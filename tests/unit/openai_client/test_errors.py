@@ -84,6 +84,8 @@ def test_the_tree_has_nine_branches_and_thirty_three_leaves() -> None:
         assert kind.error_code == code
         assert all(issubclass(getattr(errors, name), kind) for name in names)
         assert all(getattr(errors, name).error_code == code for name in names)
+        # who catches one leaf catches no other
+        assert all(getattr(errors, name).__bases__[0] in {kind, errors.ValidationError} for name in names)
 
 
 @pytest.mark.requirement("ERR-01")
@@ -119,6 +121,14 @@ def test_every_error_has_the_four_facts_and_the_right_advice(leaf: type[OpenAIEr
     assert error.is_retryable is (leaf.__name__ in RETRYABLE)
     assert error.retry_after is None
     assert error.http_status is None
+
+
+@pytest.mark.requirement("ERR-02")
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_every_error_keeps_the_facts_that_it_is_given(leaf: type[OpenAIError]) -> None:
+    """Whatever the leaf; what the upstream calls final is no advice to retry."""
+    error = leaf("it happened", http_status=418, retry_after=1.5, retryable=False)
+    assert (error.http_status, error.retry_after, error.is_retryable) == (418, 1.5, False)
 
 
 def test_the_upstreams_own_word_overrides_the_advice() -> None:
@@ -183,7 +193,9 @@ def test_a_cause_is_left_behind_when_an_error_is_pickled() -> None:
     error = full()
     error.__cause__ = OSError("socket 7")
     error.add_note("seen while testing")
-    other = pickle.loads(pickle.dumps(error))
+    pickled = pickle.dumps(error)
+    assert b"socket 7" not in pickled
+    other = pickle.loads(pickled)
     assert other.__cause__ is None
     assert other == full()
 
@@ -232,6 +244,8 @@ def test_messages_are_short_and_cannot_repaint_a_terminal() -> None:
         (errors.SerializationError("no"), ErrorCategory.INVALID_ARGUMENT),
         (errors.ServiceUnavailable("no", reason="circuit_open"), ErrorCategory.REJECTED),
         (errors.TooManyRequests("no"), ErrorCategory.REJECTED),
+        (errors.TokenLimitExceeded("no"), ErrorCategory.REJECTED),
+        (errors.TokenLimitExceeded("no", http_status=429), ErrorCategory.HTTP),
     ],
 )
 def test_the_flat_view_has_one_category_for_everything(error: OpenAIError, category: ErrorCategory) -> None:
@@ -248,6 +262,8 @@ def test_the_flat_view_has_one_category_for_everything(error: OpenAIError, categ
         (errors.TooManyRequests("no", http_status=429), ErrorSource.UPSTREAM),
         (errors.TooManyRequests("no"), ErrorSource.RATE_LIMITING),
         (errors.TooManyRequests("no", reason="queue_full"), ErrorSource.RATE_LIMITING),
+        (errors.TokenLimitExceeded("no", http_status=429), ErrorSource.UPSTREAM),
+        (errors.TokenLimitExceeded("no"), ErrorSource.RATE_LIMITING),
         (errors.Timeout("no", reason="deadline"), ErrorSource.DEADLINE),
         (errors.InvalidConfiguration("no", reason="egress_denied"), ErrorSource.EGRESS_POLICY),
         (errors.ConnectionFailed("no"), ErrorSource.NETWORK),

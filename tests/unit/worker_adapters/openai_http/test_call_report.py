@@ -63,6 +63,16 @@ def test_stages_and_measurements_are_told_with_their_times() -> None:
     }
 
 
+@pytest.mark.requirement("ERR-21", "SVC-09")
+@pytest.mark.parametrize(("status", "kind"), [(429, "HttpError"), (None, "Rejected")])
+def test_a_limit_of_this_side_is_told_from_the_upstreams(status: int | None, kind: str) -> None:
+    """By whether there was an answer; in the record and in the labels."""
+    hooks = Noting()
+    report(hooks, FakeClock()).ended(status=status, reason="rate_limited", bytes_received=0)
+    assert [record.error_class for record in hooks.records] == [kind]
+    assert hooks.measured["request_count"] == (1, {"status": str(status or 0), "error_class": kind})
+
+
 @pytest.mark.requirement("SVC-23")
 def test_a_hook_that_raises_disturbs_nothing() -> None:
     """Neither by a record nor by a measurement."""
