@@ -41,9 +41,11 @@ class CircuitBreakerSettings(SettingsTable):
 
     failure_threshold: Count = Field(5, description="Failures inside the window that open the breaker.")
     failure_rate: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
-        None, description="Share of failed calls inside the window that opens it too, such as 0.5. None: off."
+        None,
+        description="Share of the calls inside the window, such as 0.5, that must have failed as well before it opens. "
+        "None: the number of failures decides.",
     )
-    minimum_calls: Count = Field(10, description="Calls inside the window before failure_rate counts.")
+    minimum_calls: Count = Field(10, description="Calls inside the window without which failure_rate says nothing.")
     success_threshold: Count = Field(3, description="Successful probes in a row that close it.")
     failure_window: Seconds = Field(60.0, description="Seconds for which a call counts.")
     recovery_timeout: Seconds = Field(30.0, description="Seconds from opening to the first probe.")
