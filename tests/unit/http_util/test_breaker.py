@@ -51,7 +51,7 @@ def passes(breaker: Breaker, now: float) -> Permit | None:
         return None
 
 
-@pytest.mark.requirement("CB-01")
+@pytest.mark.requirement("CB-01", "REL-08")
 def test_the_whole_way_round_with_the_default_numbers() -> None:
     """Five failures open it, after 30 seconds one probe passes, three successes close it."""
     breaker = Breaker()

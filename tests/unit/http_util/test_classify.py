@@ -54,7 +54,7 @@ ROWS = [
 ]
 
 
-@pytest.mark.requirement("HTU-07")
+@pytest.mark.requirement("ERR-03", "ERR-06", "HTU-07")
 @pytest.mark.parametrize(("status", "reason", "outcome"), ROWS)
 def test_each_status_has_its_reason_and_outcome(status: int, reason: str, outcome: Outcome) -> None:
     """The table is total: also statuses nobody assigned mean something."""

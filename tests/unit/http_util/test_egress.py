@@ -10,7 +10,7 @@ from http_util.errors import PolicyFailure
 from http_util.urls import normal_host, origin_of
 
 
-@pytest.mark.requirement("SEC-11")
+@pytest.mark.requirement("SEC-10", "SEC-11")
 @pytest.mark.parametrize(
     ("url", "allowed"),
     [

@@ -63,7 +63,7 @@ def test_the_root_itself_cannot_be_made() -> None:
         HttpFailure("x", reason="internal", outcome=Outcome.UNKNOWN)
 
 
-@pytest.mark.requirement("HTU-05")
+@pytest.mark.requirement("ERR-12", "HTU-05")
 @pytest.mark.parametrize("kind", LEAVES)
 def test_failures_survive_pickle_and_copy_by_value(kind: type[HttpFailure]) -> None:
     """A pickled or copied failure equals the original, its ledger included."""
@@ -83,7 +83,7 @@ def test_failures_differ_by_class_message_and_facts() -> None:
     assert failure != "upstream answered 429"
 
 
-@pytest.mark.requirement("HTU-ERR-4001")
+@pytest.mark.requirement("ERR-12", "HTU-ERR-4001")
 def test_the_body_is_in_no_text_and_in_no_pickle() -> None:
     """An upstream may echo a prompt, so the excerpt stays out of repr, str and pickles."""
     failure = full()

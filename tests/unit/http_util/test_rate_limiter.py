@@ -80,7 +80,7 @@ async def test_a_call_larger_than_a_whole_budget_is_refused_for_good(clock: Fake
     assert limiter.stats(0.0)[0].refused == 2
 
 
-@pytest.mark.requirement("RL-03")
+@pytest.mark.requirement("REL-08", "RL-03")
 async def test_who_waits_starts_in_the_order_of_coming(clock: FakeClock) -> None:
     """One a second, each at its moment, by one timer at a time and no polling."""
     them = crowd(clock)
@@ -356,7 +356,7 @@ HEADERS = {
 }
 
 
-@pytest.mark.requirement("RL-05")
+@pytest.mark.requirement("REL-06", "RL-05", "RL-06")
 async def test_hooks_get_what_an_answer_says_about_limits(clock: FakeClock) -> None:
     """After each answer that says something, whatever its status; the limits stay what they are."""
     hook = Recorder()

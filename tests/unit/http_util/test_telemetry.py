@@ -56,6 +56,7 @@ def test_hooks_are_asked_only_for_what_they_have() -> None:
     assert notify([Answering()], "on_retry", None) == []
 
 
+@pytest.mark.requirement("ERR-11")
 def test_a_cancellation_passes_through_a_hook() -> None:
     """It is never swallowed."""
     with pytest.raises(asyncio.CancelledError):

@@ -379,7 +379,7 @@ def test_the_same_row_works_for_threads() -> None:
     assert len(behind.asked) == 1
 
 
-@pytest.mark.requirement("CCH-01")
+@pytest.mark.requirement("CCH-01", "REL-06")
 def test_the_key_that_hooks_are_told_holds_no_secret_and_no_prompt() -> None:
     """It is a hash, and the same as the store's."""
     told: list[CacheRecord] = []

@@ -168,7 +168,7 @@ async def test_a_check_goes_past_every_layer(checked: Callable[..., Checked]) ->
     assert (call.layers, call.retry) == (frozenset(), None)
 
 
-@pytest.mark.requirement("HC-01")
+@pytest.mark.requirement("HC-01", "REL-06")
 async def test_rows_of_results_change_the_verdict_and_the_hooks_are_told_once(checked: Callable[..., Checked]) -> None:
     """Three failures down, two passes up."""
     made = checked(REPLY, BUSY, REFUSED, RuntimeError("foreign"), BUSY, REPLY, REPLY)

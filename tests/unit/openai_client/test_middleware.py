@@ -84,7 +84,7 @@ class AsyncPlain(AsyncMiddleware):
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("REL-03", "HC-01", "BAT-01", "CCH-01", "CMP-01")
+@pytest.mark.requirement("BAT-01", "CCH-01", "CMP-01", "HC-01", "REL-01", "REL-03")
 def test_who_uses_none_of_the_explicit_objects_loads_none_of_them() -> None:
     """Both colours are called in a fresh interpreter."""
     assert not loaded_after(CALLS) & OPTIONAL

@@ -76,7 +76,7 @@ async def test_a_key_in_the_words_of_a_good_answer_is_masked(rig: Callable[..., 
     assert KEY not in repr(await adapter.props())
 
 
-@pytest.mark.requirement("ADP-50", "SEC-16")
+@pytest.mark.requirement("ADP-50", "SEC-13", "SEC-16")
 @pytest.mark.parametrize("quoting", ["status", "stream", "first"])
 async def test_a_prompt_that_the_upstream_quotes_is_masked(
     rig: Callable[..., Any], task: Callable[..., Any], quoting: str
