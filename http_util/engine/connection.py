@@ -32,6 +32,10 @@ class Connection(Protocol):
         """How many it may be expected to take: as `room`, and a guess while the peer has not said."""
 
     @property
+    def is_barred(self) -> bool:
+        """Whether it is open and the peer has never allowed a request on it, though it may do so yet."""
+
+    @property
     def in_flight(self) -> int:
         """Requests that it carries, and places that are reserved."""
 

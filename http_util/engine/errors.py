@@ -9,6 +9,7 @@ What the engine raises beyond httpx's own exceptions, each a subclass of the htt
     +-- httpx.RemoteProtocolError   the answer breaks the protocol
         +-- Disconnected            the peer went away, or reset the stream, before the answer was complete
         +-- Unprocessed             the same, and HTTP/2 guarantees that the request was not processed
+            +-- Displaced           nothing of the request was written
 
 Spec: ERR-09
 """
@@ -30,6 +31,10 @@ class Disconnected(httpx.RemoteProtocolError):
 
 class Unprocessed(httpx.RemoteProtocolError):
     """The upstream guarantees that it did not process the request (RFC 9113, 8.7): it may be sent again."""
+
+
+class Displaced(Unprocessed):
+    """The place for the request was gone before anything of it was written."""
 
 
 class Unwritable(httpx.LocalProtocolError):

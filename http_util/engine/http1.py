@@ -28,6 +28,7 @@ from http_util.engine.errors import connection_ended
 from http_util.engine.http1_answer import AnswerReader
 from http_util.engine.http1_request import request_head
 from http_util.engine.request_body import Framing
+from http_util.engine.writing import takes_writes
 
 if TYPE_CHECKING:
     from http_util.engine.connection import Owner, Timeouts
@@ -43,6 +44,8 @@ class Http1Connection(asyncio.BufferedProtocol):
     """One connection for one request at a time."""
 
     shares = False
+    is_barred = False
+    """One request is always allowed."""
     http_version = b"HTTP/1.1"
 
     def __init__(
@@ -171,7 +174,7 @@ class Http1Connection(asyncio.BufferedProtocol):
         """Send a body of any size at the peer's pace; stop when the answer makes the rest useless."""
         async with aclosing(framing.frames(answer)) as frames:
             async for piece in frames:
-                while not (self._can_write or answer.ends_sending):
+                while not (answer.ends_sending or (self._can_write and takes_writes(self._transport))):
                     await answer.change(write_timeout, httpx.WriteTimeout)
                 if answer.ends_sending:
                     return

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Final, cast
 import httpx
 
 from http_util.engine.answer import Answer
-from http_util.engine.errors import Disconnected, Unprocessed, Unwritable, connection_ended
+from http_util.engine.errors import Disconnected, Displaced, Unprocessed, Unwritable, connection_ended
 from http_util.engine.http1_request import is_token
 from http_util.engine.http2_state import ConnectionFault, Http2State
 from http_util.engine.request_body import Framing
+from http_util.engine.writing import takes_writes
 
 if TYPE_CHECKING:
     from http_util.engine.connection import Owner, Timeouts
@@ -126,6 +127,12 @@ class Http2Connection(asyncio.BufferedProtocol):
         return self.room
 
     @property
+    def is_barred(self) -> bool:
+        """Whether all that its settings have ever allowed is no stream at all."""
+        state = self._state
+        return self._is_open and state.has_peer_settings and not (state.has_allowed_streams or state.is_going_away)
+
+    @property
     def in_flight(self) -> int:
         """Streams that are open, and places that are reserved."""
         return self._state.open_streams + self._reserved
@@ -172,10 +179,11 @@ class Http2Connection(asyncio.BufferedProtocol):
         try:
             framing = Framing.of(request)
             has_body = bool(framing.whole) or not framing.is_short
+            self._check_place(Displaced)
             if (trace := request.extensions.get("trace")) is not None:
                 await trace("http2.send_request_headers.started", {})
-            if not (self._is_open and self._state.can_open):
-                raise Unprocessed("the HTTP/2 connection was closing before the request was sent on it")
+                # whoever listens may have taken its time
+                self._check_place(Unprocessed)
             stream.stream_id = self._state.open_stream(request_fields(request), answer, end_stream=not has_body)
         except BaseException as error:
             self.release()
@@ -198,6 +206,11 @@ class Http2Connection(asyncio.BufferedProtocol):
             answer.leave()
             raise
         return answer
+
+    def _check_place(self, otherwise: type[Unprocessed]) -> None:
+        """Check that the place that was reserved is still one: the peer may have left, or allow fewer than before."""
+        if not (self._is_open and self._state.can_open):
+            raise otherwise("the HTTP/2 connection took no request any more when this one came to it")
 
     async def _send_body(self, framing: Framing, stream_id: int, answer: Answer, write_timeout: float | None) -> None:
         """Send a body at the pace of the peer's windows; stop when the answer is over before the request is."""
@@ -305,7 +318,7 @@ class Http2Connection(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         """Write what the state machine has to say."""
         output = self._state.take_output()
-        if not output or self._transport.is_closing():
+        if not output or not takes_writes(self._transport):
             return
         self._transport.write(output)
         if not self._can_write and self._transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:

@@ -69,6 +69,8 @@ class Requests:
         """Whether the peer's first settings have come."""
         self.peer_max_streams = 1
         """Most streams at once: 1 before the peer's settings, then what it says, and never above *max_streams*."""
+        self.has_allowed_streams = False
+        """Whether the peer's settings have ever allowed a stream."""
         self._max_header_bytes = max_header_bytes
         self._stream_window = stream_window
         self._connection_window = connection_window

@@ -421,6 +421,7 @@ class Http2State(Requests):
         if not self.has_peer_settings or Setting.MAX_CONCURRENT_STREAMS in settings:
             allowed = settings.get(Setting.MAX_CONCURRENT_STREAMS, self._max_streams)
             self.peer_max_streams = min(allowed, self._max_streams)
+            self.has_allowed_streams |= self.peer_max_streams > 0
         self.has_peer_settings = True
         self._max_sent_frame = settings.get(Setting.MAX_FRAME_SIZE, self._max_sent_frame)
         self._move_windows(settings.get(Setting.INITIAL_WINDOW_SIZE, self._initial_send_room))

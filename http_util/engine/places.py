@@ -8,6 +8,7 @@ connections are dialled for the tickets that none of those open or being dialled
     upstream speaks HTTP/1.1    one dial a ticket
     upstream speaks HTTP/2      one dial for as many as a connection is expected to carry
     not known yet               one dial for all: whoever answers tells
+    upstream allows no request  none, once two connections in a row were told so: more would only be told the same
 
 Never are more than `max_connections` open or being dialled; a connection unused by another origin is closed to make
 place.
@@ -17,15 +18,21 @@ Spec: HTU-01, HTU-PERF-1301
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from http_util.engine.connection import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from http_util.urls import Origin
 
 EXPECTED_STREAMS: Final = 100
 """Requests that an HTTP/2 connection is expected to carry before it says (RFC 9113, 6.5.2 advises no fewer)."""
+
+BARRED_IN_A_ROW: Final = 2
+"""Connections that allow no request at all after which no other is dialled. One server of many costs one."""
 
 C = TypeVar("C", bound=Connection)
 
@@ -67,8 +74,21 @@ class Room(Generic[C]):
         self.tickets: dict[Ticket[C], None] = {}
 
     @property
+    def is_barred(self) -> bool:
+        """Whether the youngest connections are barred; a single one may be a server's among many that is leaving."""
+        youngest = list(islice(reversed(self.connections), BARRED_IN_A_ROW))
+        return len(youngest) == BARRED_IN_A_ROW and all(connection.is_barred for connection in youngest)
+
+    def unused(self) -> Iterator[C]:
+        """Yield the connections that carry nothing; barred ones are of use as long as somebody waits."""
+        barred = () if self.tickets else (c for c in self.connections if c.is_barred)
+        return (connection for connection in chain(self.free, barred) if not connection.in_flight)
+
+    @property
     def lacking(self) -> int:
         """How many more connections the tickets need."""
+        if self.is_barred:
+            return 0
         per_dial = 1 if self.shares is False else EXPECTED_STREAMS
         promised = sum(connection.promise for connection in self.connections) + self.dialling * per_dial
         return max(0, -(-(len(self.tickets) - promised) // per_dial))
@@ -163,10 +183,8 @@ class Places(Generic[C]):
             return None
         for hungry in self._hungry:
             for origin, room in self._rooms.items():
-                if origin != hungry and not room.tickets:
-                    for connection in room.free:
-                        if not connection.in_flight:
-                            return connection
+                if origin != hungry and not room.tickets and (unused := next(room.unused(), None)) is not None:
+                    return unused
         return None
 
     def dialled(self, origin: Origin, connection: C) -> list[Ticket[C]]:
@@ -250,7 +268,7 @@ class Places(Generic[C]):
         """
         old: list[C] = []
         for room in self._rooms.values():
-            idle = sorted((c for c in room.free if not c.in_flight), key=lambda c: c.idle_since)
+            idle = sorted(room.unused(), key=lambda c: c.idle_since)
             surplus = max(0, len(idle) - limit)
             old += [
                 c

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httpx
 
 from http_util.engine import BODY_EXTENSION, RESENT
-from http_util.engine.errors import Disconnected, Unprocessed
+from http_util.engine.errors import Disconnected, Displaced, Unprocessed
 from http_util.engine.http1 import Http1Connection
 from http_util.engine.http2 import Http2Connection
 from http_util.engine.places import Places, Ticket
@@ -120,6 +120,8 @@ class Pool:
             connection = await self._connection(origin, timeouts)
             try:
                 answer = await connection.send(request, timeouts)
+            except Displaced:
+                continue
             except Unprocessed:
                 if not is_repeatable(request.stream):
                     raise
@@ -273,7 +275,7 @@ class Pool:
         """Let those go on for whom there is room now."""
         self._serve(self._places.changed(connection))
         self._act()
-        if connection.room and not connection.in_flight:
+        if (connection.room or connection.is_barred) and not connection.in_flight:
             self._look_at_unused(connection.origin)
 
     def lost(self, connection: Connection) -> None:

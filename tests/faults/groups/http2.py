@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hyperframe import frame as frames
 
+from openai_client import errors
 from tests.faults.case import (
+    DEADLINE,
     H2,
     INTERNAL,
     LATER,
@@ -60,6 +62,7 @@ MOVES: Final = 3
 BROKEN: Final = Failure(RESET, "reset", PARTIAL, LATER)
 EARLY_BROKEN: Final = Failure(UNAVAILABLE, "reset", UNKNOWN, LATER)
 UNPROCESSED: Final = Failure(UNAVAILABLE, "reset", NOT_SENT, LATER)
+NO_PLACE: Final = Failure(UNAVAILABLE, "pool_timeout", NOT_SENT, LATER)
 NO_PROTOCOL: Final = Failure(INTERNAL, "protocol", PARTIAL, NEVER)
 EARLY_NO_PROTOCOL: Final = NO_PROTOCOL._replace(outcome=UNKNOWN)
 
@@ -240,9 +243,48 @@ async def slow_whole(stream_: Stream) -> None:
     whole(stream_)
 
 
-async def no_room(connection: Http2Connection) -> None:
-    """Allow no stream at all."""
-    connection.set({MAX_CONCURRENT_STREAMS: 0})
+async def allow_less(stream_: Stream) -> None:
+    """Answer well, and allow no stream of this connection from then on."""
+    await stream_.ended.wait()
+    whole(stream_)
+    stream_.connection.set({MAX_CONCURRENT_STREAMS: 0})
+
+
+async def behind_others(run: Run) -> None:
+    """Come when four tasks have found that there is no room, and be served behind them."""
+    others = [asyncio.ensure_future(run.submit(run.task(f"other-{number}"))) for number in range(4)]
+    await asyncio.sleep(0.07)
+    await run.read(await run.submit())
+    texts = [await stream_.collect() for stream_ in await asyncio.gather(*others) if stream_ is not None]
+    assert [text.tokens for text in texts] == [3] * 4
+
+
+async def one_after_the_other(run: Run) -> None:
+    """Run three tasks, each to its end and a moment before the next; the row is about the last."""
+    for name in ("first", "second"):
+        before = await run.submit(run.task(name))
+        assert before is not None
+        await before.collect()
+        await asyncio.sleep(0.02)
+    await run.read(await run.submit())
+
+
+async def refuse_all(stream_: Stream) -> None:
+    """Allow no stream, and refuse the one that was opened before that was said."""
+    await stream_.ended.wait()
+    stream_.connection.set({MAX_CONCURRENT_STREAMS: 0})
+    stream_.reset(REFUSED_STREAM)
+
+
+async def refuse_at_first(stream_: Stream) -> None:
+    """Allow no stream on two connections, and on the first one several, a moment later."""
+    connection = stream_.connection
+    if stream_.number > 1:
+        await slow_whole(stream_)
+        return
+    await refuse_all(stream_)
+    if connection.number == 0:
+        asyncio.get_running_loop().call_later(0.1, connection.set, {MAX_CONCURRENT_STREAMS: 10})
 
 
 async def no_greeting(connection: Http2Connection) -> None:
@@ -262,6 +304,18 @@ async def speak_http1(connection: Http2Connection) -> None:
 async def silent(stream_: Stream) -> None:
     """Never answer."""
 
+
+SHORT_WAIT: Final[dict[str, Any]] = {
+    "settings": {"pool_timeout": 0.2, "retry": None},
+    "client": {"pool_timeout": 0.2, "retry": None},
+    "leaf": errors.Timeout,
+    "after": 0.2,
+    "within": 0.3,
+}
+"""A wait for a place that ends soon, and is not begun again. It begins when two connections have said no."""
+
+SAYS_NOTHING: Final = {"greeting": no_greeting, "acknowledges": False, "gives_credit": False}
+"""No frame but those of the script: it knows whether a request comes before the settings or behind them."""
 
 PINGS: Final = {"http2_ping_interval": 0.1, "http2_ping_timeout": 0.1}
 
@@ -298,21 +352,40 @@ CONNECTIONS: Final = (
         posts=5,
         attempts=1,
     ),
+    row("no-stream-allowed", refuse_all, NO_PLACE, options=SAYS_NOTHING, posts=2, attempts=3, **SHORT_WAIT),
+    row("no-stream-allowed-until-later", refuse_at_first, options=SAYS_NOTHING, posts=3, after=0.1),
     row(
-        "no-stream-allowed",
-        silent,
-        UNPROCESSED,
-        options={"greeting": no_room},
-        settings={"retry": None},
-        posts=0,
-        attempts=1 + MOVES,
+        "no-stream-allowed-until-the-deadline",
+        refuse_all,
+        Failure(DEADLINE, "deadline", NOT_SENT, NEVER),
+        options=SAYS_NOTHING,
+        task={"deadline_ms": 200},
+        posts=2,
+        attempts=3,
+        after=0.2,
+        within=0.2,
+    ),
+    row(
+        "no-stream-allowed-and-many-wait",
+        refuse_at_first,
+        options=SAYS_NOTHING,
+        consumer=behind_others,
+        posts=7,
+        attempts=1,
+        after=0.1,
+    ),
+    row(
+        "no-stream-allowed-any-more",
+        allow_less,
+        options={"greeting": greeting({MAX_CONCURRENT_STREAMS: 1})},
+        consumer=one_after_the_other,
+        posts=3,
+        attempts=1,
     ),
     row("no-settings", at_once(whole), EARLY_NO_PROTOCOL, options={"greeting": no_greeting, "acknowledges": False}),
     row("settings-not-acknowledged", at_once(whole), options={"acknowledges": False}),
-    row(
-        "closed-before-settings", silent, UNPROCESSED, options={"greeting": hang_up}, posts=0, attempts=4 * (1 + MOVES)
-    ),
-    row("http1-behind-alpn", silent, UNPROCESSED, options={"greeting": speak_http1}, posts=0, attempts=4 * (1 + MOVES)),
+    row("closed-before-settings", silent, UNPROCESSED, options={"greeting": hang_up}, posts=0, attempts=4),
+    row("http1-behind-alpn", silent, UNPROCESSED, options={"greeting": speak_http1}, posts=0, attempts=4),
     row(
         "ping-unanswered-early",
         silent,

@@ -15,6 +15,7 @@ from tests.integration.http_util.engine.scripted_http1 import GOOD, Http1Connect
 from tests.integration.http_util.engine.scripted_http2 import (
     INITIAL_WINDOW_SIZE,
     MAX_CONCURRENT_STREAMS,
+    REFUSED_STREAM,
     Http2Server,
     greeting,
 )
@@ -199,6 +200,28 @@ async def test_a_limit_of_zero_holds_new_streams_back_until_it_is_raised(client:
         assert len(server.streams) == 1
         connection.set({MAX_CONCURRENT_STREAMS: 5})
         assert (await waiting).text == "ok"
+
+
+async def test_a_connection_that_never_allowed_a_request_is_closed_like_any_unused_one(
+    client: Clients, h2: ssl.SSLContext
+) -> None:
+    """Its settings came late, long after the last look at what is unused; it would be in the way for ever."""
+
+    async def refuse_late(stream: Stream) -> None:
+        await asyncio.sleep(0.1)
+        stream.connection.set({MAX_CONCURRENT_STREAMS: 0})
+        stream.reset(REFUSED_STREAM)
+
+    async def say_nothing(_: object) -> None:
+        pass
+
+    server = Http2Server(refuse_late, greeting=say_nothing, acknowledges=False, gives_credit=False)
+    settings = {"max_connections": 1, "pool_timeout": 0.1, "keepalive_expiry": 0.05}
+    async with server.at(h2) as url, client(url, **settings) as http:
+        with pytest.raises(httpx.PoolTimeout):
+            await http.get("/")
+        await until(lambda: not server.open)
+        assert len(server.connections) == 1
 
 
 async def test_an_upstream_that_sends_no_settings_fails_within_the_timeouts(

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from http_util.engine.places import EXPECTED_STREAMS, Places, Ticket
+from http_util.engine.places import BARRED_IN_A_ROW, EXPECTED_STREAMS, Places, Ticket
 from http_util.urls import Origin
 
 PLAIN = Origin("http", "a.example", 80)
@@ -29,6 +29,11 @@ class Line:
         self.streams = streams
         self.promised = promised
         self.in_flight = 0
+        self.is_lost = False
+
+    @property
+    def is_barred(self) -> bool:
+        return not self.streams and not self.is_lost
 
     @property
     def room(self) -> int:
@@ -129,6 +134,40 @@ def test_more_waiting_than_one_connection_is_expected_to_carry_means_more_dials(
     for _ in range(EXPECTED_STREAMS + 1):
         places.queue(TLS)
     assert origins(places) == [TLS, TLS]
+
+
+@pytest.mark.requirement("HTU-PERF-1301")
+def test_an_upstream_that_allows_no_request_is_waited_for_and_not_dialled_again_and_again() -> None:
+    """A second connection may lead to a server that takes some; the third would only be told the same."""
+    places = table()
+    waiting = [places.queue(TLS) for _ in range(3)]
+    first, second = Line(TLS, shares=True, streams=0), Line(TLS, shares=True, streams=0)
+    for line in (first, second):
+        assert origins(places) == [TLS]
+        assert places.dialled(TLS, line) == []
+    assert origins(places) == []
+    first.streams = 1
+    assert places.changed(first) == waiting[:1]
+    assert origins(places) == [TLS]
+    assert places.dialled(TLS, Line(TLS, shares=True, streams=0)) == []
+    assert origins(places) == []
+    places.lost(second)
+    assert origins(places) == [TLS]
+
+
+def test_connections_without_leave_are_unused_when_nobody_waits_for_them() -> None:
+    """They are closed by age, and make place for other origins, like those that have room."""
+    places = table(1)
+    line = Line(TLS, shares=True, streams=0)
+    ticket = places.queue(TLS)
+    origins(places)
+    places.dialled(TLS, line)
+    other = places.queue(OTHER)
+    assert [*places.unused(since=9, limit=9, limit_since=9), places.spare()] == [None]
+    places.drop(ticket)
+    assert [*places.unused(since=9, limit=9, limit_since=9), places.spare()] == [line, line]
+    places.lost(line)
+    assert origins(places) == [other.origin]
 
 
 @pytest.mark.requirement("HTU-PERF-1301")
@@ -292,7 +331,7 @@ class Life(RuleBasedStateMachine):
         self.settle()
 
     @precondition(lambda self: self.dialling)
-    @rule(pick=st.randoms(use_true_random=False), streams=st.integers(1, 3))
+    @rule(pick=st.randoms(use_true_random=False), streams=st.integers(0, 3))
     def connect(self, pick, streams: int) -> None:
         origin = self.dialling.pop(pick.randrange(len(self.dialling)))
         line = Line(origin, streams=streams if origin is TLS else 1, shares=origin is TLS)
@@ -306,6 +345,14 @@ class Life(RuleBasedStateMachine):
         origin = self.dialling.pop(pick.randrange(len(self.dialling)))
         failed = self.places.undialled(origin, None if called_off else OSError())
         self.waiting = [ticket for ticket in self.waiting if ticket not in failed]
+        self.settle()
+
+    @precondition(lambda self: any(line.is_barred for line in self.lines))
+    @rule(streams=st.integers(1, 3))
+    def allow(self, streams: int) -> None:
+        line = next(line for line in self.lines if line.is_barred)
+        line.streams = streams
+        self.places.changed(line)
         self.settle()
 
     @precondition(lambda self: +self.users)
@@ -327,7 +374,7 @@ class Life(RuleBasedStateMachine):
     def lose(self, pick) -> None:
         line = self.lines.pop(pick.randrange(len(self.lines)))
         del self.users[line]
-        line.streams = 0
+        line.streams, line.is_lost = 0, True
         self.places.lost(line)
         self.settle()
 
@@ -338,10 +385,11 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def nobody_waits_in_vain(self) -> None:
-        """Whoever waits has a dial under way, or finds the table full of others' work."""
+        """Whoever waits has a dial under way, finds the table full of others' work, or was told twice to wait."""
         for origin in {ticket.origin for ticket in self.waiting}:
             assert not any(line.room for line in self.lines if line.origin == origin)
-            if origin not in self.dialling:
+            told = [line.is_barred for line in self.lines if line.origin == origin][-BARRED_IN_A_ROW:]
+            if origin not in self.dialling and told != [True] * BARRED_IN_A_ROW:
                 assert len(self.lines) + len(self.dialling) == self.MOST
 
 
