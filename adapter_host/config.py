@@ -26,14 +26,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from adapter_host.plugins import LOAD_TIMEOUT
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR
 from http_util.breaker import BreakerPolicy
 from http_util.redact import is_sensitive_name, safe_message
 from http_util.secret import Secret
-from http_util.settings_errors import setting_problems
+from http_util.settings_errors import InvalidSettings, setting_problems
+from http_util.settings_model import SettingsModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -88,11 +89,23 @@ class ConfigError(ValueError):
         self.is_unknown_adapter: bool = is_unknown_adapter
         """Whether the only fault is that adapters are not installed."""
         self.usable: HostConfig | None = usable
-        """The part in which nothing was wrong so far: its adapters may have more to say. None: there is none."""
+        """
+        The part in which nothing was wrong so far: its adapters may have more to say. None: there is none, or the error
+        is a copy, for settings may hold secrets.
+        """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the problems alone."""
+        return _rebuilt, (type(self), self.problems, self.is_unknown_adapter)
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, strict=True)
+def _rebuilt(kind: type[ConfigError], problems: Sequence[Problem], *known: bool) -> ConfigError:
+    """Return the error that was pickled."""
+    return kind(problems, is_unknown_adapter=all(known))
+
+
+class _Section(SettingsModel):
+    model_config = ConfigDict(strict=True)
 
 
 class BreakerSettings(_Section):
@@ -131,14 +144,18 @@ class HostSettings(_Section):
 class ReplicaSettings(_Section):
     """`[pools.<id>.replicas.<id>]`: what is different for one replica."""
 
-    settings: dict[str, Any] = Field(default_factory=dict, description="Added to the pool's settings, and before them.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="Added to the pool's settings, and before them."
+    )
 
 
 class PoolSettings(_Section):
     """`[pools.<id>]`: an adapter and what it takes."""
 
     adapter: _Id = Field(description="Name of an installed adapter, as `adapter-host list` shows it.")
-    settings: dict[str, Any] = Field(default_factory=dict, description="What the adapter takes; it checks them itself.")
+    settings: dict[str, Any] = Field(
+        default_factory=dict, repr=False, description="What the adapter takes; it checks them itself."
+    )
     replicas: dict[_Id, ReplicaSettings] = Field(default_factory=dict, description="One table for each replica.")
 
     def replica_settings(self) -> dict[str, dict[str, Any]]:
@@ -178,10 +195,12 @@ class HostConfig(_Section):
         """
         try:
             return cls.model_validate(dict(content))
-        except ValidationError as exc:
-            schema = cls.model_json_schema()
-            problems = problems_of(exc, where, (), secrets, given=content, schema=schema)
-        raise ConfigError(problems, usable=cls._usable_part(content))
+        except InvalidSettings as error:
+            problems = problems_of(error, where, (), secrets, given=content, schema=cls.model_json_schema())
+            usable = cls._usable_part(content)
+        # this frame may be shown in a traceback, and credentials may stand in the settings
+        del content
+        raise ConfigError(problems, usable=usable)
 
     @classmethod
     def _usable_part(cls, content: Mapping[str, Any]) -> HostConfig:
@@ -193,10 +212,10 @@ class HostConfig(_Section):
         return cls.model_validate({**host, "pools": pools})
 
 
-def _is_valid(model: type[BaseModel], content: Mapping[str, Any]) -> bool:
+def _is_valid(model: type[SettingsModel], content: Mapping[str, Any]) -> bool:
     try:
         model.model_validate(content)
-    except ValidationError:
+    except InvalidSettings:
         return False
     return True
 

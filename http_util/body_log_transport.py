@@ -184,6 +184,8 @@ class _AsyncSeen(httpx.AsyncByteStream):
         async for piece in self._stream:
             self._call.saw(piece)
             yield piece
+            # this frame is shown with whatever breaks the answer off
+            del piece
         self._call.log_answer(self._response, is_complete=True)
 
     async def aclose(self) -> None:
@@ -205,6 +207,8 @@ class _Seen(httpx.SyncByteStream):
         for piece in self._stream:
             self._call.saw(piece)
             yield piece
+            # this frame is shown with whatever breaks the answer off
+            del piece
         self._call.log_answer(self._response, is_complete=True)
 
     def close(self) -> None:

@@ -7,21 +7,14 @@ Spec: HTU-1001, HTU-01, HTU-EXP-1101, HTU-SEC-1401, HTU-17, SEC-10, SEC-11, SEC-
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from http_util.body_log import MOST_CHARACTERS, BodyLog, pattern_problem
 from http_util.egress import EgressPolicy
 from http_util.secret import Secret
+from http_util.settings_model import SettingsModel
 from http_util.urls import check_url, normal_host, normal_pattern, origin_of, parse_networks, proxy_origin
 
 if TYPE_CHECKING:
@@ -46,15 +39,18 @@ _MIB = 1024 * 1024
 _LONGEST_SOCKS_CREDENTIAL = 255
 
 
-class HttpConfig(BaseModel):
+class HttpConfig(SettingsModel):
     """
     Where a client may call, how long it waits, and how much it takes. Immutable; unknown fields are refused.
+
+    Raises:
+        InvalidSettings: A `ValueError` with one line for each setting that is wrong, and none of their values.
 
     >>> HttpConfig(base_url="https://api.example.com/v1/").base_url
     'https://api.example.com/v1'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+    model_config = ConfigDict(validate_default=True)
 
     base_url: str = Field(
         description="Root of every call, https://host[:port][/path]; http:// for loopback or plain_http_hosts only.",
@@ -156,18 +152,6 @@ class HttpConfig(BaseModel):
         default=False,
         description="Accept any certificate. For tests against a local server, never for anything else.",
     )
-
-    if not TYPE_CHECKING:  # type checkers take the fields for the arguments, as pydantic has it
-
-        def __init__(self, **settings: Any) -> None:
-            """Check *settings*."""
-            try:
-                super().__init__(**settings)
-            except ValidationError as error:
-                # this frame and pydantic's may be shown in a traceback, and a credential stands in the settings
-                settings.clear()
-                error.__traceback__ = None
-                raise
 
     @field_validator("plain_http_hosts")
     @classmethod

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from adapter_api.outcome import Outcome
+from http_util.frames import made_unseen
 from http_util.telemetry import notify
 from http_util.urls import check_url, origin_of
 
@@ -54,6 +55,7 @@ class Authorizes(Protocol):
         """An object with `headers` (a mapping) and `secrets` (a tuple of `Secret`)."""
 
 
+@made_unseen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """

@@ -11,12 +11,16 @@ Spec: SEC-01, SEC-16
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import functools
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 E = TypeVar("E", bound=BaseException)
+C = TypeVar("C")
+R = TypeVar("R")
+P = ParamSpec("P")
 
 # Longer chains do not occur; a cycle does, when exceptions are raised again by hand.
 _MOST_LINKS = 64
@@ -57,3 +61,43 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield link
         members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
         left += [found for found in (link.__cause__, link.__context__, *members) if found is not None]
+
+
+def shows_no_arguments(function: Callable[P, R]) -> Callable[P, R]:
+    """
+    Return *function*, of whose arguments no frame of a refusal shows any: for what is given keys, or an environment.
+
+    Raises what *function* does, without the frames below.
+
+    >>> @shows_no_arguments
+    ... def checked(password: str) -> None:
+    ...     raise ValueError("too short")
+    >>> try:
+    ...     checked("hunter2")
+    ... except ValueError as error:
+    ...     print(error, error.__traceback__.tb_next.tb_frame.f_locals.keys())
+    too short dict_keys(['refusal', 'function'])
+
+    Spec: SEC-01
+    """
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - raised again
+            refusal = without_frames(error)
+        del args, kwargs
+        raise refusal
+
+    return call
+
+
+def made_unseen(kind: type[C]) -> type[C]:
+    """
+    Return *kind*, a dataclass, of whose arguments no frame of a refusal shows any, nor the object that is half made.
+
+    Spec: SEC-01
+    """
+    kind.__init__ = shows_no_arguments(kind.__init__)  # type: ignore[method-assign] # the very point
+    return kind

@@ -232,6 +232,10 @@ def _header_text(raw: str | bytes) -> str:
         return UNDECODABLE
 
 
+_CUT_PASSWORD: Final = re.compile(r":(?!\d*$)[^@\]]*$")
+"""A colon in an authority behind which no port stands."""
+
+
 def redact_url(url: str, *, secrets: Iterable[str] = ()) -> str:
     """
     Return a URL that may be logged: userinfo and fragment removed, sensitive query values masked.
@@ -244,6 +248,9 @@ def redact_url(url: str, *, secrets: Iterable[str] = ()) -> str:
     scheme, separator, rest = bare.partition("://")
     if separator:
         authority_end = min((i for i in (rest.find(c) for c in "/?") if i >= 0), default=len(rest))
+        if _CUT_PASSWORD.search(rest[:authority_end]):
+            # a password with a slash or a question mark in it, which should have been encoded
+            authority_end = max(authority_end, rest.rfind("@") + 1)
         authority = rest[:authority_end].rpartition("@")[2]
         bare = f"{scheme}://{authority}{rest[authority_end:]}"
     path, question, query = bare.partition("?")

@@ -314,5 +314,6 @@ def named_policy(name: str) -> RetryPolicy:
     try:
         return POLICIES[name]
     except KeyError:
-        msg = f"retry must be one of {', '.join(sorted(POLICIES))}, not {name!r}"
-        raise ValueError(msg) from None
+        msg = f"retry must be one of {', '.join(sorted(POLICIES))} (value not shown)"
+    # not a word of what was given, also in what is raised beside it: it may be a secret in the wrong place
+    raise ValueError(msg)

@@ -105,8 +105,8 @@ def _path_of(error: ErrorDetails, given: object, schema: Schema) -> tuple[Path, 
     path: Path = ()
     union: Path | None = None
     for place, part in enumerate(error["loc"], start=1):
-        is_missing = error["type"] == "missing" and place == len(error["loc"])
-        is_given = isinstance(given, Mapping) and (part in given or is_missing)
+        is_a_key = error["type"] in _OF_KEYS and place == len(error["loc"])
+        is_given = is_a_key or (isinstance(given, Mapping) and part in given)
         # a default that does not fit the rest was not given, and has a name all the same
         if isinstance(part, int) or is_given or part in names_at(schema, path):
             path = (*path, str(part))
@@ -114,6 +114,10 @@ def _path_of(error: ErrorDetails, given: object, schema: Schema) -> tuple[Path, 
         elif part != "[key]":
             union = path
     return path, union
+
+
+_OF_KEYS: Final = ("missing", "extra_forbidden")
+"""Errors whose place ends in the name of a setting, also where it is not known what was given."""
 
 
 def _entry(given: object, part: object) -> object:

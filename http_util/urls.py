@@ -28,6 +28,7 @@ _PROXY_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080
 
 # a space, a control character, a backslash, a quote or an angle bracket is never part of a URL in good faith
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20\x7f-\xa0\\\"<>^`{|}\u2028\u2029\ud800-\udfff]")
+_LIKE_A_HOST: Final = re.compile(r"[\w.:/\[\]* -]{1,80}")
 _NOT_ASCII: Final = re.compile(r"[^\x00-\x7f]+")
 _HOST: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?")
 _NUMERIC_HOST: Final = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+))*\.?")
@@ -236,7 +237,7 @@ def normal_host(host: str, *, field: str) -> str:
             f"{field} must hold a host name or an IP address; this one cannot be written in ASCII"
         ) from None
     if len(name) > _LONGEST_HOST or not _HOST.fullmatch(name) or _NUMERIC_HOST.fullmatch(name):
-        raise ValueError(f"{field} must hold a host name or an IP address, not {redact_url(host)[:80]!r}")
+        raise ValueError(f"{field} must hold a host name or an IP address{_shown(host)}")
     return name.removesuffix(".")
 
 
@@ -265,8 +266,7 @@ def _network(entry: str, field: str) -> IPNetwork:
         return ipaddress.ip_network(entry)
     except ValueError:
         raise ValueError(
-            f"{field} must hold ranges such as 10.0.0.0/8, with no bit set behind the prefix, "
-            f"not {redact_url(entry)[:80]!r}"
+            f"{field} must hold ranges such as 10.0.0.0/8, with no bit set behind the prefix{_shown(entry)}"
         ) from None
 
 
@@ -288,6 +288,13 @@ def _origin(parts: SplitResult, field: str, url: str, ports: Mapping[str, int] =
 
 
 def _refusal(field: str, accepted: str, url: str) -> ValueError:
-    """Return the error for a URL, without anything secret in it."""
+    """Return the error for a URL, without anything secret in it: what is no URL may be a key in the wrong place."""
+    if "://" not in url or "@" in url:
+        return ValueError(f"{field} {accepted} (value not shown)")
     shown, query, _ = redact_url(url).partition("?")
     return ValueError(f"{field} {accepted}; got {shown[:200] + query!r}")
+
+
+def _shown(entry: str) -> str:
+    """Return how an error speaks of an entry that is no host or range: only as far as it looks like one."""
+    return f", not {redact_url(entry)!r}" if _LIKE_A_HOST.fullmatch(entry) else " (value not shown)"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from http_util.frames import made_unseen
 from http_util.redact import redact_headers
 from http_util.secret import Secret, bearer_headers
 from openai_client.errors import InvalidConfiguration, MissingApiKey
@@ -68,6 +69,7 @@ class Authorization:
     """The credentials in them, to be removed from whatever the upstream says about the request."""
 
 
+@made_unseen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
 
 from http_util.errors import HttpFailure
-from http_util.frames import without_frames
+from http_util.frames import shows_no_arguments, without_frames
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
 from openai_client.config import ClientConfig
@@ -101,6 +101,7 @@ class Client(SyncFamilies, ReliableCalls):
         self._is_closed = False
 
     @classmethod
+    @shows_no_arguments
     def from_env(
         cls,
         *,
@@ -332,6 +333,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         self._is_closed = False
 
     @classmethod
+    @shows_no_arguments
     def from_env(
         cls,
         *,

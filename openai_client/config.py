@@ -6,11 +6,13 @@ Spec: CLI-04, CLI-07, CLI-08, CF-12, FWD-04, FWD-05
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, cast
 
 from http_util.config import HttpConfig
+from http_util.frames import shows_no_arguments
 from http_util.retry import RetryPolicy
 from openai_client import config_checks
 from openai_client.auth import Auth, AuthScheme
@@ -18,7 +20,6 @@ from openai_client.environment import OFFICIAL_BASE_URL, Environment
 from openai_client.errors import InvalidConfiguration, OpenAIError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from dataclasses import Field
     from pathlib import Path
     from typing import Unpack
@@ -148,6 +149,7 @@ class ClientConfig:
         names = {item.name for item in fields(self)}
         if unknown := sorted(given.keys() - names):
             raise InvalidConfiguration(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(names))}")
+        config_checks.check_kinds(given, _KINDS)
         config_checks.resolve_http(given)
         config_checks.check_keys(given)
         for item in fields(self):
@@ -161,6 +163,7 @@ class ClientConfig:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     @classmethod
+    @shows_no_arguments
     def from_environment(cls, environment: Environment, **settings: Unpack[ClientSettings]) -> Self:
         """Return the settings for *environment*; *settings* are added to it, or win over it."""
         place: ClientSettings = {
@@ -173,6 +176,7 @@ class ClientConfig:
         return cls(**(place | settings))
 
     @classmethod
+    @shows_no_arguments
     def from_env(
         cls,
         *,
@@ -216,6 +220,7 @@ class ClientConfig:
         }
 
     @classmethod
+    @shows_no_arguments
     def from_settings(cls, settings: Mapping[str, Any], **others: Unpack[ClientSettings]) -> Self:
         """
         Return the configuration that `settings` wrote, with the credentials and what else is to differ in *others*.
@@ -257,6 +262,7 @@ class ClientConfig:
         plain = {name: dict(given[name]) for name in ("default_headers", "default_query")}
         return _unpickled, (type(self), given | plain)
 
+    @shows_no_arguments
     def with_settings(self, **settings: Unpack[ClientSettings]) -> Self:
         """Return these settings with some replaced."""
         given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -302,6 +308,15 @@ class ClientConfig:
             server_error_attempts=2,
         )
 
+
+_KINDS: Final[dict[str, tuple[Any, str]]] = {
+    "base_url": (str, "a URL as text"),
+    "realtime_base_url": (str | None, "a URL as text, or None"),
+    "default_headers": (Mapping, "a mapping of texts"),
+    "default_query": (Mapping, "a mapping of texts"),
+    "http": (HttpConfig | Mapping, "an HttpConfig, or a mapping of its settings"),
+    "api_version": (ApiVersionConfig, "an ApiVersionConfig"),
+}
 
 _NOT_TOLD: Final = ("api_key", "admin_key", "audit")
 _SECRET_KNOBS: Final = ("proxy_auth", "client_key_password")

@@ -10,18 +10,18 @@ import math
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError as PydanticError
-
 from http_util.config import HttpConfig
 from http_util.retry import RetryPolicy, named_policy
 from http_util.secret import Secret
-from http_util.settings_errors import setting_problems
+from http_util.settings_errors import InvalidSettings
 from openai_client.auth import MaskedHeaders, header_problem, merged_headers
 from openai_client.environment import OFFICIAL_BASE_URL, checked_base_url, checked_realtime_url, is_official, key_fits
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.secret_loading import unchecked_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openai_client.config import ClientConfig
 
 _LONGEST_TIMEOUT: Final = 86_400.0
@@ -62,9 +62,8 @@ def resolve_http(given: dict[str, Any]) -> None:
     given["base_url"] = checked_base_url(given.get("base_url", OFFICIAL_BASE_URL), plain_http_hosts=plain_http_hosts)
     try:
         given["http"] = HttpConfig(base_url=given["base_url"], **http)
-    except PydanticError as error:
-        found = setting_problems(error, http, HttpConfig.model_json_schema())
-        problem = "; ".join(f"http.{one}" if one.path else f"http: {one}" for one in found)
+    except InvalidSettings as error:
+        problem = "; ".join(f"http.{one}" if one.path else f"http: {one}" for one in error.problems)
     else:
         return
     raise InvalidConfiguration(problem)
@@ -110,12 +109,24 @@ def normalised(config: ClientConfig) -> dict[str, object]:
     }
 
 
+def _shown(value: object) -> str:
+    """Return how an error speaks of a value in the place of a number: anything else may be a secret."""
+    return str(value) if isinstance(value, int | float) else type(value).__name__
+
+
+def check_kinds(given: Mapping[str, Any], kinds: Mapping[str, tuple[Any, str]]) -> None:
+    """Make sure that what other checks look into is of its kind; *kinds* has each kind and how it is called."""
+    for name, (kind, accepted) in kinds.items():
+        if name in given and not isinstance(given[name], kind):
+            raise InvalidConfiguration(f"{name}: must be {accepted}, not {type(given[name]).__name__}")
+
+
 def _check_timeout(timeout: object) -> None:
     """Make sure that the timeout is one."""
     number = None if isinstance(timeout, bool) or not isinstance(timeout, int | float) else timeout
     if number is None or not math.isfinite(number) or not 0 < number <= _LONGEST_TIMEOUT:
         raise InvalidConfiguration(
-            f"timeout: must be seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, not {timeout!r}"
+            f"timeout: must be seconds above 0 and at most {_LONGEST_TIMEOUT:.0f}, not {_shown(timeout)}"
         )
 
 
@@ -123,7 +134,7 @@ def _check_retries(retries: object) -> None:
     """Make sure that the number of retries is one."""
     number = None if isinstance(retries, bool) or not isinstance(retries, int) else retries
     if number is None or not 0 <= number <= _MOST_RETRIES:
-        raise InvalidConfiguration(f"max_retries: must be between 0 and {_MOST_RETRIES}, not {retries!r}")
+        raise InvalidConfiguration(f"max_retries: must be between 0 and {_MOST_RETRIES}, not {_shown(retries)}")
 
 
 def resolved_policy(retry: RetryPolicy | str | None) -> RetryPolicy | None:
@@ -138,4 +149,5 @@ def resolved_policy(retry: RetryPolicy | str | None) -> RetryPolicy | None:
     try:
         return named_policy(retry)
     except ValueError as error:
-        raise InvalidConfiguration(str(error)) from None
+        problem = str(error)
+    raise InvalidConfiguration(problem)

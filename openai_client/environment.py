@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from http_util.frames import made_unseen, shows_no_arguments
 from http_util.urls import check_url, origin_of
 from openai_client.errors import InvalidBaseUrl, MissingApiKey
 from openai_client.secret_loading import API_KEY_NAME, has_key_form, key_from_env, key_from_file
@@ -32,6 +33,7 @@ OFFICIAL_REALTIME_URL: Final = "wss://api.openai.com/v1/realtime"
 _OFFICIAL_HOST: Final = "api.openai.com"
 
 
+@made_unseen
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """
@@ -67,6 +69,7 @@ class Environment:
         object.__setattr__(self, "realtime_base_url", checked_realtime_url(realtime))
 
     @classmethod
+    @shows_no_arguments
     def from_env(
         cls,
         *,
@@ -97,8 +100,6 @@ class Environment:
         told = {name: (os.environ if env is None else env).get(name) or None for name in _PLACE}
         base_url = base_url or told["OPENAI_BASE_URL"] or OFFICIAL_BASE_URL
         found = _find_key(env, secret_file, checked=_needs_form(base_url)) if with_key else None
-        # from here on something may be raised, and a traceback may show this frame
-        del env
         if isinstance(found, str):
             raise MissingApiKey(found)
         return cls(
@@ -151,8 +152,10 @@ def checked_base_url(url: str, *, field: str = "base_url", plain_http_hosts: Ite
     try:
         return check_url(url, field=field, plain_http_hosts=plain_http_hosts)
     except ValueError as error:
-        problem = str(error)
-    raise InvalidBaseUrl(problem, url=url if isinstance(url, str) else None)
+        refusal = InvalidBaseUrl(str(error), url=url if isinstance(url, str) else None)
+    # the frame may be shown in a traceback, and there may be a password in the URL
+    del url
+    raise refusal
 
 
 def is_official(base_url: str) -> bool:
@@ -177,6 +180,7 @@ def checked_realtime_url(url: str) -> str:
     Raises:
         InvalidBaseUrl: It cannot be used.
     """
-    if not url.startswith(("ws://", "wss://")):
-        raise InvalidBaseUrl("realtime_base_url must begin with wss:// (or ws:// for loopback)", url=url)
+    if not (isinstance(url, str) and url.startswith(("ws://", "wss://"))):
+        del url
+        raise InvalidBaseUrl("realtime_base_url must begin with wss:// (or ws:// for loopback)")
     return f"ws{checked_base_url(f'http{url[2:]}', field='realtime_base_url').removeprefix('http')}"

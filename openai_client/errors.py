@@ -268,7 +268,7 @@ class InvalidBaseUrl(ConfigurationError):
         """Describe the error; *url* is shown without its credentials."""
         super().__init__(message, **facts)
         self.url: str | None = _shown_url(url)
-        """The URL as it was given, without userinfo and query secrets."""
+        """The URL as it was given, without userinfo and query secrets; None when it was none."""
 
 
 class InvalidConfiguration(ConfigurationError):
@@ -571,4 +571,4 @@ def _category(error: OpenAIError) -> ErrorCategory:
 
 def _shown_url(url: str | None) -> str | None:
     """Return a URL without its credentials, short enough for a message."""
-    return None if url is None else safe_message(redact_url(url))
+    return None if url is None or "://" not in url else safe_message(redact_url(url))

@@ -12,9 +12,12 @@ from contextlib import asynccontextmanager
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from http_util.config import Seconds
+from http_util.frames import shows_no_arguments
+from http_util.settings_errors import InvalidSettings
+from http_util.settings_model import SettingsModel
 from providers.provider import Provider
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ FACTORIES: Final = {
 """The providers of this package: name and factory, which takes a `ProviderConfig`."""
 
 
-class ProviderConfig(BaseModel):
+class ProviderConfig(SettingsModel):
     """
     The provider to use and its settings. Immutable; unknown fields are refused, settings are never shown.
 
@@ -38,13 +41,12 @@ class ProviderConfig(BaseModel):
     Spec: PRV-07, PRV-11
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
     provider: str = Field("openai", description="A name in FACTORIES, or `package.module:factory`.")
     request_timeout_s: Seconds = Field(60.0, description="Seconds for one call, all of it; above 0, at most a day.")
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, description="What the factory understands.")
 
     @classmethod
+    @shows_no_arguments
     def from_env(
         cls, *, env: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None
     ) -> ProviderConfig:
@@ -66,8 +68,8 @@ class ProviderConfig(BaseModel):
             given["request_timeout_s"] = found["REQUEST_TIMEOUT_S"]
         try:
             return cls.model_validate(given)
-        except ValidationError:
-            problem = f"REQUEST_TIMEOUT_S: expected seconds above 0, at most 86400, got {given['request_timeout_s']!r}"
+        except InvalidSettings:
+            problem = "REQUEST_TIMEOUT_S: expected seconds above 0, at most 86400"
         raise ValueError(problem)
 
 

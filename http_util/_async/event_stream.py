@@ -143,6 +143,8 @@ class AsyncEventStream:
         while events := await self.next_events():
             for event in events:
                 yield event
+            # this frame is shown with whatever breaks the stream off
+            del event, events
 
     async def __aenter__(self) -> Self:
         """The stream."""

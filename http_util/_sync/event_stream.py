@@ -144,6 +144,8 @@ class EventStream:
         while events := self.next_events():
             for event in events:
                 yield event
+            # this frame is shown with whatever breaks the stream off
+            del event, events
 
     def __enter__(self) -> Self:
         """The stream."""

@@ -268,6 +268,8 @@ class Answer(httpx.AsyncByteStream):
         try:
             while (piece := await self.next_piece()) is not None:
                 yield piece
+                # this frame is shown with whatever breaks the answer off
+                del piece
         finally:
             self.leave()
 

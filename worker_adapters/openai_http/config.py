@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from http_util.body_log import MOST_CHARACTERS
 from http_util.config import HttpConfig, Pattern
@@ -18,6 +18,7 @@ from http_util.resilience import Resilience
 from http_util.retry import POLICIES, RetryPolicy
 from http_util.secret import Secret
 from http_util.settings_errors import InvalidSettings, setting_problems
+from http_util.settings_model import SettingsModel
 from http_util.tls import build_ssl_context
 from openai_client.auth import ApiKey, AuthScheme
 from worker_adapters.openai_http.compression_settings import CompressionSettings
@@ -43,7 +44,7 @@ _JUDGED_BESIDE: Final[dict[str, tuple[str, ...]]] = {
 _ANY_BASE_URL: Final = "https://localhost"
 
 
-class OpenAIHttpConfig(BaseModel):
+class OpenAIHttpConfig(SettingsModel):
     """
     Everything that an `OpenAIHttpAdapter` is told. Immutable; unknown keys are refused; errors never show a value.
 
@@ -59,9 +60,7 @@ class OpenAIHttpConfig(BaseModel):
         http_util.settings_errors.InvalidSettings: http_2: unknown key; did you mean 'http2'?
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(validate_default=True, arbitrary_types_allowed=True)
 
     base_url: str = Field(
         description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
@@ -203,20 +202,6 @@ class OpenAIHttpConfig(BaseModel):
     metrics_events: bool = Field(
         default=False, strict=True, description="Whether a metrics event comes before the end."
     )
-
-    if not TYPE_CHECKING:  # type checkers take the fields for the arguments, as pydantic has it
-
-        def __init__(self, **settings: Any) -> None:
-            """Check *settings*; see the class."""
-            try:
-                super().__init__(**settings)
-            except ValidationError as error:
-                problems = setting_problems(error, settings, type(self).model_json_schema())
-            else:
-                return
-            # the frame may be shown in a traceback, and a key stands in the settings
-            settings.clear()
-            raise InvalidSettings(problems)
 
     @field_validator("dialect")
     @classmethod
@@ -415,8 +400,8 @@ def _problem_of_http(settings: dict[str, Any]) -> str | None:
     """What `HttpConfig` has against *settings*, beginning with the name of one of them; None when nothing."""
     try:
         HttpConfig(**{"base_url": _ANY_BASE_URL, **settings})
-    except ValidationError as error:
-        return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+    except InvalidSettings as error:
+        return str(error.problems[0])
     return None
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from http_util.settings_model import SettingsModel
 from worker_adapters.openai_http.key_setting import KeySetting
 
 if TYPE_CHECKING:
@@ -24,12 +25,10 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000_000)]
 Seconds = Annotated[float, Field(strict=True, gt=0, le=86_400, allow_inf_nan=False)]
 
 
-class SettingsTable(BaseModel):
+class SettingsTable(SettingsModel):
     """A table of settings: immutable, unknown keys are refused, errors never show a value."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True, arbitrary_types_allowed=True
-    )
+    model_config = ConfigDict(validate_default=True, arbitrary_types_allowed=True)
 
     def policies(self) -> dict[str, Any]:
         """What is set, for people and logs; a key only as there or not."""

@@ -64,8 +64,8 @@ def sightings(shown: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
-def shown_by(error: BaseException) -> Iterator[tuple[str, str]]:
-    """Yield everything that a program may show of *error*, and of all that led to it."""
+def shown_by(error: BaseException, *, by_rich: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield everything that a program may show of *error*, and of all that led to it; rich takes most of the time."""
     for link in chain(error):
         name = type(link).__name__
         yield f"str {name}", str(link)
@@ -75,9 +75,13 @@ def shown_by(error: BaseException) -> Iterator[tuple[str, str]]:
         yield f"traceback {name}", "".join(traceback.format_exception(type(link), link, frames))
         with_locals = traceback.TracebackException(type(link), link, frames, capture_locals=True)
         yield f"locals {name}", "".join(with_locals.format())
-        yield f"rich {name}", _by_rich(link, frames)
+        if by_rich:
+            yield f"rich {name}", _by_rich(link, frames)
         if (tell := getattr(link, "payload", None)) is not None:
             yield f"payload {name}", str(tell())
+        if (tell := getattr(link, "errors", None)) is not None:
+            # as pydantic's errors do
+            yield f"errors {name}", str(tell())
     yield "pickle", repr(pickle.dumps(error))
     copied = copy.deepcopy(error)
     yield "deepcopy", f"{copied} {copied!r} {copied.args!r}"

@@ -20,6 +20,7 @@ from http_util import (
     build_transport,
 )
 from http_util.testing import Answer, FakeClock, FakeSyncClock, ScriptedUpstream, Stall, seeded_random
+from tests.shown_errors import with_locals
 
 CONFIG = HttpConfig(base_url="http://127.0.0.1:8000/v1")
 CALL = HttpCall(method="POST", url="http://127.0.0.1:8000/v1/chat", content=b"{}")
@@ -138,3 +139,23 @@ def test_the_blocking_stream_reads_the_same() -> None:
             stream.next_events()
     assert (caught.value.reason, caught.value.outcome) == ("idle_timeout", Outcome.PARTIAL)
     assert upstream.open_bodies == 0
+
+
+@pytest.mark.requirement("SEC-01", "SEC-13")
+async def test_no_frame_of_a_stream_that_breaks_off_holds_an_event() -> None:
+    """What was handed out is the reader's; a traceback with locals shows nothing of it, in either colour."""
+    steps = (b"the first token", b"the second token", httpx.ReadError("x"))
+    stream, _ = await opened(*steps, done=False)
+    with pytest.raises(HttpFailure) as caught:
+        async for _ in stream:
+            pass
+    await stream.aclose()
+    assert "__aiter__" in [entry.name for entry in caught.traceback]
+    assert "token" not in with_locals(caught.value)
+    blocking_stream, _ = blocking(*steps, done=False)
+    with pytest.raises(HttpFailure) as caught:
+        for _ in blocking_stream:
+            pass
+    blocking_stream.close()
+    assert "__iter__" in [entry.name for entry in caught.traceback]
+    assert "token" not in with_locals(caught.value)

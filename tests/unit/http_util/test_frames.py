@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
+from dataclasses import dataclass
+
 import pytest
 
-from http_util.frames import without_frames
+from http_util.frames import made_unseen, shows_no_arguments, without_frames
 from tests.shown_errors import chain
 
 
@@ -66,3 +69,43 @@ def test_a_cycle_ends() -> None:
     one, two = OSError("one"), OSError("two")
     one.__cause__, two.__cause__ = two, one
     assert without_frames(one) is one
+
+
+@shows_no_arguments
+def divided(number: int, *, by: int) -> float:
+    """A number and a part of it."""
+    return number / by
+
+
+@made_unseen
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What refuses a password."""
+
+    password: str
+
+    def __post_init__(self) -> None:
+        """Refuse it."""
+        raise ValueError("too short")
+
+
+@pytest.mark.requirement("SEC-01")
+def test_what_shows_no_arguments_does_what_it_did() -> None:
+    """With name, text and result; what it raises has lost the frames that held the arguments."""
+    assert (divided(6, by=3), divided.__name__, divided.__doc__) == (2.0, "divided", "A number and a part of it.")
+    with pytest.raises(ZeroDivisionError) as caught:
+        divided(6, by=0)
+    assert [(entry.name, sorted(entry.frame.f_locals)) for entry in caught.traceback[1:]] == [
+        ("call", ["function", "refusal"])
+    ]
+
+
+@pytest.mark.requirement("SEC-01")
+def test_an_object_that_cannot_be_made_is_in_no_frame_either() -> None:
+    """It is half made and shows what it was given."""
+    with pytest.raises(ValueError, match="too short") as caught:
+        Door(password="hunter2")
+    frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    held = [frame.locals for frame in frames.stack][1:]
+    assert held
+    assert "hunter2" not in str(held)

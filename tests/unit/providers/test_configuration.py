@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from http_util import InvalidSettings
 from openai_client import MissingApiKey
 from providers import FakeProvider, OpenAIProvider, ProviderConfig, make_provider, open_provider
 
@@ -58,8 +58,8 @@ def test_the_process_environment_is_read_only_when_asked(monkeypatch):
 @pytest.mark.requirement("PRV-07")
 @pytest.mark.parametrize("given", ["0", "-1", "86401", "inf", "soon"])
 def test_a_timeout_that_is_none_is_refused(given):
-    """The error names the variable."""
-    with pytest.raises(ValueError, match=f"REQUEST_TIMEOUT_S.*{given!r}"):
+    """The error names the variable, and shows nothing of what stood there."""
+    with pytest.raises(ValueError, match=r"REQUEST_TIMEOUT_S: expected seconds above 0, at most 86400$"):
         ProviderConfig.from_env(env={"REQUEST_TIMEOUT_S": given})
 
 
@@ -68,7 +68,7 @@ def test_settings_are_not_shown_and_typos_are_refused():
     config = ProviderConfig(settings={"api_key": "sk-secret-0123456789"})
     assert "sk-" not in repr(config)
     wrong: dict[str, Any] = {"request_timeout": "sk-secret-0123456789"}
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         ProviderConfig(**wrong)
     assert "sk-" not in str(caught.value)
 

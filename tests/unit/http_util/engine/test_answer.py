@@ -10,6 +10,7 @@ import pytest
 from http_util.engine.answer import Answer
 from http_util.engine.errors import Disconnected, Unprocessed
 from http_util.engine.faults import FaultKind, StreamFault
+from tests.shown_errors import with_locals
 
 
 class Source:
@@ -388,3 +389,18 @@ async def test_no_timer_is_left_behind_an_answer() -> None:
         else:
             await answer.aclose()
         assert loop.timers == []
+
+
+async def test_no_frame_of_an_iteration_that_breaks_off_holds_a_piece() -> None:
+    """What was handed out is the reader's; a traceback with locals shows nothing of it."""
+    answer, _ = expected()
+    answer.on_head(200, [])
+    pieces = aiter(answer)
+    for said in (b"the first token", b"the second token"):
+        answer.on_data(said)
+        assert await anext(pieces) == said
+    answer.on_fault(StreamFault(FaultKind.RESET, "gone"))
+    with pytest.raises(Disconnected) as caught:
+        await anext(pieces)
+    assert "__aiter__" in [entry.name for entry in caught.traceback]
+    assert "token" not in with_locals(caught.value)

@@ -332,7 +332,7 @@ async def test_a_tasks_body_is_packed_once_for_all_endpoints(task: Callable[...,
         ),
         (
             {"failover": {"endpoints": [{"base_url": OTHER}, {"base_url": "http://eu.example/v1"}]}},
-            "failover: endpoints.1: base_url must be https://; http:// is only for loopback",
+            "failover: endpoints.1: base_url: must be https://; http:// is only for loopback",
         ),
         (
             {
@@ -340,7 +340,7 @@ async def test_a_tasks_body_is_packed_once_for_all_endpoints(task: Callable[...,
                 "egress_public_only": True,
                 "failover": {"endpoints": [{"base_url": "https://10.0.0.1/v1"}]},
             },
-            "failover: endpoints.0: egress_public_only forbids 10.0.0.1",
+            "failover: endpoints.0: egress_public_only: forbids 10.0.0.1",
         ),
         ({"compression": {"encoding": "br"}}, "compression.encoding: expected one of 'gzip', 'deflate'"),
         ({"compression": {"level": 0}}, "compression.level: expected a whole number from 1 to 9"),
