@@ -13,10 +13,9 @@ Everything here is pure. All patterns are linear in the length of the text.
 
 There is one mask, for headers and for free text alike, and no fingerprint behind it: whoever holds a candidate could
 confirm it by those characters, and tell from two logs that a key is the same. Who has to tell keys apart without seeing
-them uses the audit trail, whose ids mean nothing outside of it. (CF-16 of the ledger asks for `[REDACTED]` in headers
-and for mask and fingerprint in text; this is where it was decided otherwise.)
+them uses the audit trail, whose ids mean nothing outside of it.
 
-Spec: HTU-1004, HTU-11, HTU-ERR-4001, SEC-07, SEC-08, SEC-16
+Spec: CF-16, HTU-1004, HTU-11, HTU-ERR-4001, SEC-07, SEC-08, SEC-16
 """
 
 from __future__ import annotations

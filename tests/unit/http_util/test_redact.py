@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -21,6 +22,10 @@ from http_util.redact import (
     redact_value,
     safe_message,
 )
+from http_util.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KEY = "hunter2XYZ0123456789"
 
@@ -264,3 +269,20 @@ def test_a_single_word_is_redacted_as_a_word_in_a_sentence_is(word: str, secret:
     """Words take a shorter way, past the rules that cannot match; the end of the text is the same."""
     plain = redact_text(f"( {word}", secrets=[secret])
     assert f"( {redact_text(word, secrets=[secret])}" == plain
+
+
+@pytest.mark.requirement("CF-16", "HTU-1004")
+def test_two_credentials_leave_the_same_mask_and_nothing_by_which_to_tell_them_apart() -> None:
+    """No end of them, no length, no fingerprint: in headers, in text, in URLs, and as a value."""
+    ways: list[Callable[[str], object]] = [
+        lambda key: redact_headers({"authorization": f"Bearer {key}", "x-api-key": key}),
+        lambda key: safe_message(f"the key {key} is not known", secrets=[key]),
+        lambda key: safe_message(f"authorization: Bearer {key}"),
+        lambda key: redact_url(f"https://user:{key}@host/?api_key={key}"),
+        lambda key: redact_value({"api_key": key, "note": f"Bearer {key}"}),
+        lambda key: f"{Secret(key)!r} {Secret(key)}",
+    ]
+    for way in ways:
+        left, other = way("sk-one-0000000000000"), way("sk-another-11111111111111")
+        assert left == other
+        assert MASK in str(left) or "host" in str(left)
