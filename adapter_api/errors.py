@@ -134,12 +134,13 @@ class WorkerError(Exception):
         }
         return facts | {name: value for name, value in optional.items() if value is not None}
 
-    @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> WorkerError:
+    @staticmethod
+    def from_payload(payload: Mapping[str, Any]) -> WorkerError:
         """
         The error that an `error` event describes: the other way round of `payload`.
 
-        A reason that this version does not know keeps its name and its code.
+        A reason that this version does not know keeps its name and its code. It is a plain `WorkerError`, whichever
+        class wrote the payload: the reason tells them apart.
 
         Example:
             >>> error = WorkerError("truncated", "the stream stopped without an end")
@@ -148,7 +149,7 @@ class WorkerError(Exception):
         """
         outcome = payload.get("outcome")
         code = ErrorKind.__members__.get(payload.get("code") or "")
-        error = cls(
+        error = WorkerError(
             payload.get("reason", "internal"),
             payload.get("message", ""),
             retriable=payload.get("retriable"),

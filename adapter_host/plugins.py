@@ -17,7 +17,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -85,6 +85,10 @@ class PluginError(Exception):
         super().__init__("\n".join(lines))
         self.quarantined: tuple[QuarantinedPlugin, ...] = tuple(quarantined)
         """The plugins that cannot be used."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy the plugins; the text follows from them."""
+        return type(self), (self.quarantined,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ Spec: ADP-14, ADP-33, ADP-35, OC-ADAPT-OAI-6021
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
 
@@ -135,8 +137,8 @@ class OpenAIHttpConfig(SettingsModel):
     )
     retry: RetryPolicy | str | None = Field(
         "billing_safe",
-        description="Retry policy, or its name: billing_safe, available. None, or the word none: one attempt. Below "
-        "it stands what HTTP/2 sends again.",
+        description="Retry policy: its name, billing_safe or available, or a table of its fields. None, or the word "
+        "none: one attempt. Below it stands what HTTP/2 sends again.",
     )
     circuit_breaker: CircuitBreakerSettings | None = Field(
         None, description="Table: when calls are refused because the upstream fails too often. None: no breaker."
@@ -219,8 +221,10 @@ class OpenAIHttpConfig(SettingsModel):
             return retry
         if isinstance(retry, str) and retry in POLICIES:
             return POLICIES[retry]
+        if isinstance(retry, Mapping):
+            return _policy_of(retry)
         names = ", ".join(map(repr, sorted(POLICIES)))
-        raise ValueError(f"must be one of {names}, 'none'; in Python also a RetryPolicy, or None")
+        raise ValueError(f"must be one of {names}, 'none', or a policy's table; in Python also a RetryPolicy, or None")
 
     @field_validator("api_version")
     @classmethod
@@ -394,6 +398,18 @@ class OpenAIHttpConfig(SettingsModel):
             "redirects": False,
             "environment": "not read",
         }
+
+
+def _policy_of(fields: Mapping[str, Any]) -> RetryPolicy:
+    """Return the policy with these fields, as a dump of settings writes one."""
+    statuses = fields.get("statuses")
+    known = {field.name for field in dataclass_fields(RetryPolicy)}
+    if unknown := sorted(fields.keys() - known):
+        raise ValueError(f"has unknown fields {', '.join(unknown)}; there are: {', '.join(sorted(known))}")
+    try:
+        return RetryPolicy(**{**fields, "statuses": None if statuses is None else frozenset(statuses)})
+    except TypeError:
+        raise ValueError("must have fields of the kinds that a RetryPolicy has; its name is required") from None
 
 
 def _problem_of_http(settings: dict[str, Any]) -> str | None:

@@ -300,7 +300,10 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
     [
         (
             {"retry": "always"},
-            "retry: must be one of 'available', 'billing_safe', 'none'; in Python also a RetryPolicy, or None",
+            (
+                "retry: must be one of 'available', 'billing_safe', 'none', or a policy's table; "
+                "in Python also a RetryPolicy, or None"
+            ),
         ),
         (
             {"egress": ["other.example"]},
@@ -396,3 +399,20 @@ def test_files_are_looked_at_when_that_is_asked_for(tmp_path: Any) -> None:
     with pytest.raises(InvalidSettings, match="client_cert_file: cannot be read: "):
         OpenAIHttpConfig(base_url=URL, client_cert_file=tmp_path / "no.pem").check_files()
     OpenAIHttpConfig(base_url=URL).check_files()
+
+
+@pytest.mark.requirement("ADP-14", "RTY-01")
+def test_a_retry_policy_may_be_a_table_as_a_dump_of_settings_writes_it() -> None:
+    """A field that no policy has, or of another kind, is refused."""
+    table = {"name": "own", "max_attempts": 2, "statuses": [429, 503]}
+    assert OpenAIHttpConfig(base_url=URL, retry=table).retry_policy == RetryPolicy(
+        name="own", max_attempts=2, statuses=frozenset({429, 503})
+    )
+    for wrong, said in (
+        ({**table, "attempts": 2}, "retry: has unknown fields attempts; there are: base, cap"),
+        ({"max_attempts": 2}, "retry: must have fields of the kinds"),
+        ({**table, "max_attempts": "many"}, "retry: must have fields of the kinds"),
+        ({**table, "max_attempts": 0}, "max_attempts"),
+    ):
+        with pytest.raises(InvalidSettings, match=said):
+            OpenAIHttpConfig(base_url=URL, retry=wrong)
