@@ -1,6 +1,8 @@
 """
 What every test gets: no network but loopback, and requirement ids as markers, also from feature tags.
 
+And what a run gets that is measured: nothing is lost, and little is measured twice.
+
 The guard sits below the socket module, in the interpreter's audit events, so no library can go around it. It judges
 this process only; a child process that a test starts has to keep to loopback by itself.
 """
@@ -13,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from coverage import Coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,6 +71,23 @@ def _network(request: pytest.FixtureRequest) -> Iterator[None]:
     GUARD.is_open = request.node.get_closest_marker("live") is not None
     yield
     GUARD.is_open = False
+
+
+@pytest.fixture
+def unmeasured() -> Iterator[None]:
+    """Keep coverage out of a test that goes, thousands of times, ways that another one is measured on: it is slow."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Save what coverage saw in a worker: one that takes its time to leave is killed, and would take it along."""
+    measuring = Coverage.current()
+    if measuring is not None and hasattr(session.config, "workerinput"):
+        measuring.save()
 
 
 def pytest_bdd_apply_tag(tag: str, function: Callable[..., Any]) -> bool | None:

@@ -13,6 +13,7 @@ from unittest import mock
 from tests.faults.case import H1, H2
 from tests.integration.http_util.engine.connect import peers
 from tests.integration.http_util.engine.listening import listening, server_context
+from tests.integration.http_util.engine.refusing import unused_port
 from tests.integration.http_util.engine.scripted_http1 import Http1Server
 from tests.integration.http_util.engine.scripted_http2 import Http2Server
 
@@ -226,7 +227,7 @@ class Nowhere:
     async def open(self, stage: Stage, protocol: str) -> AsyncIterator[Place]:
         """Find the port."""
         scheme = "https" if protocol == H2 else "http"
-        with peers.full("127.0.0.1") if self.full else contextlib.nullcontext(peers.unused_port()) as port:
+        with peers.full("127.0.0.1") if self.full else contextlib.nullcontext(unused_port()) as port:
             yield Place(
                 settings={"base_url": f"{scheme}://127.0.0.1:{port}/v1"}, posts=lambda: 0, is_open=lambda: False
             )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 import dev
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -92,6 +94,47 @@ def test_a_sync_that_fails_leaves_no_stamp(steps: list[list[str]], monkeypatch: 
         dev.sync(dev=True)
     assert not dev.STAMP.exists()
     assert len(steps) == 1
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    """The environment of somebody who wants no byte code beside the sources; it is as before afterwards."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", "elsewhere")
+    return os.environ
+
+
+@pytest.mark.usefixtures("environment")
+def test_all_tests_run_side_by_side_and_are_held_to_the_gate(steps: list[list[str]]) -> None:
+    """One command measures them on every core, and the measurements of all processes are joined before the gate."""
+    dev.test([])
+    assert [step[:3] for step in steps[1:]] == [
+        ["-m", "coverage", "erase"],
+        ["-m", "coverage", "run"],
+        ["-m", "coverage", "combine"],
+        ["-m", "coverage", "report"],
+    ]
+    assert steps[2][3:7] == ["-m", "pytest", "-n", "auto"]
+
+
+def test_processes_of_the_tests_share_byte_code_that_does_not_lie_among_the_sources(
+    environment: Mapping[str, str],
+) -> None:
+    """A test that starts a process does not wait for its modules to be compiled, whatever the caller's habit."""
+    dev.keep_bytecode()
+    assert "PYTHONDONTWRITEBYTECODE" not in environment
+    assert environment["PYTHONPYCACHEPREFIX"] == str(dev.BYTECODE)
+    assert dev.BYTECODE.parent.name == ".dev"
+
+
+@pytest.mark.usefixtures("steps", "environment")
+def test_some_tests_are_what_pytest_makes_of_the_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the caller's process, where a debugger can be: pytest decides whether anything runs beside it."""
+    became: list[list[str]] = []
+    monkeypatch.setattr(dev.os, "chdir", lambda _folder: None)
+    monkeypatch.setattr(dev.os, "execv", lambda _path, words: became.append(words))
+    dev.test(["-k", "breaker"])
+    assert became[0][1:] == ["-m", "pytest", "-k", "breaker"]
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["rnu"], 2), (["--help"], 0), (["-h"], 0)])

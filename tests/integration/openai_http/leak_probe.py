@@ -19,6 +19,9 @@ from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 AT_ONCE: Final = 50
 
+WARM_UP: Final = 50
+"""Tasks for each of them before anything is counted: what a process keeps for good, it has by then."""
+
 
 def footprint() -> dict[str, int]:
     """Resident bytes, open files and tasks of this process."""
@@ -56,7 +59,7 @@ async def main(base_url: str, tasks: int) -> None:
     """Warm up, run *tasks* tasks, compare."""
     start = footprint()
     adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=base_url, model="m"))
-    await asyncio.gather(*(work(adapter, worker, 10) for worker in range(AT_ONCE)))
+    await asyncio.gather(*(work(adapter, worker, WARM_UP) for worker in range(AT_ONCE)))
     before = footprint()
     await asyncio.gather(*(work(adapter, worker, tasks // AT_ONCE) for worker in range(AT_ONCE)))
     after = footprint()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 import trustme
 
+from http_util.tls import build_ssl_context
 from tests.integration.http_util.engine.real_servers import Papers
 from tests.integration.security.canary import Records
 
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
     """One certificate for all servers of a run."""
     return Papers.write(trustme.CA(), tmp_path_factory.mktemp("papers"))
+
+
+@pytest.fixture(scope="module")
+def authorities() -> Iterator[None]:
+    """Read all the public authorities once: it takes longer than most calls."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("http_util.client.build_ssl_context", lru_cache(build_ssl_context))
+        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 
 from http_util.retry import RetryPolicy
 from tests.integration.http_util.engine.listening import listening, server_context
-from tests.integration.http_util.engine.real_servers import free_port
+from tests.integration.http_util.engine.refusing import unused_port
 from tests.integration.http_util.engine.scripted_http1 import Http1Server
 from tests.integration.http_util.engine.scripted_http2 import Http2Server
 from tests.integration.security import proxies, upstreams
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.slow,
+    pytest.mark.usefixtures("authorities"),
     pytest.mark.requirement("SEC-01", "SEC-07", "SEC-15", "SEC-16", "HTU-1004", "HTU-ERR-4001"),
 ]
 
@@ -49,7 +50,7 @@ async def upstream(
     context = None if protocol == "http" else server_context(papers, "h2" if is_http2 else "http/1.1")
     server: Any = Http2Server(upstreams.http2(fault)) if is_http2 else Http1Server(upstreams.http1(fault))
     async with server.at(context) as url:
-        where = f"{url.rpartition(':')[0]}:{free_port()}" if fault == "refused" else url
+        where = f"{url.rpartition(':')[0]}:{unused_port()}" if fault == "refused" else url
         yield Where(where, ca_file=papers.ca_file, http2=is_http2, proxy=proxy, engine=engine)
 
 

@@ -15,6 +15,7 @@ from http_util.tls import build_ssl_context
 from tests.integration.http_util.engine import real_servers
 from tests.integration.http_util.engine.listening import server_context
 from tests.integration.http_util.engine.real_servers import NGINX, NODE, Papers
+from tests.integration.http_util.engine.refusing import unused_port
 
 if TYPE_CHECKING:
     import ssl
@@ -120,4 +121,4 @@ def http2(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture
 def refused() -> Callable[[], str]:
     """Give a URL where nobody listens."""
-    return lambda: f"http://127.0.0.1:{real_servers.free_port()}"
+    return lambda: f"http://127.0.0.1:{unused_port()}"

@@ -184,13 +184,6 @@ def other_loopback() -> str:
 OTHER = other_loopback()
 
 
-def unused_port() -> int:
-    """Return a port at which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Authority:
     """A certificate authority and what it issues."""
 

@@ -28,8 +28,8 @@ from tests.integration.http_util.engine.connect.peers import (
     listening,
     open_files,
     until,
-    unused_port,
 )
+from tests.integration.http_util.engine.refusing import unused_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.requirement("ENG-08")]
 

@@ -24,9 +24,9 @@ from tests.integration.http_util.engine.connect.peers import (
     open_files,
     say_nothing,
     until,
-    unused_port,
 )
 from tests.integration.http_util.engine.connect.proxies import HTTP_OK, SOCKS_OK, Proxy, proxied
+from tests.integration.http_util.engine.refusing import unused_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.requirement("ENG-08")]
 
