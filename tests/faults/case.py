@@ -77,6 +77,8 @@ class Case:
     """What the typed client raises for the same; None: the case is the adapter's alone."""
     client: Mapping[str, Any] = field(default_factory=dict)
     """Settings of the client's HTTP room, where the case needs timers."""
+    hangs_after: float = 9.0
+    """Seconds after which it hangs, and has failed."""
     client_retriable: bool | None = None
     """Whether the client calls the error retryable; None: as the adapter does."""
 

@@ -61,9 +61,6 @@ DISTURBANCE: Final = 0.05
 PLAYS: Final = 3
 """How often at most."""
 
-HARD_LIMIT: Final = 9.0
-"""Seconds after which a case hangs, whatever its row says."""
-
 
 class Run:
     """What a consumer has at hand, and what is noted of it."""
@@ -186,21 +183,21 @@ async def _play(case: Case, protocol: str, stage: Stage) -> None:
         assert place.spoken() <= {protocol}
     await before.restored()
     # a loop that is blocked lets no timeout ring
-    assert asyncio.get_running_loop().time() - since < HARD_LIMIT + 2 * SOON
+    assert asyncio.get_running_loop().time() - since < case.hangs_after + 2 * SOON
 
 
 async def _bounded(run: Run) -> None:
     """Have the consumer do its work, within the row's time."""
     case, watch = run.case, run.watch
     consumer = case.consumer or read_to_the_end
-    scope = asyncio.timeout(HARD_LIMIT)
+    scope = asyncio.timeout(case.hangs_after)
     try:
         async with scope:
             await consumer(run)
     except TimeoutError:
         if not scope.expired():
             raise
-        raise AssertionError(f"hangs: no ending within {HARD_LIMIT} s; so far {run.sequence!r}") from None
+        raise AssertionError(f"hangs: no ending within {case.hangs_after} s; so far {run.sequence!r}") from None
     watch.stop()
     late = watch.took - watch.denied - case.within
     assert late < TOLERANCE, (

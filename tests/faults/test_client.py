@@ -15,7 +15,7 @@ from openai_client.types import ChatCompletionRequestUserMessage, CreateChatComp
 from tests.faults.case import H1
 from tests.faults.footprint import SOON, Footprint, Stopwatch, told
 from tests.faults.matrix import CASES
-from tests.faults.run import BILLING_SAFE, HARD_LIMIT, KEY, SETTINGS, TOLERANCE, undisturbed
+from tests.faults.run import BILLING_SAFE, KEY, SETTINGS, TOLERANCE, undisturbed
 from tests.faults.upstreams import simulated
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def play(case: Case, protocol: str, way: str, stage: Stage, before: Footpr
         settings = http_settings(case, place)
         watch = Stopwatch(stage.pids)
         with pytest.raises(OpenAIError) as caught:
-            await asyncio.wait_for(WAYS[way](settings, watch), HARD_LIMIT)
+            await asyncio.wait_for(WAYS[way](settings, watch), case.hangs_after)
         watch.stop()
         check(case, caught.value)
         late = watch.took - watch.denied - case.within

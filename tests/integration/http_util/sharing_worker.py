@@ -41,9 +41,11 @@ class Job:
     limits: dict[str, Any]
     """Arguments of `RateLimits`."""
     seconds: float
-    """For how long it asks."""
+    """For how long it asks, at most."""
     most: int = 1_000_000
     """After how many starts it has enough."""
+    vain: int = 1_000_000
+    """After how many refusals in a row it has enough: nothing is left to be had."""
     tokens: int = 0
     """Up to how many tokens a call is thought to use."""
     queue: bool = False
@@ -79,6 +81,7 @@ class Asker:
             self.limiter.acquire(WARM_UP, Watch(SystemSyncClock()), SystemSyncClock())
         self._job = job
         self._rng = Random(job.seed)
+        self._vain = 0
         self._until = 0.0
 
     def begin(self) -> None:
@@ -88,7 +91,8 @@ class Asker:
     @property
     def has_enough(self) -> bool:
         """Whether it is over."""
-        return time.monotonic() >= self._until or len(self.diary.starts) >= self._job.most
+        job = self._job
+        return time.monotonic() >= self._until or len(self.diary.starts) >= job.most or self._vain >= job.vain
 
     def call(self) -> LimitedCall:
         """The next call."""
@@ -98,12 +102,18 @@ class Asker:
     def started(self, call: LimitedCall, leave: Any, before: float) -> None:
         """Note a start, and end it: some never left, others used less than was thought."""
         after = time.monotonic()
+        self._vain = 0
         if call.tokens and self._rng.random() < 0.2:
             leave.abandon()
             return
         used = call.tokens - call.tokens // 3 if self._rng.random() < 0.5 else call.tokens
         leave.settle(used)
         self.diary.starts.append((before, after, used))
+
+    def refused(self) -> None:
+        """Note a refusal."""
+        self.diary.refused += 1
+        self._vain += 1
 
     async def ask_as_task(self) -> None:
         """Ask until it has enough."""
@@ -113,7 +123,7 @@ class Asker:
             try:
                 leave = await self.limiter.acquire_async(call, AsyncWatch(clock), clock)
             except PolicyFailure:
-                self.diary.refused += 1
+                self.refused()
             else:
                 self.started(call, leave, before)
             await clock.sleep(PAUSE)
@@ -127,7 +137,7 @@ class Asker:
             try:
                 leave = self.limiter.acquire(call, Watch(clock), clock)
             except PolicyFailure:
-                self.diary.refused += 1
+                self.refused()
             else:
                 self.started(call, leave, before)
             clock.sleep(PAUSE)

@@ -156,25 +156,32 @@ async def test_a_certificate_of_a_stranger_is_refused_and_not_tried_again(
 
 @pytest.mark.requirement("ADP-33", "OC-ADAPT-OAI-6002")
 @pytest.mark.parametrize(
-    ("fault", "reason"),
+    ("fault", "reason", "deadline"),
     [
-        ("stall=30;stall-at=head", "deadline"),
-        ("stall=30;stall-at=body", "deadline"),
-        ("stall=30;stall-at=2", "deadline"),
-        ("ping-for=30", "deadline"),
-        ("drip=1;drip-ms=20", "deadline"),
-        ("status=503;retry-after-ms=40", "overloaded"),
+        ("stall=30;stall-at=head", "deadline", 0.3),
+        ("stall=30;stall-at=body", "deadline", 0.3),
+        ("stall=30;stall-at=2", "deadline", 0.3),
+        ("ping-for=30", "deadline", 0.3),
+        ("drip=1;drip-ms=20", "deadline", 0.3),
+        # the refusals must come before the deadline, on a busy machine too
+        ("status=503;retry-after-ms=40", "overloaded", 3.0),
     ],
 )
 async def test_the_deadline_holds_whatever_the_upstream_does(
-    adapters: Any, simulator: Simulator, protocol: str, task: Callable[..., Any], fault: str, reason: str
+    adapters: Any,
+    simulator: Simulator,
+    protocol: str,
+    task: Callable[..., Any],
+    fault: str,
+    reason: str,
+    deadline: float,
 ) -> None:
     """Silence, pings, drips and refusals: the task is over with its deadline, and the upstream is left alone."""
     simulator.script(always=fault)
     async with adapters(protocol) as adapter:
         began = time.monotonic()
         try:
-            stream = await adapter.submit(task(deadline_ms=300, max_tokens=4000))
+            stream = await adapter.submit(task(deadline_ms=round(deadline * 1000), max_tokens=4000))
             events = [event async for event in stream]
             found = events[-1].data["reason"]
         except WorkerError as error:
@@ -183,7 +190,7 @@ async def test_the_deadline_holds_whatever_the_upstream_does(
         assert (await adapter.props()).slots_free == 64
     assert found == reason
     # the promise is 50 ms; a busy machine is given more before it fails the build
-    assert took < 0.3 + 0.5
+    assert took < deadline + 0.5
     assert all(exchange.left != "open" for exchange in simulator.log(settle=2.0))
 
 
@@ -194,7 +201,7 @@ async def test_a_deadline_that_passes_while_nobody_reads_still_closes_the_upstre
     """A consumer that went to sleep does not keep the upstream working; it finds the error when it wakes."""
     simulator.script(always="tokens-per-second=50")
     async with adapters(protocol) as adapter:
-        stream = await adapter.submit(task(deadline_ms=150, max_tokens=5000))
+        stream = await adapter.submit(task(deadline_ms=800, max_tokens=5000))
         await anext(stream)
         async with asyncio.timeout(5):
             while (await adapter.props()).slots_free != 64:
