@@ -30,10 +30,8 @@ class Annotator:
     def write(self, shape: Shape, direction: Direction) -> str:
         """Return *shape* as it is annotated on something that travels in *direction*."""
         match shape:
-            case Scalar("Any"):
-                return self._need("Any")
             case Scalar(name):
-                return name
+                return self._scalar(name, direction)
             case Enumeration():
                 return self._enumeration(shape, direction)
             case ListOf(item):
@@ -48,6 +46,11 @@ class Annotator:
                 return self._limited(inner, limits, direction)
             case OneOf():
                 return self._union(shape, direction)
+
+    def _scalar(self, name: str, direction: Direction) -> str:
+        if name == "bytes" and direction is not Direction.RECEIVED:
+            return self._need("FileInput")
+        return self._need(name) if name == "Any" else name
 
     def _need(self, name: str) -> str:
         self.names.add(name)

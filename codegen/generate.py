@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from codegen.description import Settings, load_description, load_settings
+from codegen.fields_source import FieldsWriter
 from codegen.models_source import NOTICE, ModelWriter
 from codegen.operations_source import OperationWriter
 from codegen.parser import Parser
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _WORKERS: Final = 2
 _PACKAGES: Final = {
     "__init__.py": "The generated part of the client: models and operations by family.",
+    "fields/__init__.py": "The fields of request bodies as keyword arguments, by family; only type checkers read them.",
     "models/__init__.py": "Models by family; what several families use is in `shared`.",
     "operations/__init__.py": "Operations by family, and the resources they are methods of.",
 }
@@ -30,7 +32,8 @@ def load_plan(settings: Settings | None = None) -> Plan:
     settings = settings or load_settings()
     description = load_description(settings.overrides)
     names = {place: item["name"] for place, item in settings.overrides["names"]["schemas"].items()}
-    return make_plan(Parser(description, names).parse(), settings.families, settings.overrides)
+    document = Parser(description, names).parse(settings.families["messages"])
+    return make_plan(document, settings.families, settings.overrides)
 
 
 def generate(settings: Settings | None = None) -> dict[str, str]:
@@ -40,6 +43,7 @@ def generate(settings: Settings | None = None) -> dict[str, str]:
     sources = {
         **{name: f'"""\n{title}\n\n{NOTICE}\n"""\n' for name, title in _PACKAGES.items()},
         **ModelWriter(plan, settings.overrides).modules(),
+        **FieldsWriter(plan).modules(),
         **OperationWriter(plan, settings.overrides).modules(),
     }
     with ThreadPoolExecutor(_WORKERS) as pool:

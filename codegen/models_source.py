@@ -29,7 +29,8 @@ _PYDANTIC: Final = frozenset({"Field", "Tag"})
 _BASE_MODEL: Final = frozenset(
     {*_BASES.values(), "ABSENT", "DEPRECATED", "Open", "UNKNOWN", "Unknown", "WireParser", "by_tag", "constant"}
 )
-RESERVED: Final = _TYPING | _PYDANTIC | _BASE_MODEL
+FILE: Final = "FileInput"
+RESERVED: Final = _TYPING | _PYDANTIC | _BASE_MODEL | {FILE}
 """Names that a schema must not have, because generated modules import them."""
 
 
@@ -53,8 +54,7 @@ class ModelWriter:
         }
         folders = {module.split(".")[0] for module in contents if "." in module}
         for folder in folders:
-            parts = {module: sorted(names) for module, names in contents.items() if module.startswith(f"{folder}.")}
-            sources[f"models/{folder}/__init__.py"] = _folder(folder, parts)
+            sources[f"models/{folder}/__init__.py"] = _folder(folder)
         return sources
 
     def _module(self, module: str, names: set[str]) -> str:
@@ -159,6 +159,8 @@ def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, 
             groups["pydantic"].add(name)
         elif name in _BASE_MODEL:
             groups["openai_client.base_model"].add(name)
+        elif name == FILE:
+            groups["openai_client.file_input"].add(name)
         elif plan.modules[name] != module:
             groups[f"{ROOT}.models.{plan.modules[name]}"].add(name)
     return groups
@@ -200,23 +202,22 @@ def _exported(names: Iterable[str]) -> str:
     return "__all__ = [" + ", ".join(literal(name) for name in sorted(names)) + "]"
 
 
-def _folder(folder: str, parts: Mapping[str, list[str]]) -> str:
-    imports = "\n".join(
-        f"from {ROOT}.models.{module} import {', '.join(sorted(parts[module], key=import_order))}"
-        for module in sorted(parts)
-    )
-    names = [name for part in parts.values() for name in part]
-    return f'"""\nModels of the {folder} family.\n\n{NOTICE}\n"""\n\n{imports}\n\n{_exported(names)}\n'
+def _folder(folder: str) -> str:
+    return f'"""\nModels of the {folder} family, by subject.\n\n{NOTICE}\n"""\n'
 
 
 def _users(plan: Plan) -> dict[str, list[str]]:
     """Return in words where each definition is used: operations first, then other definitions."""
     found: dict[str, list[str]] = defaultdict(list)
     for endpoint in plan.document.endpoints:
-        body = None if endpoint.body is None else endpoint.body.shape
-        for shape, word in ((body, "body"), (endpoint.result, "answer"), (endpoint.event, "event")):
+        bodies = () if endpoint.body is None else endpoint.body.shapes()
+        told = [*((shape, "body") for shape in bodies), (endpoint.result, "answer"), (endpoint.event, "event")]
+        for shape, word in told:
             for name in () if shape is None else refs(shape):
                 found[name].append(f"{word} of `{endpoint.operation_id}`")
+    for message in plan.document.messages:
+        for name in refs(message.shape):
+            found[name].append(f"message of `{message.family}`")
     for definition in plan.document.definitions.values():
         for name in dict.fromkeys(name for shape in definition.shapes() for name in refs(shape)):
             if definition.name in plan.modules and name != definition.name:

@@ -9,6 +9,7 @@ not understood is an error, never a guess.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from codegen.naming import pascal, singular
@@ -21,6 +22,7 @@ from codegen.schema import (
     Limited,
     ListOf,
     MapOf,
+    Message,
     Nullable,
     OneOf,
     Parameter,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANY: Final = Scalar("Any")
+WEBHOOK_EVENT: Final = "WebhookEvent"
+"""The union of all events that webhooks are called with."""
 _SCALARS: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 _LIMITS: Final = {
     "minimum": "ge",
@@ -47,6 +51,10 @@ _LIMITS: Final = {
     "maxProperties": "max_length",
     "pattern": "pattern",
 }
+JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
+_EVENTS: Final = "text/event-stream"
+_TEXTS: Final = frozenset({"application/sdp", "text/plain"})
 _METHODS: Final = ("get", "post", "put", "patch", "delete")
 _SCHEMAS: Final = "#/components/schemas/"
 
@@ -68,14 +76,18 @@ class Parser:
         """
         self._schemas: Mapping[str, Any] = document["components"]["schemas"]
         self._paths: Mapping[str, Any] = document["paths"]
+        self._hooks: Mapping[str, Any] = document.get("webhooks", {})
         self._names = names
         self._reserved = {names.get(name, pascal(name)) for name in self._schemas}
         self._pending: set[str] = set()
         self.definitions: dict[str, Definition] = {}
 
-    def parse(self) -> Document:
+    def parse(self, messages: Mapping[str, Mapping[str, list[str]]] = MappingProxyType({})) -> Document:
         """
-        Return every operation and every schema that one of them reaches.
+        Return every operation, every message, and every schema that one of them reaches.
+
+        Args:
+            messages: Names of schemas that are sent and received outside of operations, by family.
 
         Raises:
             UnknownConstruct: Something in the description is not understood.
@@ -86,7 +98,23 @@ class Parser:
             for method in _METHODS
             if method in item
         )
-        return Document(dict(sorted(self.definitions.items())), endpoints)
+        told = [
+            Message(family, direction == "sent", self._ref(f"{_SCHEMAS}{name}"))
+            for family, directions in messages.items()
+            for direction, names in directions.items()
+            for name in names
+        ]
+        told += self._webhooks()
+        return Document(dict(sorted(self.definitions.items())), endpoints, tuple(told))
+
+    def _webhooks(self) -> tuple[Message, ...]:
+        """Return the events that webhooks are called with, and define what any of them is."""
+        bodies = [item["post"]["requestBody"]["content"][JSON]["schema"] for item in self._hooks.values()]
+        if not bodies:
+            return ()
+        shapes = tuple(self._ref(body["$ref"]) for body in bodies)
+        self._add(Definition(WEBHOOK_EVENT, WEBHOOK_EVENT, WEBHOOK_EVENT, alias=OneOf(shapes, "type")))
+        return (Message("webhooks", is_sent=False, shape=Ref(WEBHOOK_EVENT)),)
 
     def _endpoint(self, path: str, method: str, item: Mapping[str, Any]) -> Endpoint:
         operation_id = item["operationId"]
@@ -94,8 +122,8 @@ class Parser:
             (answer for code, answer in item["responses"].items() if code.startswith("2")), {}
         )
         content = answers.get("content", {})
-        json_schema = content.get("application/json", {}).get("schema")
-        event_schema = content.get("text/event-stream", {}).get("schema")
+        kind = _answer_type(content)
+        event_schema = content.get(_EVENTS, {}).get("schema")
         base = pascal(operation_id)
         return Endpoint(
             operation_id=operation_id,
@@ -111,8 +139,8 @@ class Parser:
                 for p in item.get("parameters", ())
             ),
             body=self._body(item.get("requestBody"), base),
-            result=None if json_schema is None else self._shape(json_schema, f"{base}Response", base),
-            result_type=next((kind for kind in content if kind != "text/event-stream"), None),
+            result=self._shape(content[kind]["schema"], f"{base}Response", base) if kind in {JSON, *_TEXTS} else None,
+            result_type=kind,
             event=None if event_schema is None else self._shape(event_schema, f"{base}Event", base),
             fixed_query=tuple(item.get("x-query", {}).items()),
             deprecated=item.get("deprecated", False),
@@ -123,8 +151,25 @@ class Parser:
     def _body(self, item: Mapping[str, Any] | None, base: str) -> Body | None:
         if item is None:
             return None
-        content_type, media = next(iter(item["content"].items()))
-        return Body(self._shape(media["schema"], f"{base}Request", base), content_type, item.get("required", False))
+        content = item["content"]
+        content_type = FORM if FORM in content else JSON
+        schema = content[content_type]["schema"]
+        shape = self._shape(schema, f"{base}Request", base)
+        if content_type == JSON or JSON not in content:
+            return Body(shape, content_type, item.get("required", False))
+        other = content[JSON]["schema"]
+        fits_form = self._fields(other) <= self._fields(schema)
+        return Body(
+            shape,
+            content_type,
+            item.get("required", False),
+            json=shape if fits_form else self._shape(other, f"{base}JsonRequest", base),
+        )
+
+    def _fields(self, schema: Mapping[str, Any]) -> set[str]:
+        while "$ref" in schema:
+            schema = self._schemas[schema["$ref"].removeprefix(_SCHEMAS)]
+        return set(schema["properties"])
 
     def _shape(self, schema: Mapping[str, Any], place: str, owner: str) -> Shape:
         if "$ref" in schema:
@@ -257,6 +302,12 @@ class Parser:
         tag = schema.get("discriminator", {}).get("propertyName")
         whole = members[0] if len(members) == 1 else OneOf(members, tag)
         return _nullable(whole) if is_nullable else whole
+
+
+def _answer_type(content: Mapping[str, Any]) -> str | None:
+    """Return the media type of the whole answer: of several, what is no JSON describes it better."""
+    kinds = [kind for kind in content if kind != _EVENTS]
+    return next((kind for kind in kinds if kind != JSON), kinds[0] if kinds else None)
 
 
 def _nullable(shape: Shape) -> Shape:

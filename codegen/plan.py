@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from codegen.naming import attribute, pascal, snake
 from codegen.schema import Definition, Document, Endpoint, ListOf, Nullable, Ref, Shape, refs
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 SHARED: Final = "shared"
+
+Way: TypeAlias = tuple[str, ...]
+"""The way to a resource: `("chat", "completions")` for `client.chat.completions`."""
 
 
 class PlanError(ValueError):
@@ -34,12 +37,23 @@ class Direction(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """What all operations of some families send besides what the description says."""
+
+    header: str
+    """The value of `OpenAI-Beta`."""
+    is_beta: bool
+    """Whether the beta switch guards them."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedOperation:
     """One operation under the names it has in the client."""
 
     endpoint: Endpoint
-    resource: tuple[str, ...]
-    """The way to it: `("chat", "completions")` for `client.chat.completions`."""
+    family: str
+    """Where its models live."""
+    resource: Way
     method: str
     """Its name on the resource."""
     function: str
@@ -48,6 +62,9 @@ class PlannedOperation:
     """What a page lists; None when the answer is no page."""
     cursor: str
     """The query parameter that asks for the page behind an item."""
+    service: Service | None = None
+    also: Way = ()
+    """A second way to it, with its name at the end; empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +84,8 @@ class Plan:
     def definitions_of(self, families: Iterable[str]) -> set[str]:
         """Return the names of the definitions that the operations of *families* reach."""
         endpoints = [operation.endpoint for family in families for operation in self.families[family]]
-        return reach(self.document, [shape for item in endpoints for shape in (*_sent(item), *_received(item))])
+        shapes = [shape for item in endpoints for shape in (*_sent(item), *_received(item))]
+        return reach(self.document, [*shapes, *(message.shape for message in self.document.messages)])
 
     def contents(self) -> dict[str, set[str]]:
         """Return the definitions that are written, by module."""
@@ -82,8 +100,10 @@ def make_plan(document: Document, settings: Mapping[str, Any], overrides: Mappin
     Return the plan for *document*.
 
     Raises:
-        PlanError: A family does not exist, two operations have one name, or subjects use each other in a circle.
+        PlanError: A family or an operation does not exist, two operations have one name, or subjects use each other in
+            a circle.
     """
+    _check_operations(document, overrides)
     families: dict[str, list[Endpoint]] = {}
     for endpoint in document.endpoints:
         families.setdefault(_family(endpoint, settings, overrides), []).append(endpoint)
@@ -102,6 +122,18 @@ def make_plan(document: Document, settings: Mapping[str, Any], overrides: Mappin
         directions=_directions(document),
         modules=_modules(document, families, settings),
     )
+
+
+def _check_operations(document: Document, overrides: Mapping[str, Any]) -> None:
+    known = {endpoint.operation_id for endpoint in document.endpoints}
+    named = {
+        **{f"names.{table}": overrides["names"][table] for table in ("operations", "official", "also")},
+        "named_events": overrides["named_events"]["operations"],
+        **{table: overrides[table] for table in ("stream_ends", "stream_flags", "text_answers", "summaries")},
+    }
+    for table, operations in named.items():
+        if unknown := sorted(set(operations) - known):
+            raise PlanError(f"overrides.toml, {table}: the description has no operation {', '.join(unknown)}")
 
 
 def reach(document: Document, shapes: Iterable[Shape]) -> set[str]:
@@ -131,7 +163,7 @@ def object_of(document: Document, shape: Shape | None) -> Definition | None:
 
 def _sent(endpoint: Endpoint) -> list[Shape]:
     shapes = [parameter.shape for parameter in endpoint.parameters]
-    return shapes if endpoint.body is None else [*shapes, endpoint.body.shape]
+    return shapes if endpoint.body is None else [*shapes, *endpoint.body.shapes()]
 
 
 def _received(endpoint: Endpoint) -> list[Shape]:
@@ -139,8 +171,21 @@ def _received(endpoint: Endpoint) -> list[Shape]:
 
 
 def _directions(document: Document) -> dict[str, Direction]:
-    sent = reach(document, [shape for endpoint in document.endpoints for shape in _sent(endpoint)])
-    received = reach(document, [shape for endpoint in document.endpoints for shape in _received(endpoint)])
+    told = document.messages
+    sent = reach(
+        document,
+        [
+            *(shape for endpoint in document.endpoints for shape in _sent(endpoint)),
+            *(message.shape for message in told if message.is_sent),
+        ],
+    )
+    received = reach(
+        document,
+        [
+            *(shape for endpoint in document.endpoints for shape in _received(endpoint)),
+            *(message.shape for message in told if not message.is_sent),
+        ],
+    )
     return {
         name: Direction.BOTH
         if name in sent and name in received
@@ -163,13 +208,34 @@ def _modules(document: Document, families: Mapping[str, list[Endpoint]], setting
     for family, endpoints in families.items():
         for name in reach(document, [shape for item in endpoints for shape in (*_sent(item), *_received(item))]):
             users[name].add(family)
+    for message in document.messages:
+        for name in reach(document, [message.shape]):
+            users[name].add(message.family)
     # a definition without users is the base of an allOf, and was taken apart
     homes = {name: _home(found, settings["builds_on"]) for name, found in users.items() if found}
     subjects = settings["subjects"]
-    return {
-        name: f"{home}.{_subject(document.definitions[name], subjects[home])}" if home in subjects else home
+    modules = {
+        name: f"{home}.{_subject(document.definitions[name].owner, home, subjects)}" if home in subjects else home
         for name, home in homes.items()
     }
+    for name in modules:
+        _refuse_circle(document, name, modules, subjects)
+    return modules
+
+
+def _refuse_circle(document: Document, name: str, modules: Mapping[str, str], subjects: Mapping[str, Any]) -> None:
+    """Check that the definition *name* uses no subject that comes after its own."""
+    family, _, subject = modules[name].partition(".")
+    if not subject:
+        return
+    listed = subjects[family]
+    order = list(subjects[listed["like"]] if "like" in listed else listed)
+    for other in {found for shape in document.definitions[name].shapes() for found in refs(shape)}:
+        home, _, theirs = modules[other].partition(".")
+        if home == family and order.index(theirs) > order.index(subject):
+            raise PlanError(
+                f"families.toml, subjects.{family}: {name} in {subject!r} uses {other} in {theirs!r}, which comes later"
+            )
 
 
 def _home(users: set[str], builds_on: Mapping[str, str]) -> str:
@@ -182,14 +248,19 @@ def _bases(family: str, builds_on: Mapping[str, str]) -> list[str]:
     return [] if base is None else [base, *_bases(base, builds_on)]
 
 
-def _subject(definition: Definition, subjects: Mapping[str, list[str]]) -> str:
+def _subject(owner: str, home: str, settings: Mapping[str, Any]) -> str:
+    """Return the first subject with a pattern for *owner*, or the one that takes everything."""
+    subjects = settings[home]
+    if "like" in subjects:
+        return _subject(owner.removeprefix(subjects["prefix"]), subjects["like"], settings)
+    rest = None
     for subject, patterns in subjects.items():
-        if any(fnmatchcase(definition.owner, pattern) for pattern in patterns if pattern != "*"):
-            return subject
-    for subject, patterns in subjects.items():
-        if "*" in patterns:
-            return subject
-    raise PlanError(f"families.toml: no subject has a pattern for {definition.owner}; one of them needs '*'")
+        if any(fnmatchcase(owner, pattern) for pattern in patterns if pattern != "*"):
+            return str(subject)
+        rest = subject if "*" in patterns else rest
+    if rest is None:
+        raise PlanError(f"families.toml: no subject has a pattern for {owner}; one of them needs '*'")
+    return str(rest)
 
 
 def _named(
@@ -201,18 +272,27 @@ def _named(
 ) -> tuple[PlannedOperation, ...]:
     collections = {item.path for item in endpoints if item.method == "GET" and _lists(document, item)}
     singletons = {item.path for item in endpoints if item.method == "GET"} - collections
+    words = overrides["names"]["operations"]
+    ways = {
+        table: {key: tuple(way.split(".")) for key, way in overrides["names"][table].items()}
+        for table in ("official", "also")
+    }
+    service = settings["services"].get(family)
     planned: list[PlannedOperation] = []
     for endpoint in endpoints:
-        names = overrides["names"]["operations"].get(endpoint.operation_id, {})
-        resource, method = _place(endpoint, family, collections, singletons, settings)
+        official = ways["official"].get(endpoint.operation_id)
+        *resource, method = official or _place(endpoint, collections, singletons, settings, overrides)
         planned.append(
             PlannedOperation(
                 endpoint=endpoint,
-                resource=tuple(names["resource"]) if "resource" in names else resource,
-                method=names.get("method", method),
-                function=names.get("function", snake(endpoint.operation_id)),
+                family=family,
+                resource=tuple(resource),
+                method=method,
+                function=words.get(endpoint.operation_id, {}).get("function", snake(endpoint.operation_id)),
                 item=_page_item(document, endpoint),
                 cursor="page" if any(item.name == "page" for item in endpoint.of("query")) else "after",
+                service=None if service is None else Service(service["header"], service["beta"]),
+                also=ways["also"].get(endpoint.operation_id, ()),
             )
         )
     _refuse_twins(planned)
@@ -220,19 +300,25 @@ def _named(
 
 
 def _place(
-    endpoint: Endpoint, family: str, collections: set[str], singletons: set[str], settings: Mapping[str, Any]
-) -> tuple[tuple[str, ...], str]:
+    endpoint: Endpoint,
+    collections: set[str],
+    singletons: set[str],
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+) -> Way:
+    """Return the way to the method that the path suggests, with the method's name at its end."""
     segments = endpoint.path.strip("/").split("/")
     names = [attribute(segment) for segment in segments if not segment.startswith("{")]
-    resource = [family, *names] if segments[0] in settings["segments"] else [family, *names[1:]]
+    start = settings["places"].get(segments[0], names[:1]) if endpoint.beta is None else overrides["beta"]["place"]
+    resource = [*start, *names[1:]]
     leaf, is_item = segments[-1], segments[-1].startswith("{")
     if leaf in settings["actions"]["names"] and endpoint.method == "POST":
-        return tuple(resource[:-1]), leaf
+        return (*resource[:-1], leaf)
     if endpoint.method == "GET":
-        return tuple(resource), "list" if endpoint.path in collections else "retrieve"
+        return (*resource, "list" if endpoint.path in collections else "retrieve")
     if endpoint.method == "POST":
-        return tuple(resource), "update" if is_item or endpoint.path in singletons else "create"
-    return tuple(resource), {"PUT": "replace", "PATCH": "update", "DELETE": "delete"}[endpoint.method]
+        return (*resource, "update" if is_item or endpoint.path in singletons else "create")
+    return (*resource, {"PUT": "replace", "PATCH": "update", "DELETE": "delete"}[endpoint.method])
 
 
 def _lists(document: Document, endpoint: Endpoint) -> bool:
@@ -268,6 +354,6 @@ def _refuse_twins(planned: list[PlannedOperation]) -> None:
                 )
 
 
-def class_name(resource: tuple[str, ...]) -> str:
+def class_name(resource: Way) -> str:
     """Return the name of the class behind `client.<resource>`."""
     return "".join(pascal(part) for part in "_".join(resource).split("_"))

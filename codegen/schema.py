@@ -132,6 +132,23 @@ class Body:
     shape: Shape
     content_type: str
     required: bool
+    json: Shape | None = None
+    """What may be sent as JSON in place of a form; None where the body is no form, or nothing else than a form."""
+
+    def shapes(self) -> Iterator[Shape]:
+        """Yield what the body may be."""
+        yield self.shape
+        if self.json not in {None, self.shape}:
+            yield self.json
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A schema that travels outside of operations: in a session, or to a webhook."""
+
+    family: str
+    is_sent: bool
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +161,7 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     result: Shape | None = None
-    """The shape of the JSON answer; None when the answer is binary, text or empty."""
+    """The shape of the JSON answer, or text; None when the answer is binary or empty."""
     result_type: str | None = None
     """The media type of the answer; None when it is empty."""
     event: Shape | None = None
@@ -165,6 +182,7 @@ class Document:
 
     definitions: dict[str, Definition] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 def refs(shape: Shape) -> Iterator[str]:

@@ -11,6 +11,9 @@ type.
     class Models(_Models, SyncResource): ...
     class AsyncModels(_Models, AsyncResource): ...
 
+A method whose operation has a body takes it as one model, or its fields as keyword arguments: two signatures, which a
+`ParamSpec` each carries from the two functions to the method. A method that can stream also does so for `stream=True`.
+
 Spec: CLI-02, CLI-03
 """
 
@@ -18,6 +21,8 @@ from __future__ import annotations
 
 import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from openai_client.errors import InvalidFieldValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,8 +32,32 @@ if TYPE_CHECKING:
     from openai_client.streams import AsyncStream, Stream
 
 P = ParamSpec("P")
+F = ParamSpec("F")
+S = ParamSpec("S")
 T = TypeVar("T")
 E = TypeVar("E")
+T_co = TypeVar("T_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True)
+
+
+class Method(Protocol[F, P, T_co]):
+    """A method that takes the fields of a body, or the body."""
+
+    @overload
+    def __call__(self, *args: F.args, **kwargs: F.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+
+
+class SwitchMethod(Protocol[F, P, S, T_co, E_co]):
+    """A method that takes the fields of a body, or the body; with `stream=True` among the fields it streams."""
+
+    @overload
+    def __call__(self, *args: F.args, **kwargs: F.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co: ...
+    @overload
+    def __call__(self, *args: S.args, **kwargs: S.kwargs) -> E_co: ...
 
 
 class SyncCaller(Protocol):
@@ -81,64 +110,151 @@ class AsyncResource:
         return f"{type(self).__name__}({self._client!r})"
 
 
-class Endpoint(Generic[P, T]):
+class _Descriptor:
+    """What all descriptors have: a function that makes the operation, and the verb of the client that calls."""
+
+    _verb = "execute"
+
+    def __init__(self, build: Callable[..., Any]) -> None:
+        self.build = build
+        """The function that returns the operation, for callers who want the value."""
+        self.__doc__ = build.__doc__
+
+    def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
+        """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
+        return self if resource is None else _bound(self.build, resource, self._verb)
+
+
+class Endpoint(_Descriptor, Generic[P, T]):
     """The descriptor behind `endpoint`."""
 
-    def __init__(self, build: Callable[P, Operation[T]]) -> None:
-        """Remember *build*, the function that returns the operation."""
-        self.build = build
-        """The function that returns the operation, for callers who want the value."""
-        self.__doc__ = build.__doc__
+    if TYPE_CHECKING:
 
-    @overload
-    def __get__(self, resource: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, resource: SyncResource, owner: type) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-        """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource, "execute")
+        def __init__(self, build: Callable[P, Operation[T]]) -> None: ...
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Callable[P, T]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
-class StreamEndpoint(Generic[P, E]):
+class BodyEndpoint(_Descriptor, Generic[F, P, T]):
+    """The descriptor behind `body_endpoint`."""
+
+    def __init__(self, build: Callable[P, Operation[T]], build_with: Callable[F, Operation[T]]) -> None:
+        """Remember both functions; `build` is one that chooses."""
+        super().__init__(_either(build, build_with))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Method[F, P, T]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Method[F, P, Coroutine[Any, Any, T]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
+
+
+class StreamEndpoint(_Descriptor, Generic[P, E]):
     """The descriptor behind `stream_endpoint`."""
 
-    def __init__(self, build: Callable[P, StreamOperation[E]]) -> None:
-        """Remember *build*, the function that returns the operation."""
-        self.build = build
-        """The function that returns the operation, for callers who want the value."""
-        self.__doc__ = build.__doc__
+    _verb = "open_stream"
 
-    @overload
-    def __get__(self, resource: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Stream[E]]: ...
-    @overload
-    def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, AsyncStream[E]]: ...
-    def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-        """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource, "open_stream")
+    if TYPE_CHECKING:
+
+        def __init__(self, build: Callable[P, StreamOperation[E]]) -> None: ...
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Stream[E]]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, AsyncStream[E]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
-class PageEndpoint(Generic[P, T]):
+class StreamBodyEndpoint(_Descriptor, Generic[F, P, E]):
+    """The descriptor behind `stream_body_endpoint`."""
+
+    _verb = "open_stream"
+
+    def __init__(self, build: Callable[P, StreamOperation[E]], build_with: Callable[F, StreamOperation[E]]) -> None:
+        """Remember both functions; `build` is one that chooses."""
+        super().__init__(_either(build, build_with))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Method[F, P, Stream[E]]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Method[F, P, AsyncStream[E]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
+
+
+class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
+    """The descriptor behind `switch_endpoint`."""
+
+    def __init__(
+        self,
+        build: Callable[P, Operation[T]],
+        build_with: Callable[F, Operation[T]],
+        build_stream: Callable[S, StreamOperation[E]],
+    ) -> None:
+        """Remember all three functions; `build` is one that chooses between the first two."""
+        super().__init__(_either(build, build_with))
+        self._build_stream = build_stream
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> SwitchMethod[F, P, S, T, Stream[E]]: ...
+        @overload
+        def __get__(
+            self, resource: AsyncResource, owner: type
+        ) -> SwitchMethod[F, P, S, Coroutine[Any, Any, T], Coroutine[Any, Any, AsyncStream[E]]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
+
+    else:
+
+        def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
+            """Return the method, which asks for a stream when `stream=True` is given."""
+            whole = super().__get__(resource, owner)
+            if resource is None:
+                return whole
+            streamed = _bound(self._build_stream, resource, "open_stream")
+
+            @functools.wraps(whole)
+            def call(*args: Any, **kwargs: Any) -> Any:
+                if not kwargs.get("stream"):
+                    return whole(*args, **kwargs)
+                if _has_body(args, kwargs):
+                    raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
+                return streamed(*args, **kwargs).open()
+
+            return call
+
+
+class PageEndpoint(_Descriptor, Generic[P, T]):
     """The descriptor behind `page_endpoint`."""
 
-    def __init__(self, build: Callable[P, PageOperation[T]]) -> None:
-        """Remember *build*, the function that returns the operation."""
-        self.build = build
-        """The function that returns the operation, for callers who want the value."""
-        self.__doc__ = build.__doc__
+    _verb = "fetch_page"
 
-    @overload
-    def __get__(self, resource: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Page[T]]: ...
-    @overload
-    def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, AsyncPage[T]]]: ...
-    def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-        """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource, "fetch_page")
+    if TYPE_CHECKING:
+
+        def __init__(self, build: Callable[P, PageOperation[T]]) -> None: ...
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Page[T]]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, AsyncPage[T]]]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
 def endpoint(build: Callable[P, Operation[T]]) -> Endpoint[P, T]:
@@ -146,14 +262,54 @@ def endpoint(build: Callable[P, Operation[T]]) -> Endpoint[P, T]:
     return Endpoint(build)
 
 
+def body_endpoint(build: Callable[P, Operation[T]], build_with: Callable[F, Operation[T]]) -> BodyEndpoint[F, P, T]:
+    """Return the attribute that makes *build*, or *build_with* from fields, a method answered by one result."""
+    return BodyEndpoint(build, build_with)
+
+
 def stream_endpoint(build: Callable[P, StreamOperation[E]]) -> StreamEndpoint[P, E]:
     """Return the attribute that makes *build* a method answered by a stream, as a context manager."""
     return StreamEndpoint(build)
 
 
+def stream_body_endpoint(
+    build: Callable[P, StreamOperation[E]], build_with: Callable[F, StreamOperation[E]]
+) -> StreamBodyEndpoint[F, P, E]:
+    """Return the attribute that makes *build*, or *build_with* from fields, a method answered by a stream."""
+    return StreamBodyEndpoint(build, build_with)
+
+
+def switch_endpoint(
+    build: Callable[P, Operation[T]],
+    build_with: Callable[F, Operation[T]],
+    build_stream: Callable[S, StreamOperation[E]],
+) -> SwitchEndpoint[F, P, S, T, E]:
+    """
+    Return the attribute that makes *build* a method answered by one result or, given `stream=True`, by an open stream.
+
+    The stream is open when the method returns, so the caller closes it: by a `with` block, or by reading to its end.
+    """
+    return SwitchEndpoint(build, build_with, build_stream)
+
+
 def page_endpoint(build: Callable[P, PageOperation[T]]) -> PageEndpoint[P, T]:
     """Return the attribute that makes *build* a method answered by one page."""
     return PageEndpoint(build)
+
+
+def _has_body(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+    """Tell whether a body was given as a whole: it is the last positional argument, and the others are text."""
+    return "body" in kwargs or bool(args and not isinstance(args[-1], str))
+
+
+def _either(build: Callable[..., Any], build_with: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that calls *build* when a body was given, and else *build_with*."""
+
+    @functools.wraps(build)
+    def choose(*args: Any, **kwargs: Any) -> Any:
+        return (build if _has_body(args, kwargs) else build_with)(*args, **kwargs)
+
+    return choose
 
 
 def _bound(build: Callable[..., Any], resource: SyncResource | AsyncResource, verb: str) -> Callable[..., Any]:
@@ -165,4 +321,5 @@ def _bound(build: Callable[..., Any], resource: SyncResource | AsyncResource, ve
         operation = build(*args, **kwargs)
         return make(operation, operation.options)
 
+    call.__wrapped__ = build
     return call

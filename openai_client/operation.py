@@ -18,10 +18,11 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from openai_client.base_model import RequestModel
+from openai_client.file_input import UploadFile
 from openai_client.option_checks import check_finite, checked_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from http_util.deadline import Deadline
     from http_util.retry import RetryPolicy
@@ -35,6 +36,7 @@ QueryValue: TypeAlias = "str | int | float | bool | Sequence[str] | Mapping[str,
 """A query parameter before it is written; None is not sent."""
 
 JSON: Final = "application/json"
+FORM: Final = "multipart/form-data"
 EVENT_STREAM: Final = "text/event-stream"
 
 
@@ -52,6 +54,8 @@ class CallOptions:
     """The monotonic instant by which the call ends; the earlier of this and `timeout` counts."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Headers added to the client's; the same name replaces the client's value."""
+    query: Mapping[str, QueryValue] = field(default_factory=dict, repr=False)
+    """Query parameters added to the operation's; the same name replaces the operation's value."""
     idempotency_key: str | None = None
     """Sent as `Idempotency-Key`; makes the call repeatable where the upstream honours it."""
     retry: RetryPolicy | str | None = None
@@ -192,6 +196,11 @@ class StreamOperation(Call, Generic[E]):
 
     parse_event: Callable[[bytes], E]
     """Turn the data of one server-sent event into a chunk; raises `pydantic.ValidationError` when it cannot."""
+    named_events: bool = False
+    """
+    Whether the kind of an event stands in its `event` field. Such an event is parsed as the object
+    `{"event": ..., "data": ...}`.
+    """
     end: StreamEnd = StreamEnd()
     """How the stream says that it is complete."""
 
@@ -271,6 +280,16 @@ def unstreamed(body: RequestT) -> RequestT:
     return body
 
 
+def form_or_json(body: BaseModel) -> str:
+    """Return the media type for *body*, which goes as a form when there is a file in it, and else as JSON."""
+    return FORM if any(_holds_file(getattr(body, name)) for name in body.model_fields_set) else JSON
+
+
+def text_where(value: object, texts: Collection[str], parse: Callable[[bytes], T]) -> Callable[[bytes], T | str]:
+    """Return the parser of an answer that is plain text when the body's field has one of the values *texts*."""
+    return as_text if value in texts else parse
+
+
 def as_text(data: bytes) -> str:
     """Parse an answer that is plain text; what is not UTF-8 becomes U+FFFD."""
     return data.decode("utf-8", "replace")
@@ -284,6 +303,10 @@ def as_bytes(data: bytes) -> bytes:
 def as_nothing(data: bytes) -> None:
     """Parse an answer whose body means nothing: whatever came is dropped."""
     del data
+
+
+def _holds_file(value: object) -> bool:
+    return isinstance(value, UploadFile) or (isinstance(value, list) and any(map(_holds_file, value)))
 
 
 def _segment(name: str, value: object) -> str:

@@ -20,7 +20,7 @@ from openai_client.auth import merged_headers
 from openai_client.endpoint_keys import open_endpoints, written_for
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, SerializationError
-from openai_client.operation import EVENT_STREAM, JSON, StreamOperation
+from openai_client.operation import EVENT_STREAM, JSON, StreamOperation, query
 from openai_client.option_checks import checked_policy
 from openai_client.reliability import check_enabled
 from openai_client.token_costs import counted_tokens, estimated_tokens
@@ -160,7 +160,7 @@ def write_call(
 
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:
     """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
-    given = [*headers.items(), *config.default_query.items(), *operation.query]
+    given = [*headers.items(), *config.default_query.items(), *operation.query, *query(**operation.options.query)]
     return tuple(Secret(word) for word in credentials_in(given))
 
 
@@ -214,9 +214,11 @@ def _check_size(headers: dict[str, str], most: int) -> None:
 
 
 def _url(operation: Call, config: ClientConfig) -> str:
-    """Return the absolute URL; a parameter of the call replaces the client's of the same name."""
-    taken = {name for name, _ in operation.query}
-    pairs = [*operation.query, *((name, value) for name, value in config.default_query.items() if name not in taken)]
+    """Return the absolute URL; equal names: the call's options win over the operation, this over the client."""
+    pairs: list[tuple[str, str]] = []
+    for source in (query(**operation.options.query), operation.query, config.default_query.items()):
+        taken = {name for name, _ in pairs}
+        pairs += [(name, value) for name, value in source if name not in taken]
     url = f"{config.base_url}{operation.path}"
     return f"{url}?{urlencode(pairs, quote_via=quote, safe='')}" if pairs else url
 

@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from adapter_api.outcome import Outcome
 from http_util.errors import ProtocolFailure
@@ -43,6 +44,13 @@ def as_failure(error: OpenAIError) -> HttpFailure:
         outcome=error.outcome or Outcome.PARTIAL,
         http_status=error.http_status,
     )
+
+
+def _with_name(event: ServerSentEvent) -> bytes:
+    """Return the event as one object, as the API describes those whose kind stands outside of their data."""
+    if event.event == "error":
+        return b'{"error":%b}' % event.data
+    return b'{"event":%b,"data":%b}' % (to_json(event.event), event.data)
 
 
 class StreamReader(Generic[E]):
@@ -116,7 +124,7 @@ class StreamReader(Generic[E]):
         if self._failure is not None:
             raise self._failure
         while self._waiting and not self.is_complete:
-            chunk = self._read(self._waiting.popleft().data)
+            chunk = self._read(self._waiting.popleft())
             if chunk is not None:
                 return chunk
         if self._has_ended and not self.is_complete:
@@ -131,11 +139,14 @@ class StreamReader(Generic[E]):
         facts = answer_facts(self._head, self._outcome)
         raise self._fail(StreamInterrupted("the stream stopped without saying that it is complete", **facts))
 
-    def _read(self, data: bytes) -> E | None:
+    def _read(self, event: ServerSentEvent) -> E | None:
         """Parse the data of one event, and note what it says about the end of the stream."""
+        data = event.data
         if not data or self._operation.end.is_sentinel(data):
             self.is_complete = bool(data)
             return None
+        if self._operation.named_events:
+            data = _with_name(event)
         failure: OpenAIError | None = self._reported_in(data)
         if failure is None:
             try:
@@ -147,7 +158,7 @@ class StreamReader(Generic[E]):
                 self._note_end(chunk)
                 return chunk
         # the frame may be shown in a traceback, and what the model said must not
-        del data
+        del data, event
         raise self._fail(failure)
 
     def _note_end(self, chunk: E) -> None:

@@ -64,19 +64,32 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
         self._source: EventSource | None = None
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
+        self._is_entered = False
 
-    def __enter__(self) -> Self:
+    def open(self) -> Self:
         """
-        Make the call and wait for the head of its answer.
+        Make the call and wait for the head of its answer, outside of a block. Who calls this closes the stream.
 
         Raises:
             OpenAIError: The call failed.
         """
         if self._source is not None:
-            raise InvalidState("a stream can be entered once; make the call again for another one")
+            raise _opened_twice()
         self._source, self._prepared = self._connect()
         self._reader = StreamReader(self._operation, self._source.head, self._prepared.secrets)
         return self
+
+    def __enter__(self) -> Self:
+        """
+        Make the call, unless the stream is open, and wait for the head of its answer.
+
+        Raises:
+            OpenAIError: The call failed.
+        """
+        if self._is_entered:
+            raise _opened_twice()
+        self._is_entered = True
+        return self.open() if self._source is None else self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
@@ -172,19 +185,32 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
         self._source: AsyncEventSource | None = None
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
+        self._is_entered = False
 
-    async def __aenter__(self) -> Self:
+    async def open(self) -> Self:
         """
-        Make the call and wait for the head of its answer.
+        Make the call and wait for the head of its answer, outside of a block. Who calls this closes the stream.
 
         Raises:
             OpenAIError: The call failed.
         """
         if self._source is not None:
-            raise InvalidState("a stream can be entered once; make the call again for another one")
+            raise _opened_twice()
         self._source, self._prepared = await self._connect()
         self._reader = StreamReader(self._operation, self._source.head, self._prepared.secrets)
         return self
+
+    async def __aenter__(self) -> Self:
+        """
+        Make the call, unless the stream is open, and wait for the head of its answer.
+
+        Raises:
+            OpenAIError: The call failed.
+        """
+        if self._is_entered:
+            raise _opened_twice()
+        self._is_entered = True
+        return await self.open() if self._source is None else self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
@@ -253,6 +279,10 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
 
 
 T = TypeVar("T")
+
+
+def _opened_twice() -> InvalidState:
+    return InvalidState("a stream can be entered once; make the call again for another one")
 
 
 def _entered(part: T | None) -> T:

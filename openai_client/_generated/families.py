@@ -14,11 +14,31 @@ from openai_client.binding import AsyncCaller, SyncCaller
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openai_client._generated.operations.admin import AsyncAdmin, Admin
+    from openai_client._generated.operations.audio import AsyncAudio, Audio
+    from openai_client._generated.operations.batches import AsyncBatches, Batches
+    from openai_client._generated.operations.beta import AsyncBeta, Beta
     from openai_client._generated.operations.chat import AsyncChat, Chat
     from openai_client._generated.operations.completions import AsyncCompletions, Completions
+    from openai_client._generated.operations.containers import AsyncContainers, Containers
+    from openai_client._generated.operations.content_provenance_checks import (
+        AsyncContentProvenanceChecks,
+        ContentProvenanceChecks,
+    )
+    from openai_client._generated.operations.conversations import AsyncConversations, Conversations
     from openai_client._generated.operations.embeddings import AsyncEmbeddings, Embeddings
+    from openai_client._generated.operations.evals import AsyncEvals, Evals
+    from openai_client._generated.operations.files import AsyncFiles, Files
+    from openai_client._generated.operations.fine_tuning import AsyncFineTuning, FineTuning
+    from openai_client._generated.operations.images import AsyncImages, Images
     from openai_client._generated.operations.models import AsyncModels, Models
+    from openai_client._generated.operations.moderations import AsyncModerations, Moderations
+    from openai_client._generated.operations.realtime import AsyncRealtime, Realtime
     from openai_client._generated.operations.responses import AsyncResponses, Responses
+    from openai_client._generated.operations.skills import AsyncSkills, Skills
+    from openai_client._generated.operations.uploads import AsyncUploads, Uploads
+    from openai_client._generated.operations.vector_stores import AsyncVectorStores, VectorStores
+    from openai_client._generated.operations.videos import AsyncVideos, Videos
 
 
 class Family(NamedTuple):
@@ -38,6 +58,27 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "completions": Family("openai_client._generated.operations.completions", "Completions", "AsyncCompletions"),
     "responses": Family("openai_client._generated.operations.responses", "Responses", "AsyncResponses"),
     "embeddings": Family("openai_client._generated.operations.embeddings", "Embeddings", "AsyncEmbeddings"),
+    "files": Family("openai_client._generated.operations.files", "Files", "AsyncFiles"),
+    "uploads": Family("openai_client._generated.operations.uploads", "Uploads", "AsyncUploads"),
+    "batches": Family("openai_client._generated.operations.batches", "Batches", "AsyncBatches"),
+    "images": Family("openai_client._generated.operations.images", "Images", "AsyncImages"),
+    "audio": Family("openai_client._generated.operations.audio", "Audio", "AsyncAudio"),
+    "moderations": Family("openai_client._generated.operations.moderations", "Moderations", "AsyncModerations"),
+    "videos": Family("openai_client._generated.operations.videos", "Videos", "AsyncVideos"),
+    "fine_tuning": Family("openai_client._generated.operations.fine_tuning", "FineTuning", "AsyncFineTuning"),
+    "evals": Family("openai_client._generated.operations.evals", "Evals", "AsyncEvals"),
+    "vector_stores": Family("openai_client._generated.operations.vector_stores", "VectorStores", "AsyncVectorStores"),
+    "conversations": Family("openai_client._generated.operations.conversations", "Conversations", "AsyncConversations"),
+    "containers": Family("openai_client._generated.operations.containers", "Containers", "AsyncContainers"),
+    "skills": Family("openai_client._generated.operations.skills", "Skills", "AsyncSkills"),
+    "content_provenance_checks": Family(
+        "openai_client._generated.operations.content_provenance_checks",
+        "ContentProvenanceChecks",
+        "AsyncContentProvenanceChecks",
+    ),
+    "realtime": Family("openai_client._generated.operations.realtime", "Realtime", "AsyncRealtime"),
+    "admin": Family("openai_client._generated.operations.admin", "Admin", "AsyncAdmin"),
+    "beta": Family("openai_client._generated.operations.beta", "Beta", "AsyncBeta"),
 }
 """Every generated family by its name in the client."""
 
@@ -80,6 +121,125 @@ class SyncFamilies(SyncCaller):
 
         return Embeddings(self)
 
+    @cached_property
+    def files(self) -> Files:
+        """The files family, blocking."""
+        from openai_client._generated.operations.files import Files
+
+        return Files(self)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """The uploads family, blocking."""
+        from openai_client._generated.operations.uploads import Uploads
+
+        return Uploads(self)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches family, blocking."""
+        from openai_client._generated.operations.batches import Batches
+
+        return Batches(self)
+
+    @cached_property
+    def images(self) -> Images:
+        """The images family, blocking."""
+        from openai_client._generated.operations.images import Images
+
+        return Images(self)
+
+    @cached_property
+    def audio(self) -> Audio:
+        """The audio family, blocking."""
+        from openai_client._generated.operations.audio import Audio
+
+        return Audio(self)
+
+    @cached_property
+    def moderations(self) -> Moderations:
+        """The moderations family, blocking."""
+        from openai_client._generated.operations.moderations import Moderations
+
+        return Moderations(self)
+
+    @cached_property
+    def videos(self) -> Videos:
+        """The videos family, blocking."""
+        from openai_client._generated.operations.videos import Videos
+
+        return Videos(self)
+
+    @cached_property
+    def fine_tuning(self) -> FineTuning:
+        """The fine_tuning family, blocking."""
+        from openai_client._generated.operations.fine_tuning import FineTuning
+
+        return FineTuning(self)
+
+    @cached_property
+    def evals(self) -> Evals:
+        """The evals family, blocking."""
+        from openai_client._generated.operations.evals import Evals
+
+        return Evals(self)
+
+    @cached_property
+    def vector_stores(self) -> VectorStores:
+        """The vector_stores family, blocking."""
+        from openai_client._generated.operations.vector_stores import VectorStores
+
+        return VectorStores(self)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """The conversations family, blocking."""
+        from openai_client._generated.operations.conversations import Conversations
+
+        return Conversations(self)
+
+    @cached_property
+    def containers(self) -> Containers:
+        """The containers family, blocking."""
+        from openai_client._generated.operations.containers import Containers
+
+        return Containers(self)
+
+    @cached_property
+    def skills(self) -> Skills:
+        """The skills family, blocking."""
+        from openai_client._generated.operations.skills import Skills
+
+        return Skills(self)
+
+    @cached_property
+    def content_provenance_checks(self) -> ContentProvenanceChecks:
+        """The content_provenance_checks family, blocking."""
+        from openai_client._generated.operations.content_provenance_checks import ContentProvenanceChecks
+
+        return ContentProvenanceChecks(self)
+
+    @cached_property
+    def realtime(self) -> Realtime:
+        """The realtime family, blocking."""
+        from openai_client._generated.operations.realtime import Realtime
+
+        return Realtime(self)
+
+    @cached_property
+    def admin(self) -> Admin:
+        """The admin family, blocking."""
+        from openai_client._generated.operations.admin import Admin
+
+        return Admin(self)
+
+    @cached_property
+    def beta(self) -> Beta:
+        """The beta family, blocking."""
+        from openai_client._generated.operations.beta import Beta
+
+        return Beta(self)
+
 
 class AsyncFamilies(AsyncCaller):
     """What a client on an event loop inherits: one attribute a family, imported on first use."""
@@ -118,3 +278,122 @@ class AsyncFamilies(AsyncCaller):
         from openai_client._generated.operations.embeddings import AsyncEmbeddings
 
         return AsyncEmbeddings(self)
+
+    @cached_property
+    def files(self) -> AsyncFiles:
+        """The files family, awaited."""
+        from openai_client._generated.operations.files import AsyncFiles
+
+        return AsyncFiles(self)
+
+    @cached_property
+    def uploads(self) -> AsyncUploads:
+        """The uploads family, awaited."""
+        from openai_client._generated.operations.uploads import AsyncUploads
+
+        return AsyncUploads(self)
+
+    @cached_property
+    def batches(self) -> AsyncBatches:
+        """The batches family, awaited."""
+        from openai_client._generated.operations.batches import AsyncBatches
+
+        return AsyncBatches(self)
+
+    @cached_property
+    def images(self) -> AsyncImages:
+        """The images family, awaited."""
+        from openai_client._generated.operations.images import AsyncImages
+
+        return AsyncImages(self)
+
+    @cached_property
+    def audio(self) -> AsyncAudio:
+        """The audio family, awaited."""
+        from openai_client._generated.operations.audio import AsyncAudio
+
+        return AsyncAudio(self)
+
+    @cached_property
+    def moderations(self) -> AsyncModerations:
+        """The moderations family, awaited."""
+        from openai_client._generated.operations.moderations import AsyncModerations
+
+        return AsyncModerations(self)
+
+    @cached_property
+    def videos(self) -> AsyncVideos:
+        """The videos family, awaited."""
+        from openai_client._generated.operations.videos import AsyncVideos
+
+        return AsyncVideos(self)
+
+    @cached_property
+    def fine_tuning(self) -> AsyncFineTuning:
+        """The fine_tuning family, awaited."""
+        from openai_client._generated.operations.fine_tuning import AsyncFineTuning
+
+        return AsyncFineTuning(self)
+
+    @cached_property
+    def evals(self) -> AsyncEvals:
+        """The evals family, awaited."""
+        from openai_client._generated.operations.evals import AsyncEvals
+
+        return AsyncEvals(self)
+
+    @cached_property
+    def vector_stores(self) -> AsyncVectorStores:
+        """The vector_stores family, awaited."""
+        from openai_client._generated.operations.vector_stores import AsyncVectorStores
+
+        return AsyncVectorStores(self)
+
+    @cached_property
+    def conversations(self) -> AsyncConversations:
+        """The conversations family, awaited."""
+        from openai_client._generated.operations.conversations import AsyncConversations
+
+        return AsyncConversations(self)
+
+    @cached_property
+    def containers(self) -> AsyncContainers:
+        """The containers family, awaited."""
+        from openai_client._generated.operations.containers import AsyncContainers
+
+        return AsyncContainers(self)
+
+    @cached_property
+    def skills(self) -> AsyncSkills:
+        """The skills family, awaited."""
+        from openai_client._generated.operations.skills import AsyncSkills
+
+        return AsyncSkills(self)
+
+    @cached_property
+    def content_provenance_checks(self) -> AsyncContentProvenanceChecks:
+        """The content_provenance_checks family, awaited."""
+        from openai_client._generated.operations.content_provenance_checks import AsyncContentProvenanceChecks
+
+        return AsyncContentProvenanceChecks(self)
+
+    @cached_property
+    def realtime(self) -> AsyncRealtime:
+        """The realtime family, awaited."""
+        from openai_client._generated.operations.realtime import AsyncRealtime
+
+        return AsyncRealtime(self)
+
+    @cached_property
+    def admin(self) -> AsyncAdmin:
+        """The admin family, awaited."""
+        from openai_client._generated.operations.admin import AsyncAdmin
+
+        return AsyncAdmin(self)
+
+    @cached_property
+    def beta(self) -> AsyncBeta:
+        """The beta family, awaited."""
+        from openai_client._generated.operations.beta import AsyncBeta
+
+        return AsyncBeta(self)

@@ -11,10 +11,42 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openai_client._generated.models.admin.audit_logs import *
+    from openai_client._generated.models.admin.certificates import *
+    from openai_client._generated.models.admin.members import *
+    from openai_client._generated.models.admin.projects import *
+    from openai_client._generated.models.admin.spending import *
+    from openai_client._generated.models.admin.usage import *
+    from openai_client._generated.models.assistants import *
+    from openai_client._generated.models.audio import *
+    from openai_client._generated.models.batches import *
+    from openai_client._generated.models.beta_responses.calls import *
+    from openai_client._generated.models.beta_responses.content import *
+    from openai_client._generated.models.beta_responses.events import *
+    from openai_client._generated.models.beta_responses.items import *
+    from openai_client._generated.models.beta_responses.requests import *
+    from openai_client._generated.models.beta_responses.response import *
+    from openai_client._generated.models.beta_responses.tools import *
+    from openai_client._generated.models.beta_responses.workspace import *
     from openai_client._generated.models.chat import *
+    from openai_client._generated.models.chatkit import *
     from openai_client._generated.models.completions import *
+    from openai_client._generated.models.containers import *
+    from openai_client._generated.models.content_provenance_checks import *
+    from openai_client._generated.models.conversations import *
     from openai_client._generated.models.embeddings import *
+    from openai_client._generated.models.evals import *
+    from openai_client._generated.models.files import *
+    from openai_client._generated.models.fine_tuning import *
+    from openai_client._generated.models.images import *
     from openai_client._generated.models.models import *
+    from openai_client._generated.models.moderations import *
+    from openai_client._generated.models.realtime.client_events import *
+    from openai_client._generated.models.realtime.items import *
+    from openai_client._generated.models.realtime.responses import *
+    from openai_client._generated.models.realtime.server_events import *
+    from openai_client._generated.models.realtime.sessions import *
+    from openai_client._generated.models.realtime.translations import *
     from openai_client._generated.models.responses.calls import *
     from openai_client._generated.models.responses.content import *
     from openai_client._generated.models.responses.events import *
@@ -24,8 +56,237 @@ if TYPE_CHECKING:
     from openai_client._generated.models.responses.tools import *
     from openai_client._generated.models.responses.workspace import *
     from openai_client._generated.models.shared import *
+    from openai_client._generated.models.skills import *
+    from openai_client._generated.models.threads.events import *
+    from openai_client._generated.models.threads.messages import *
+    from openai_client._generated.models.threads.runs import *
+    from openai_client._generated.models.threads.steps import *
+    from openai_client._generated.models.uploads import *
+    from openai_client._generated.models.vector_stores import *
+    from openai_client._generated.models.videos import *
+    from openai_client._generated.models.webhooks import *
 
 _NAMES: Final = {
+    "admin.audit_logs": (
+        "AuditLog AuditLogActor AuditLogActorApiKey AuditLogActorServiceAccount AuditLogActorSession "
+        "AuditLogActorUser AuditLogApiKeyCreated AuditLogApiKeyCreatedData AuditLogApiKeyDeleted "
+        "AuditLogApiKeyUpdated AuditLogApiKeyUpdatedChangesRequested AuditLogCertificateCreated "
+        "AuditLogCertificateDeleted AuditLogCertificateUpdated AuditLogCertificatesActivated "
+        "AuditLogCertificatesActivatedCertificate AuditLogCertificatesDeactivated "
+        "AuditLogCertificatesDeactivatedCertificate AuditLogCheckpointPermissionCreated "
+        "AuditLogCheckpointPermissionCreatedData AuditLogCheckpointPermissionDeleted AuditLogEventType "
+        "AuditLogExternalKeyRegistered AuditLogExternalKeyRemoved AuditLogGroupCreated AuditLogGroupCreatedData "
+        "AuditLogGroupDeleted AuditLogGroupUpdated AuditLogGroupUpdatedChangesRequested AuditLogInviteAccepted "
+        "AuditLogInviteDeleted AuditLogInviteSent AuditLogInviteSentData AuditLogIpAllowlistConfigActivated "
+        "AuditLogIpAllowlistConfigActivatedConfig AuditLogIpAllowlistConfigDeactivated "
+        "AuditLogIpAllowlistConfigDeactivatedConfig AuditLogIpAllowlistCreated AuditLogIpAllowlistDeleted "
+        "AuditLogIpAllowlistUpdated AuditLogLoginFailed AuditLogLogoutFailed AuditLogOrganizationUpdated "
+        "AuditLogOrganizationUpdatedChangesRequested AuditLogProject AuditLogProjectArchived AuditLogProjectCreated "
+        "AuditLogProjectCreatedData AuditLogProjectDeleted AuditLogProjectUpdated "
+        "AuditLogProjectUpdatedChangesRequested AuditLogRateLimitDeleted AuditLogRateLimitUpdated "
+        "AuditLogRateLimitUpdatedChangesRequested AuditLogRoleAssignmentCreated AuditLogRoleAssignmentDeleted "
+        "AuditLogRoleBoundToResource AuditLogRoleCreated AuditLogRoleDeleted AuditLogRoleUnboundFromResource "
+        "AuditLogRoleUpdated AuditLogRoleUpdatedChangesRequested AuditLogScimDisabled AuditLogScimEnabled "
+        "AuditLogServiceAccountCreated AuditLogServiceAccountCreatedData AuditLogServiceAccountDeleted "
+        "AuditLogServiceAccountUpdated AuditLogServiceAccountUpdatedChangesRequested AuditLogUserAdded "
+        "AuditLogUserAddedData AuditLogUserDeleted AuditLogUserUpdated AuditLogUserUpdatedChangesRequested "
+        "AuditLogWorkloadIdentityProviderCreated AuditLogWorkloadIdentityProviderDeleted "
+        "AuditLogWorkloadIdentityProviderMappingCreated AuditLogWorkloadIdentityProviderMappingDeleted "
+        "AuditLogWorkloadIdentityProviderMappingUpdated AuditLogWorkloadIdentityProviderUpdated "
+        "ListAuditLogsEffectiveAt ListAuditLogsResponse "
+    ),
+    "admin.certificates": (
+        "Certificate CertificateCertificateDetails DeleteCertificateResponse ListCertificatesResponse "
+        "ListProjectCertificatesResponse ModifyCertificateRequest OrganizationCertificate "
+        "OrganizationCertificateActivationResponse OrganizationCertificateCertificateDetails "
+        "OrganizationCertificateDeactivationResponse OrganizationProjectCertificate "
+        "OrganizationProjectCertificateActivationResponse OrganizationProjectCertificateCertificateDetails "
+        "OrganizationProjectCertificateDeactivationResponse ToggleCertificatesRequest UploadCertificateRequest "
+    ),
+    "admin.members": (
+        "AdminApiKey AdminApiKeyCreateResponse AdminApiKeyOwner AdminApiKeysCreateRequest AdminApiKeysDeleteResponse "
+        "ApiKeyList AssignedRoleDetails AssignedRoleDetailsAssignmentSource CreateGroupBody CreateGroupUserBody "
+        "DeletedRoleAssignmentResource Group GroupDeletedResource GroupListResource GroupMemberUser "
+        "GroupResourceWithSuccess GroupResponse GroupRoleAssignment GroupUser GroupUserAssignment "
+        "GroupUserDeletedResource Invite InviteDeleteResponse InviteListResponse InviteProject InviteRequest "
+        "InviteRequestProject OrganizationDataRetention PublicAssignOrganizationGroupRoleBody "
+        "PublicCreateOrganizationRoleBody PublicRoleListResource PublicUpdateOrganizationRoleBody Role "
+        "RoleDeletedResource RoleListResource UpdateGroupBody UpdateOrganizationDataRetentionBody User "
+        "UserDeleteResponse UserListResource UserListResponse UserProjects UserProjectsData UserRoleAssignment "
+        "UserRoleUpdateRequest UserUser "
+    ),
+    "admin.projects": (
+        "CreateProjectServiceAccountApiKeyBody HostedToolPermission HostedToolPermissionUpdate InviteProjectGroupBody "
+        "Project ProjectApiKey ProjectApiKeyDeleteResponse ProjectApiKeyListResponse ProjectApiKeyOwner "
+        "ProjectApiKeyOwnerServiceAccount ProjectApiKeyOwnerUser ProjectCreateRequest ProjectDataRetention "
+        "ProjectGroup ProjectGroupDeletedResource ProjectGroupListResource ProjectHostedToolPermissions "
+        "ProjectHostedToolPermissionsUpdateRequest ProjectListResponse ProjectModelPermissions "
+        "ProjectModelPermissionsDeleteResponse ProjectModelPermissionsUpdateRequest ProjectRateLimit "
+        "ProjectRateLimitListResponse ProjectRateLimitUpdateRequest ProjectServiceAccount ProjectServiceAccountApiKey "
+        "ProjectServiceAccountCreateRequest ProjectServiceAccountCreateResponse ProjectServiceAccountDeleteResponse "
+        "ProjectServiceAccountListResponse ProjectUpdateRequest ProjectUser ProjectUserCreateRequest "
+        "ProjectUserDeleteResponse ProjectUserListResponse ProjectUserUpdateRequest PublicProjectResidency "
+        "ServiceAccountApiKeyBody UpdateProjectDataRetentionBody UpdateProjectServiceAccountBody "
+    ),
+    "admin.spending": (
+        "CostsResult CostsResultAmount CreateSpendAlertBody OrganizationSpendAlert "
+        "OrganizationSpendAlertDeletedResource OrganizationSpendAlertListResource "
+        "OrganizationSpendLimitDeletedResource OrganizationSpendLimitResource ProjectSpendAlert "
+        "ProjectSpendAlertDeletedResource ProjectSpendAlertListResource ProjectSpendLimitDeletedResource "
+        "ProjectSpendLimitResource SpendAlertNotificationChannel SpendLimitCurrency SpendLimitEnforcement "
+        "SpendLimitEnforcementStatus SpendLimitInterval UpdateOrganizationSpendLimitBody UpdateProjectSpendLimitBody "
+    ),
+    "admin.usage": (
+        "UsageAudioSpeechesResult UsageAudioTranscriptionsResult UsageCodeInterpreterSessionsResult "
+        "UsageCompletionsResult UsageEmbeddingsResult UsageFileSearchCallsResult UsageImagesResult "
+        "UsageModerationsResult UsageResponse UsageTimeBucket UsageVectorStoresResult UsageWebSearchCallsResult "
+    ),
+    "assistants": (
+        "AssistantObject AssistantObjectToolResources AssistantObjectToolResourcesCodeInterpreter "
+        "AssistantObjectToolResourcesFileSearch CreateAssistantRequest CreateAssistantRequestToolResources "
+        "CreateAssistantRequestToolResourcesCodeInterpreter CreateAssistantRequestToolResourcesFileSearch "
+        "CreateAssistantRequestToolResourcesFileSearchVectorStore "
+        "CreateAssistantRequestToolResourcesFileSearchVectorStoreChunkingStrategyAuto "
+        "CreateAssistantRequestToolResourcesFileSearchVectorStoreChunkingStrategyStatic "
+        "CreateAssistantRequestToolResourcesFileSearchVectorStoreChunkingStrategyStaticStatic DeleteAssistantResponse "
+        "ListAssistantsResponse ModifyAssistantRequest ModifyAssistantRequestToolResources "
+        "ModifyAssistantRequestToolResourcesCodeInterpreter ModifyAssistantRequestToolResourcesFileSearch "
+    ),
+    "audio": (
+        "AudioResponseFormat CreateSpeechRequest CreateSpeechResponseStreamEvent CreateTranscriptionRequest "
+        "CreateTranscriptionResponseDiarizedJson CreateTranscriptionResponseJson "
+        "CreateTranscriptionResponseJsonLogprob CreateTranscriptionResponseStreamEvent "
+        "CreateTranscriptionResponseVerboseJson CreateTranslationRequest CreateTranslationResponseJson "
+        "CreateTranslationResponseVerboseJson CreateVoiceConsentRequest CreateVoiceRequest SpeechAudioDeltaEvent "
+        "SpeechAudioDoneEvent SpeechAudioDoneEventUsage TranscriptTextDeltaEvent TranscriptTextDeltaEventLogprob "
+        "TranscriptTextDoneEvent TranscriptTextDoneEventLogprob TranscriptTextSegmentEvent "
+        "TranscriptionDiarizedSegment TranscriptionInclude TranscriptionSegment TranscriptionWord "
+        "UpdateVoiceConsentRequest VadConfig VoiceConsentDeletedResource VoiceConsentListResource "
+        "VoiceConsentResource VoiceResource "
+    ),
+    "batches": (
+        "Batch BatchError BatchErrors BatchFileExpirationAfter BatchRequestCounts BatchUsage "
+        "BatchUsageInputTokensDetails BatchUsageOutputTokensDetails CreateBatchRequest ListBatchesResponse "
+    ),
+    "beta_responses.calls": (
+        "BetaAdditionalTools BetaAdditionalToolsItemParam BetaAgentMessageItemParam BetaCodeInterpreterOutputImage "
+        "BetaCodeInterpreterOutputLogs BetaCodeInterpreterToolCall BetaCustomToolCall BetaCustomToolCallOutput "
+        "BetaCustomToolCallOutputResource BetaCustomToolCallResource BetaEncryptedContent BetaEncryptedContentParam "
+        "BetaFileCitationParam BetaFileSearchToolCall BetaFileSearchToolCallResult "
+        "BetaFunctionAndCustomToolCallOutput BetaFunctionCallOutputItemParam BetaFunctionCallOutputStatusEnum "
+        "BetaFunctionCallStatus BetaFunctionToolCall BetaFunctionToolCallOutput BetaFunctionToolCallOutputResource "
+        "BetaFunctionToolCallResource BetaHTTPError BetaImageGenToolCall BetaMCPApprovalRequest "
+        "BetaMCPApprovalResponse BetaMCPApprovalResponseResource BetaMCPListTools BetaMCPProtocolError "
+        "BetaMCPToolCall BetaMCPToolCallError BetaMCPToolCallStatus BetaMCPToolExecutionError BetaMetadata "
+        "BetaModelIdsShared BetaMultiAgentAction BetaMultiAgentCall BetaMultiAgentCallItemParam "
+        "BetaMultiAgentCallOutput BetaMultiAgentCallOutputItemParam BetaMultiAgentParam BetaOutputTextContentParam "
+        "BetaProgram BetaProgramItemParam BetaProgramOutput BetaProgramOutputItemParam BetaProgramOutputItemStatus "
+        "BetaProgramOutputStatus BetaPromptCacheModeEnum BetaPromptCacheOptionsParam BetaPromptCacheTTLEnum "
+        "BetaReasoningEffort BetaResponseFormatJsonObject BetaResponseFormatJsonSchemaSchema BetaResponseFormatText "
+        "BetaToolSearchCall BetaToolSearchCallItemParam BetaToolSearchOutput BetaToolSearchOutputItemParam "
+        "BetaUrlCitationParam BetaVerbosity BetaWebSearchActionFind BetaWebSearchActionOpenPage "
+        "BetaWebSearchActionSearch BetaWebSearchActionSearchSource BetaWebSearchToolCall "
+    ),
+    "beta_responses.content": (
+        "BetaAgentTag BetaAgentTagParam BetaAnnotation BetaCallableToolAllowedCaller BetaComputerScreenshotContent "
+        "BetaContainerFileCitationBody BetaDetailEnum BetaDirectToolCallCaller BetaDirectToolCallCallerParam "
+        "BetaFileCitationBody BetaFileDetailEnum BetaFileInputDetail BetaFilePath BetaFunctionCallItemStatus "
+        "BetaImageDetail BetaInputContent BetaInputFileContent BetaInputFileContentParam BetaInputImageContent "
+        "BetaInputImageContentParamAutoParam BetaInputMessageContentList BetaInputTextContent "
+        "BetaInputTextContentParam BetaLogProb BetaMessageRole BetaOutputContent BetaOutputMessageContent "
+        "BetaOutputTextContent BetaProgramToolCallCaller BetaProgramToolCallCallerParam BetaPrompt "
+        "BetaPromptCacheBreakpointConfig BetaPromptCacheBreakpointParam BetaReasoningTextContent BetaRefusalContent "
+        "BetaResponseLogProb BetaResponseLogProbTopLogprob BetaResponsePromptVariables BetaSummaryTextContent "
+        "BetaTextContent BetaToolCallCaller BetaToolCallCallerParam BetaTopLogProb BetaUrlCitationBody "
+    ),
+    "beta_responses.events": (
+        "BetaResponseAudioDeltaEvent BetaResponseAudioDoneEvent BetaResponseAudioTranscriptDeltaEvent "
+        "BetaResponseAudioTranscriptDoneEvent BetaResponseCodeInterpreterCallCodeDeltaEvent "
+        "BetaResponseCodeInterpreterCallCodeDoneEvent BetaResponseCodeInterpreterCallCompletedEvent "
+        "BetaResponseCodeInterpreterCallInProgressEvent BetaResponseCodeInterpreterCallInterpretingEvent "
+        "BetaResponseCompletedEvent BetaResponseContentPartAddedEvent BetaResponseContentPartDoneEvent "
+        "BetaResponseCreatedEvent BetaResponseCustomToolCallInputDeltaEvent BetaResponseCustomToolCallInputDoneEvent "
+        "BetaResponseErrorEvent BetaResponseFailedEvent BetaResponseFileSearchCallCompletedEvent "
+        "BetaResponseFileSearchCallInProgressEvent BetaResponseFileSearchCallSearchingEvent "
+        "BetaResponseFunctionCallArgumentsDeltaEvent BetaResponseFunctionCallArgumentsDoneEvent "
+        "BetaResponseImageGenCallCompletedEvent BetaResponseImageGenCallGeneratingEvent "
+        "BetaResponseImageGenCallInProgressEvent BetaResponseImageGenCallPartialImageEvent "
+        "BetaResponseInProgressEvent BetaResponseIncompleteEvent BetaResponseMCPCallArgumentsDeltaEvent "
+        "BetaResponseMCPCallArgumentsDoneEvent BetaResponseMCPCallCompletedEvent BetaResponseMCPCallFailedEvent "
+        "BetaResponseMCPCallInProgressEvent BetaResponseMCPListToolsCompletedEvent "
+        "BetaResponseMCPListToolsFailedEvent BetaResponseMCPListToolsInProgressEvent BetaResponseOutputItemAddedEvent "
+        "BetaResponseOutputItemDoneEvent BetaResponseOutputTextAnnotationAddedEvent BetaResponseQueuedEvent "
+        "BetaResponseReasoningSummaryPartAddedEvent BetaResponseReasoningSummaryPartAddedEventPart "
+        "BetaResponseReasoningSummaryPartDoneEvent BetaResponseReasoningSummaryPartDoneEventPart "
+        "BetaResponseReasoningSummaryTextDeltaEvent BetaResponseReasoningSummaryTextDoneEvent "
+        "BetaResponseReasoningTextDeltaEvent BetaResponseReasoningTextDoneEvent BetaResponseRefusalDeltaEvent "
+        "BetaResponseRefusalDoneEvent BetaResponseShellCallCommandAddedStreamingEvent "
+        "BetaResponseShellCallCommandDeltaStreamingEvent BetaResponseShellCallCommandDoneStreamingEvent "
+        "BetaResponseShellCallOutputContentDeltaStreamingEvent BetaResponseShellCallOutputContentDoneStreamingEvent "
+        "BetaResponseStreamEvent BetaResponseTextDeltaEvent BetaResponseTextDoneEvent "
+        "BetaResponseWebSearchCallCompletedEvent BetaResponseWebSearchCallInProgressEvent "
+        "BetaResponseWebSearchCallSearchingEvent BetaShellCallOutputDelta "
+    ),
+    "beta_responses.items": (
+        "BetaAgentMessage BetaCompactionBody BetaCompactionSummaryItemParam BetaCompactionTriggerItemParam "
+        "BetaEasyInputMessage BetaInputItem BetaInputMessage BetaInputMessageResource BetaItem BetaItemField "
+        "BetaItemReferenceParam BetaItemResource BetaMessage BetaMessagePhase BetaMessageResourcePhase "
+        "BetaMessageStatus BetaOutputItem BetaOutputMessage BetaReasoningItem BetaResponseItemList "
+    ),
+    "beta_responses.requests": (
+        "BetaCompactResponseMethodPublicBody BetaContextManagementParam BetaConversationParam "
+        "BetaConversationReferenceParam BetaCreateResponse BetaIncludeEnum BetaInputParam BetaModelIdsCompaction "
+        "BetaPersonalityEnum BetaPromptCacheRetentionEnum BetaResponseStreamOptions BetaServiceTierEnum "
+        "BetaTokenCountsBody BetaTruncationEnum "
+    ),
+    "beta_responses.response": (
+        "BetaCompactResource BetaModelIdsResponses BetaModeration BetaModerationConfigParam BetaModerationErrorBody "
+        "BetaModerationInputType BetaModerationMode BetaModerationParam BetaModerationPolicyParam "
+        "BetaModerationResultBody BetaPromptCacheOptions BetaReasoning BetaReasoningModeEnum BetaResponse "
+        "BetaResponseConversation BetaResponseError BetaResponseErrorCode BetaResponseIncompleteDetails "
+        "BetaResponseTextParam BetaResponseUsage BetaResponseUsageInputTokensDetails "
+        "BetaResponseUsageOutputTokensDetails BetaServiceTierResponses BetaTextResponseFormatConfiguration "
+        "BetaTextResponseFormatJsonSchema BetaTokenCountsResource "
+    ),
+    "beta_responses.tools": (
+        "BetaApplyPatchToolParam BetaApproximateLocation BetaAutoCodeInterpreterToolParam BetaCodeInterpreterTool "
+        "BetaComparisonFilter BetaCompoundFilter BetaComputerEnvironment BetaComputerTool BetaComputerUsePreviewTool "
+        "BetaContainerAutoParam BetaContainerFileCitationParam BetaContainerMemoryLimit "
+        "BetaContainerNetworkPolicyAllowlistParam BetaContainerNetworkPolicyDisabledParam "
+        "BetaContainerNetworkPolicyDomainSecretParam BetaContainerReferenceParam BetaCustomGrammarFormatParam "
+        "BetaCustomTextFormatParam BetaCustomToolParam BetaEmptyModelParam BetaFileSearchTool BetaFilters "
+        "BetaFunctionShellToolParam BetaFunctionTool BetaFunctionToolParam BetaGrammarSyntax BetaHybridSearchOptions "
+        "BetaImageGenActionEnum BetaImageGenTool BetaImageGenToolInputImageMask BetaInlineSkillParam "
+        "BetaInlineSkillSourceParam BetaInputFidelity BetaLocalEnvironmentParam BetaLocalShellToolParam "
+        "BetaLocalSkillParam BetaMCPListToolsTool BetaMCPTool BetaMCPToolFilter BetaMCPToolRequireApproval "
+        "BetaNamespaceToolParam BetaProgrammaticToolCallingParam BetaRankerVersionType BetaRankingOptions "
+        "BetaSearchContentType BetaSearchContextSize BetaSkillReferenceParam BetaSpecificApplyPatchParam "
+        "BetaSpecificFunctionShellParam BetaSpecificProgrammaticToolCallingParam BetaTool BetaToolChoiceAllowed "
+        "BetaToolChoiceCustom BetaToolChoiceFunction BetaToolChoiceMCP BetaToolChoiceOptions BetaToolChoiceParam "
+        "BetaToolChoiceTypes BetaToolSearchExecutionType BetaToolSearchToolParam BetaToolsArray "
+        "BetaVectorStoreFileAttributes BetaWebSearchApproximateLocation BetaWebSearchPreviewTool BetaWebSearchTool "
+        "BetaWebSearchToolFilters "
+    ),
+    "beta_responses.workspace": (
+        "BetaApplyPatchCallOutputStatus BetaApplyPatchCallOutputStatusParam BetaApplyPatchCallStatus "
+        "BetaApplyPatchCallStatusParam BetaApplyPatchCreateFileOperation BetaApplyPatchCreateFileOperationParam "
+        "BetaApplyPatchDeleteFileOperation BetaApplyPatchDeleteFileOperationParam BetaApplyPatchOperationParam "
+        "BetaApplyPatchToolCall BetaApplyPatchToolCallItemParam BetaApplyPatchToolCallOutput "
+        "BetaApplyPatchToolCallOutputItemParam BetaApplyPatchUpdateFileOperation "
+        "BetaApplyPatchUpdateFileOperationParam BetaClickButtonType BetaClickParam BetaComputerAction "
+        "BetaComputerActionList BetaComputerCallOutputItemParam BetaComputerCallOutputStatus "
+        "BetaComputerCallSafetyCheckParam BetaComputerScreenshotImage BetaComputerToolCall "
+        "BetaComputerToolCallOutputResource BetaContainerReferenceResource BetaCoordParam BetaDoubleClickAction "
+        "BetaDragParam BetaFunctionShellAction BetaFunctionShellActionParam BetaFunctionShellCall "
+        "BetaFunctionShellCallItemParam BetaFunctionShellCallItemStatus BetaFunctionShellCallOutput "
+        "BetaFunctionShellCallOutputContent BetaFunctionShellCallOutputContentParam "
+        "BetaFunctionShellCallOutputExitOutcome BetaFunctionShellCallOutputExitOutcomeParam "
+        "BetaFunctionShellCallOutputItemParam BetaFunctionShellCallOutputOutcomeParam "
+        "BetaFunctionShellCallOutputStatusEnum BetaFunctionShellCallOutputTimeoutOutcome "
+        "BetaFunctionShellCallOutputTimeoutOutcomeParam BetaFunctionShellCallStatus BetaKeyPressAction "
+        "BetaLocalEnvironmentResource BetaLocalShellExecAction BetaLocalShellToolCall BetaLocalShellToolCallOutput "
+        "BetaMoveParam BetaScreenshotParam BetaScrollParam BetaTypeParam BetaWaitParam "
+    ),
     "chat": (
         "ChatCompletionAllowedTools ChatCompletionAllowedToolsChoice ChatCompletionDeleted "
         "ChatCompletionFunctionCallOption ChatCompletionFunctions ChatCompletionList "
@@ -58,12 +319,186 @@ _NAMES: Final = {
         "CustomToolChatCompletionsCustomFormatText PredictionContent ResponseModalities ServiceTier "
         "UpdateChatCompletionRequest WebSearchContextSize WebSearchLocation "
     ),
+    "chatkit": (
+        "ActiveStatus AssistantMessageItem Attachment AttachmentType AutomaticThreadTitlingParam "
+        "ChatSessionAutomaticThreadTitling ChatSessionChatkitConfiguration ChatSessionFileUpload ChatSessionHistory "
+        "ChatSessionRateLimits ChatSessionResource ChatSessionStatus ChatkitConfigurationParam ChatkitWorkflow "
+        "ChatkitWorkflowTracing ClientToolCallItem ClientToolCallStatus ClosedStatus CreateChatSessionBody "
+        "DeletedThreadResource ExpiresAfterParam FileAnnotation FileAnnotationSource FileUploadParam HistoryParam "
+        "InferenceOptions LockedStatus RateLimitsParam ResponseOutputText TaskGroupItem TaskGroupTask TaskItem "
+        "TaskType ThreadItem ThreadItemListResource ThreadListResource ThreadResource ToolChoice UrlAnnotation "
+        "UrlAnnotationSource UserMessageInputText UserMessageItem UserMessageQuotedText WidgetMessageItem "
+        "WorkflowParam WorkflowTracingParam "
+    ),
     "completions": (
         "CreateCompletionRequest CreateCompletionResponse CreateCompletionResponseChoice "
         "CreateCompletionResponseChoiceLogprobs "
     ),
+    "containers": (
+        "ContainerFileListResource ContainerFileResource ContainerListResource ContainerResource "
+        "ContainerResourceExpiresAfter ContainerResourceNetworkPolicy CreateContainerBody "
+        "CreateContainerBodyExpiresAfter CreateContainerFileBody "
+    ),
+    "content_provenance_checks": (
+        "C2PAProvenanceResult C2PAValidationStateApi CreateContentProvenanceBody ProvenanceCheckObject "
+        "ProvenanceDetectionResultApi ProvenanceResource SynthIDProvenanceResult "
+    ),
+    "conversations": (
+        "ConversationItem ConversationItemList ConversationResource CreateConversationBody "
+        "CreateConversationItemsRequest DeletedConversationResource UpdateConversationBody "
+    ),
     "embeddings": ("CreateEmbeddingRequest CreateEmbeddingResponse CreateEmbeddingResponseUsage Embedding "),
+    "evals": (
+        "CreateEvalCompletionsRunDataSource CreateEvalCompletionsRunDataSourceInputMessagesItemReference "
+        "CreateEvalCompletionsRunDataSourceInputMessagesTemplate CreateEvalCompletionsRunDataSourceSamplingParams "
+        "CreateEvalCustomDataSourceConfig CreateEvalItem CreateEvalItemObject CreateEvalJsonlRunDataSource "
+        "CreateEvalLabelModelGrader CreateEvalLogsDataSourceConfig CreateEvalRequest CreateEvalResponsesRunDataSource "
+        "CreateEvalResponsesRunDataSourceInputMessagesItemReference "
+        "CreateEvalResponsesRunDataSourceInputMessagesTemplate "
+        "CreateEvalResponsesRunDataSourceInputMessagesTemplateTemplate CreateEvalResponsesRunDataSourceSamplingParams "
+        "CreateEvalResponsesRunDataSourceSamplingParamsText CreateEvalRunRequest "
+        "CreateEvalStoredCompletionsDataSourceConfig DeleteEvalResponse DeleteEvalRunResponse Eval EvalApiError "
+        "EvalCustomDataSourceConfig EvalGraderLabelModel EvalGraderPython EvalGraderScoreModel EvalGraderStringCheck "
+        "EvalGraderTextSimilarity EvalItem EvalItemContent EvalItemContentArray EvalItemContentItem "
+        "EvalItemContentOutputText EvalItemContentText EvalItemInputImage EvalJsonlFileContentSource "
+        "EvalJsonlFileContentSourceContent EvalJsonlFileIdSource EvalList EvalLogsDataSourceConfig "
+        "EvalResponsesSource EvalRun EvalRunList EvalRunOutputItem EvalRunOutputItemList EvalRunOutputItemResult "
+        "EvalRunOutputItemSample EvalRunOutputItemSampleInput EvalRunOutputItemSampleOutput "
+        "EvalRunOutputItemSampleUsage EvalRunPerModelUsage EvalRunPerTestingCriteriaResult EvalRunResultCounts "
+        "EvalStoredCompletionsDataSourceConfig EvalStoredCompletionsSource GraderLabelModel "
+        "GraderScoreModelSamplingParams GraderStringCheck InputAudio InputAudioInputAudio UpdateEvalRequest "
+    ),
+    "files": ("CreateFileRequest DeleteFileResponse ListFilesResponse "),
+    "fine_tuning": (
+        "CreateFineTuningCheckpointPermissionRequest CreateFineTuningJobRequest "
+        "CreateFineTuningJobRequestHyperparameters CreateFineTuningJobRequestIntegration "
+        "CreateFineTuningJobRequestIntegrationWandb DeleteFineTuningCheckpointPermissionResponse "
+        "FineTuneDPOHyperparameters FineTuneDPOMethod FineTuneMethod FineTuneReinforcementHyperparameters "
+        "FineTuneReinforcementMethod FineTuneSupervisedHyperparameters FineTuneSupervisedMethod "
+        "FineTuningCheckpointPermission FineTuningIntegration FineTuningIntegrationWandb FineTuningJob "
+        "FineTuningJobCheckpoint FineTuningJobCheckpointMetrics FineTuningJobError FineTuningJobEvent "
+        "FineTuningJobHyperparameters GraderMulti GraderPython GraderScoreModel GraderTextSimilarity "
+        "ListFineTuningCheckpointPermissionResponse ListFineTuningJobCheckpointsResponse "
+        "ListFineTuningJobEventsResponse ListPaginatedFineTuningJobsResponse RunGraderRequest RunGraderResponse "
+        "RunGraderResponseMetadata RunGraderResponseMetadataErrors ValidateGraderRequest ValidateGraderResponse "
+    ),
+    "images": (
+        "CreateImageEditRequest CreateImageRequest CreateImageVariationRequest EditImageBodyJsonParam Image "
+        "ImageEditCompletedEvent ImageEditPartialImageEvent ImageEditStreamEvent ImageGenCompletedEvent "
+        "ImageGenInputUsageDetails ImageGenOutputTokensDetails ImageGenPartialImageEvent ImageGenStreamEvent "
+        "ImageGenUsage ImageRefParam ImagesResponse ImagesUsage ImagesUsageInputTokensDetails PartialImages "
+    ),
     "models": ("DeleteModelResponse ListModelsResponse Model "),
+    "moderations": (
+        "CreateModerationRequest CreateModerationRequestInputImageUrl CreateModerationRequestInputImageUrlImageUrl "
+        "CreateModerationRequestInputText CreateModerationResponse CreateModerationResponseResult "
+        "CreateModerationResponseResultCategories CreateModerationResponseResultCategoryAppliedInputTypes "
+        "CreateModerationResponseResultCategoryScores "
+    ),
+    "realtime.client_events": (
+        "RealtimeClientEvent RealtimeClientEventConversationItemCreate RealtimeClientEventConversationItemDelete "
+        "RealtimeClientEventConversationItemRetrieve RealtimeClientEventConversationItemTruncate "
+        "RealtimeClientEventInputAudioBufferAppend RealtimeClientEventInputAudioBufferClear "
+        "RealtimeClientEventInputAudioBufferCommit RealtimeClientEventOutputAudioBufferClear "
+        "RealtimeClientEventResponseCancel RealtimeClientEventResponseCreate RealtimeClientEventSessionUpdate "
+    ),
+    "realtime.items": (
+        "LogProbProperties RealtimeConversationItem RealtimeConversationItemFunctionCall "
+        "RealtimeConversationItemFunctionCallOutput RealtimeConversationItemMessageAssistant "
+        "RealtimeConversationItemMessageAssistantContent RealtimeConversationItemMessageSystem "
+        "RealtimeConversationItemMessageSystemContent RealtimeConversationItemMessageUser "
+        "RealtimeConversationItemMessageUserContent RealtimeMCPApprovalRequest RealtimeMCPApprovalResponse "
+        "RealtimeMCPHTTPError RealtimeMCPListTools RealtimeMCPProtocolError RealtimeMCPToolCall "
+        "RealtimeMCPToolExecutionError "
+    ),
+    "realtime.responses": (
+        "RealtimeResponse RealtimeResponseAudio RealtimeResponseAudioOutput RealtimeResponseCreateParams "
+        "RealtimeResponseCreateParamsAudio RealtimeResponseCreateParamsAudioOutput RealtimeResponseStatusDetails "
+        "RealtimeResponseStatusDetailsError RealtimeResponseUsage RealtimeResponseUsageInputTokenDetails "
+        "RealtimeResponseUsageInputTokenDetailsCachedTokensDetails RealtimeResponseUsageOutputTokenDetails "
+    ),
+    "realtime.server_events": (
+        "RealtimeServerEvent RealtimeServerEventConversationCreated "
+        "RealtimeServerEventConversationCreatedConversation RealtimeServerEventConversationItemAdded "
+        "RealtimeServerEventConversationItemCreated RealtimeServerEventConversationItemDeleted "
+        "RealtimeServerEventConversationItemDone RealtimeServerEventConversationItemInputAudioTranscriptionCompleted "
+        "RealtimeServerEventConversationItemInputAudioTranscriptionDelta "
+        "RealtimeServerEventConversationItemInputAudioTranscriptionFailed "
+        "RealtimeServerEventConversationItemInputAudioTranscriptionFailedError "
+        "RealtimeServerEventConversationItemInputAudioTranscriptionSegment "
+        "RealtimeServerEventConversationItemRetrieved RealtimeServerEventConversationItemTruncated "
+        "RealtimeServerEventError RealtimeServerEventErrorError RealtimeServerEventInputAudioBufferCleared "
+        "RealtimeServerEventInputAudioBufferCommitted RealtimeServerEventInputAudioBufferDtmfEventReceived "
+        "RealtimeServerEventInputAudioBufferSpeechStarted RealtimeServerEventInputAudioBufferSpeechStopped "
+        "RealtimeServerEventInputAudioBufferTimeoutTriggered RealtimeServerEventMCPListToolsCompleted "
+        "RealtimeServerEventMCPListToolsFailed RealtimeServerEventMCPListToolsInProgress "
+        "RealtimeServerEventOutputAudioBufferCleared RealtimeServerEventOutputAudioBufferStarted "
+        "RealtimeServerEventOutputAudioBufferStopped RealtimeServerEventRateLimitsUpdated "
+        "RealtimeServerEventRateLimitsUpdatedRateLimit RealtimeServerEventResponseAudioDelta "
+        "RealtimeServerEventResponseAudioDone RealtimeServerEventResponseAudioTranscriptDelta "
+        "RealtimeServerEventResponseAudioTranscriptDone RealtimeServerEventResponseContentPartAdded "
+        "RealtimeServerEventResponseContentPartAddedPart RealtimeServerEventResponseContentPartDone "
+        "RealtimeServerEventResponseContentPartDonePart RealtimeServerEventResponseCreated "
+        "RealtimeServerEventResponseDone RealtimeServerEventResponseFunctionCallArgumentsDelta "
+        "RealtimeServerEventResponseFunctionCallArgumentsDone RealtimeServerEventResponseMCPCallArgumentsDelta "
+        "RealtimeServerEventResponseMCPCallArgumentsDone RealtimeServerEventResponseMCPCallCompleted "
+        "RealtimeServerEventResponseMCPCallFailed RealtimeServerEventResponseMCPCallInProgress "
+        "RealtimeServerEventResponseOutputItemAdded RealtimeServerEventResponseOutputItemDone "
+        "RealtimeServerEventResponseTextDelta RealtimeServerEventResponseTextDone RealtimeServerEventSessionCreated "
+        "RealtimeServerEventSessionUpdated "
+    ),
+    "realtime.sessions": (
+        "AudioTranscription AudioTranscriptionResponse NoiseReductionType RealtimeAudioFormats "
+        "RealtimeAudioFormatsAudioPcm RealtimeAudioFormatsAudioPcma RealtimeAudioFormatsAudioPcmu "
+        "RealtimeCallCreateRequest RealtimeCallReferRequest RealtimeCallRejectRequest "
+        "RealtimeCreateClientSecretRequest RealtimeCreateClientSecretRequestExpiresAfter "
+        "RealtimeCreateClientSecretResponse RealtimeFunctionTool RealtimeReasoning RealtimeReasoningEffort "
+        "RealtimeSessionCreateRequest RealtimeSessionCreateRequestClientSecret RealtimeSessionCreateRequestGA "
+        "RealtimeSessionCreateRequestGAAudio RealtimeSessionCreateRequestGAAudioInput "
+        "RealtimeSessionCreateRequestGAAudioInputNoiseReduction RealtimeSessionCreateRequestGAAudioOutput "
+        "RealtimeSessionCreateRequestGATracing RealtimeSessionCreateRequestInputAudioTranscription "
+        "RealtimeSessionCreateRequestTool RealtimeSessionCreateRequestTracing "
+        "RealtimeSessionCreateRequestTurnDetection RealtimeSessionCreateResponse RealtimeSessionCreateResponseAudio "
+        "RealtimeSessionCreateResponseAudioInput RealtimeSessionCreateResponseAudioInputNoiseReduction "
+        "RealtimeSessionCreateResponseAudioInputTurnDetection RealtimeSessionCreateResponseAudioOutput "
+        "RealtimeSessionCreateResponseGA RealtimeSessionCreateResponseGAAudio "
+        "RealtimeSessionCreateResponseGAAudioInput RealtimeSessionCreateResponseGAAudioInputNoiseReduction "
+        "RealtimeSessionCreateResponseGAAudioOutput RealtimeSessionCreateResponseGATracing "
+        "RealtimeSessionCreateResponseTracing RealtimeSessionCreateResponseTurnDetection "
+        "RealtimeTranscriptionSessionCreateRequest RealtimeTranscriptionSessionCreateRequestGA "
+        "RealtimeTranscriptionSessionCreateRequestGAAudio RealtimeTranscriptionSessionCreateRequestGAAudioInput "
+        "RealtimeTranscriptionSessionCreateRequestGAAudioInputNoiseReduction "
+        "RealtimeTranscriptionSessionCreateRequestInputAudioNoiseReduction "
+        "RealtimeTranscriptionSessionCreateRequestTurnDetection RealtimeTranscriptionSessionCreateResponse "
+        "RealtimeTranscriptionSessionCreateResponseClientSecret RealtimeTranscriptionSessionCreateResponseGA "
+        "RealtimeTranscriptionSessionCreateResponseGAAudio RealtimeTranscriptionSessionCreateResponseGAAudioInput "
+        "RealtimeTranscriptionSessionCreateResponseGAAudioInputNoiseReduction "
+        "RealtimeTranscriptionSessionCreateResponseGAAudioInputTurnDetection "
+        "RealtimeTranscriptionSessionCreateResponseTurnDetection RealtimeTranslationClientSecretCreateRequest "
+        "RealtimeTranslationClientSecretCreateRequestExpiresAfter RealtimeTranslationClientSecretCreateResponse "
+        "RealtimeTranslationSession RealtimeTranslationSessionAudio RealtimeTranslationSessionAudioInput "
+        "RealtimeTranslationSessionAudioInputNoiseReduction RealtimeTranslationSessionAudioInputTranscription "
+        "RealtimeTranslationSessionAudioOutput RealtimeTranslationSessionCreateRequest "
+        "RealtimeTranslationSessionCreateRequestAudio RealtimeTranslationSessionCreateRequestAudioInput "
+        "RealtimeTranslationSessionCreateRequestAudioInputNoiseReduction "
+        "RealtimeTranslationSessionCreateRequestAudioInputTranscription "
+        "RealtimeTranslationSessionCreateRequestAudioOutput RealtimeTruncation RealtimeTruncationRetentionRatio "
+        "RealtimeTruncationRetentionRatioTokenLimits RealtimeTurnDetection RealtimeTurnDetectionSemanticVad "
+        "RealtimeTurnDetectionServerVad "
+    ),
+    "realtime.translations": (
+        "RealtimeTranslationClientEvent RealtimeTranslationClientEventInputAudioBufferAppend "
+        "RealtimeTranslationClientEventSessionClose RealtimeTranslationClientEventSessionUpdate "
+        "RealtimeTranslationServerEvent RealtimeTranslationServerEventSessionClosed "
+        "RealtimeTranslationServerEventSessionCreated RealtimeTranslationServerEventSessionInputTranscriptDelta "
+        "RealtimeTranslationServerEventSessionOutputAudioDelta "
+        "RealtimeTranslationServerEventSessionOutputTranscriptDelta RealtimeTranslationServerEventSessionUpdated "
+        "RealtimeTranslationSessionUpdateRequest RealtimeTranslationSessionUpdateRequestAudio "
+        "RealtimeTranslationSessionUpdateRequestAudioInput "
+        "RealtimeTranslationSessionUpdateRequestAudioInputNoiseReduction "
+        "RealtimeTranslationSessionUpdateRequestAudioInputTranscription "
+        "RealtimeTranslationSessionUpdateRequestAudioOutput "
+    ),
     "responses.calls": (
         "AdditionalTools AdditionalToolsItemParam CodeInterpreterOutputImage CodeInterpreterOutputLogs "
         "CodeInterpreterToolCall CustomToolCall CustomToolCallOutput CustomToolCallOutputResource "
@@ -135,14 +570,13 @@ _NAMES: Final = {
         "ContainerNetworkPolicyDomainSecretParam ContainerReferenceParam CustomGrammarFormatParam "
         "CustomTextFormatParam CustomToolParam EmptyModelParam FileSearchTool Filters FunctionShellToolParam "
         "FunctionTool FunctionToolParam GrammarSyntax HybridSearchOptions ImageGenActionEnum ImageGenTool "
-        "ImageGenToolInputImageMask InlineSkillParam InlineSkillSourceParam InputFidelity LocalEnvironmentParam "
-        "LocalShellToolParam LocalSkillParam MCPListToolsTool MCPTool MCPToolFilter MCPToolRequireApproval "
-        "NamespaceToolParam ProgrammaticToolCallingParam RankerVersionType RankingOptions SearchContentType "
-        "SearchContextSize SkillReferenceParam SpecificApplyPatchParam SpecificFunctionShellParam "
-        "SpecificProgrammaticToolCallingParam Tool ToolChoiceAllowed ToolChoiceCustom ToolChoiceFunction "
-        "ToolChoiceMCP ToolChoiceOptions ToolChoiceParam ToolChoiceTypes ToolSearchExecutionType ToolSearchToolParam "
-        "ToolsArray VectorStoreFileAttributes WebSearchApproximateLocation WebSearchPreviewTool WebSearchTool "
-        "WebSearchToolFilters "
+        "ImageGenToolInputImageMask InlineSkillParam InlineSkillSourceParam LocalEnvironmentParam LocalShellToolParam "
+        "LocalSkillParam MCPListToolsTool MCPTool MCPToolFilter MCPToolRequireApproval NamespaceToolParam "
+        "ProgrammaticToolCallingParam RankerVersionType RankingOptions SearchContentType SearchContextSize "
+        "SkillReferenceParam SpecificApplyPatchParam SpecificFunctionShellParam SpecificProgrammaticToolCallingParam "
+        "Tool ToolChoiceAllowed ToolChoiceCustom ToolChoiceFunction ToolChoiceMCP ToolChoiceOptions ToolChoiceParam "
+        "ToolChoiceTypes ToolSearchExecutionType ToolSearchToolParam ToolsArray VectorStoreFileAttributes "
+        "WebSearchApproximateLocation WebSearchPreviewTool WebSearchTool WebSearchToolFilters "
     ),
     "responses.workspace": (
         "ApplyPatchCallOutputStatus ApplyPatchCallOutputStatusParam ApplyPatchCallStatus ApplyPatchCallStatusParam "
@@ -162,13 +596,114 @@ _NAMES: Final = {
         "TypeParam WaitParam "
     ),
     "shared": (
-        "ChatCompletionStreamOptions ChatCompletionTool CompletionUsage CompletionUsageCompletionTokensDetails "
-        "CompletionUsagePromptTokensDetails FunctionObject FunctionParameters Metadata ModelIdsShared "
-        "ModerationConfigParam ModerationInputType ModerationMode ModerationParam ModerationPolicyParam "
-        "ModerationResultBody ParallelToolCalls PromptCacheBreakpointParam PromptCacheModeEnum "
-        "PromptCacheOptionsParam PromptCacheTTLEnum ReasoningEffort ResponseFormatJsonObject ResponseFormatJsonSchema "
-        "ResponseFormatJsonSchemaJsonSchema ResponseFormatJsonSchemaSchema ResponseFormatText StopConfiguration "
-        "Verbosity VoiceIdsOrCustomVoice VoiceIdsOrCustomVoiceObject VoiceIdsShared "
+        "AssistantSupportedModels AssistantToolsCode AssistantToolsFileSearch AssistantToolsFileSearchFileSearch "
+        "AssistantToolsFunction AssistantsApiResponseFormatOption ChatCompletionStreamOptions ChatCompletionTool "
+        "CompletionUsage CompletionUsageCompletionTokensDetails CompletionUsagePromptTokensDetails "
+        "FileExpirationAfter FileSearchRanker FileSearchRankingOptions FunctionObject FunctionParameters "
+        "InputFidelity Metadata ModelIdsShared ModerationConfigParam ModerationInputType ModerationMode "
+        "ModerationParam ModerationPolicyParam ModerationResultBody OpenAIFile OrderEnum ParallelToolCalls "
+        "PromptCacheBreakpointParam PromptCacheModeEnum PromptCacheOptionsParam PromptCacheTTLEnum ReasoningEffort "
+        "ResponseFormatJsonObject ResponseFormatJsonSchema ResponseFormatJsonSchemaJsonSchema "
+        "ResponseFormatJsonSchemaSchema ResponseFormatText StopConfiguration TranscriptTextUsageDuration "
+        "TranscriptTextUsageTokens TranscriptTextUsageTokensInputTokenDetails TranscriptionLanguage Verbosity "
+        "VoiceIdsOrCustomVoice VoiceIdsOrCustomVoiceObject VoiceIdsShared "
+    ),
+    "skills": (
+        "CreateSkillBody CreateSkillVersionBody DeletedSkillResource DeletedSkillVersionResource "
+        "SetDefaultSkillVersionBody SkillListResource SkillResource SkillVersionListResource SkillVersionResource "
+    ),
+    "threads.events": (
+        "AssistantStreamEvent DoneEvent Error ErrorEvent RunStreamEvent RunStreamEventThreadRunCancelled "
+        "RunStreamEventThreadRunCancelling RunStreamEventThreadRunCompleted RunStreamEventThreadRunCreated "
+        "RunStreamEventThreadRunExpired RunStreamEventThreadRunFailed RunStreamEventThreadRunInProgress "
+        "RunStreamEventThreadRunIncomplete RunStreamEventThreadRunQueued RunStreamEventThreadRunRequiresAction "
+        "ThreadStreamEvent "
+    ),
+    "threads.messages": (
+        "AssistantToolsFileSearchTypeOnly CreateMessageRequest CreateMessageRequestAttachment DeleteMessageResponse "
+        "ListMessagesResponse MessageContentImageFileObject MessageContentImageFileObjectImageFile "
+        "MessageContentImageUrlObject MessageContentImageUrlObjectImageUrl MessageContentRefusalObject "
+        "MessageContentTextAnnotationsFileCitationObject MessageContentTextAnnotationsFileCitationObjectFileCitation "
+        "MessageContentTextAnnotationsFilePathObject MessageContentTextAnnotationsFilePathObjectFilePath "
+        "MessageContentTextObject MessageContentTextObjectText MessageDeltaContentImageFileObject "
+        "MessageDeltaContentImageFileObjectImageFile MessageDeltaContentImageUrlObject "
+        "MessageDeltaContentImageUrlObjectImageUrl MessageDeltaContentRefusalObject "
+        "MessageDeltaContentTextAnnotationsFileCitationObject "
+        "MessageDeltaContentTextAnnotationsFileCitationObjectFileCitation "
+        "MessageDeltaContentTextAnnotationsFilePathObject MessageDeltaContentTextAnnotationsFilePathObjectFilePath "
+        "MessageDeltaContentTextObject MessageDeltaContentTextObjectText MessageDeltaObject MessageDeltaObjectDelta "
+        "MessageObject MessageObjectAttachment MessageObjectIncompleteDetails MessageRequestContentTextObject "
+        "MessageStreamEvent MessageStreamEventThreadMessageCompleted MessageStreamEventThreadMessageCreated "
+        "MessageStreamEventThreadMessageDelta MessageStreamEventThreadMessageInProgress "
+        "MessageStreamEventThreadMessageIncomplete ModifyMessageRequest "
+    ),
+    "threads.runs": (
+        "AssistantsApiToolChoiceOption AssistantsNamedToolChoice AssistantsNamedToolChoiceFunction CreateRunRequest "
+        "CreateThreadAndRunRequest CreateThreadAndRunRequestToolResources "
+        "CreateThreadAndRunRequestToolResourcesCodeInterpreter CreateThreadAndRunRequestToolResourcesFileSearch "
+        "CreateThreadRequest CreateThreadRequestToolResources CreateThreadRequestToolResourcesCodeInterpreter "
+        "CreateThreadRequestToolResourcesFileSearch CreateThreadRequestToolResourcesFileSearchVectorStore "
+        "CreateThreadRequestToolResourcesFileSearchVectorStoreChunkingStrategyAuto "
+        "CreateThreadRequestToolResourcesFileSearchVectorStoreChunkingStrategyStatic "
+        "CreateThreadRequestToolResourcesFileSearchVectorStoreChunkingStrategyStaticStatic DeleteThreadResponse "
+        "ListRunsResponse ModifyRunRequest ModifyThreadRequest ModifyThreadRequestToolResources "
+        "ModifyThreadRequestToolResourcesCodeInterpreter ModifyThreadRequestToolResourcesFileSearch "
+        "RunCompletionUsage RunObject RunObjectIncompleteDetails RunObjectLastError RunObjectRequiredAction "
+        "RunObjectRequiredActionSubmitToolOutputs RunToolCallObject RunToolCallObjectFunction "
+        "SubmitToolOutputsRunRequest SubmitToolOutputsRunRequestToolOutput ThreadObject ThreadObjectToolResources "
+        "ThreadObjectToolResourcesCodeInterpreter ThreadObjectToolResourcesFileSearch TruncationObject "
+    ),
+    "threads.steps": (
+        "ListRunStepsResponse RunStepCompletionUsage RunStepDeltaObject RunStepDeltaObjectDelta "
+        "RunStepDeltaStepDetailsMessageCreationObject RunStepDeltaStepDetailsMessageCreationObjectMessageCreation "
+        "RunStepDeltaStepDetailsToolCallsCodeObject RunStepDeltaStepDetailsToolCallsCodeObjectCodeInterpreter "
+        "RunStepDeltaStepDetailsToolCallsCodeOutputImageObject "
+        "RunStepDeltaStepDetailsToolCallsCodeOutputImageObjectImage "
+        "RunStepDeltaStepDetailsToolCallsCodeOutputLogsObject RunStepDeltaStepDetailsToolCallsFileSearchObject "
+        "RunStepDeltaStepDetailsToolCallsFunctionObject RunStepDeltaStepDetailsToolCallsFunctionObjectFunction "
+        "RunStepDeltaStepDetailsToolCallsObject RunStepDetailsMessageCreationObject "
+        "RunStepDetailsMessageCreationObjectMessageCreation RunStepDetailsToolCallsCodeObject "
+        "RunStepDetailsToolCallsCodeObjectCodeInterpreter RunStepDetailsToolCallsCodeOutputImageObject "
+        "RunStepDetailsToolCallsCodeOutputImageObjectImage RunStepDetailsToolCallsCodeOutputLogsObject "
+        "RunStepDetailsToolCallsFileSearchObject RunStepDetailsToolCallsFileSearchObjectFileSearch "
+        "RunStepDetailsToolCallsFileSearchRankingOptionsObject RunStepDetailsToolCallsFileSearchResultObject "
+        "RunStepDetailsToolCallsFileSearchResultObjectContent RunStepDetailsToolCallsFunctionObject "
+        "RunStepDetailsToolCallsFunctionObjectFunction RunStepDetailsToolCallsObject RunStepObject "
+        "RunStepObjectLastError RunStepStreamEvent RunStepStreamEventThreadRunStepCancelled "
+        "RunStepStreamEventThreadRunStepCompleted RunStepStreamEventThreadRunStepCreated "
+        "RunStepStreamEventThreadRunStepDelta RunStepStreamEventThreadRunStepExpired "
+        "RunStepStreamEventThreadRunStepFailed RunStepStreamEventThreadRunStepInProgress "
+    ),
+    "uploads": ("AddUploadPartRequest CompleteUploadRequest CreateUploadRequest Upload UploadPart "),
+    "vector_stores": (
+        "AutoChunkingStrategyRequestParam ChunkingStrategyRequestParam CreateVectorStoreFileBatchRequest "
+        "CreateVectorStoreFileRequest CreateVectorStoreRequest DeleteVectorStoreFileResponse "
+        "DeleteVectorStoreResponse ListVectorStoreFilesResponse ListVectorStoresResponse "
+        "OtherChunkingStrategyResponseParam StaticChunkingStrategy StaticChunkingStrategyRequestParam "
+        "StaticChunkingStrategyResponseParam UpdateVectorStoreFileAttributesRequest UpdateVectorStoreRequest "
+        "VectorStoreExpirationAfter VectorStoreFileBatchObject VectorStoreFileBatchObjectFileCounts "
+        "VectorStoreFileContentResponse VectorStoreFileContentResponseData VectorStoreFileObject "
+        "VectorStoreFileObjectLastError VectorStoreObject VectorStoreObjectFileCounts VectorStoreSearchRequest "
+        "VectorStoreSearchRequestRankingOptions VectorStoreSearchResultContentObject VectorStoreSearchResultItem "
+        "VectorStoreSearchResultsPage "
+    ),
+    "videos": (
+        "CreateVideoCharacterBody CreateVideoEditMultipartBody CreateVideoExtendMultipartBody "
+        "CreateVideoMultipartBody CreateVideoRemixBody DeletedVideoResource ErrorEventDetails ImageReferenceParam "
+        "VideoCharacterResource VideoContentVariant VideoListResource VideoModel VideoReferenceInputParam "
+        "VideoResource VideoSeconds VideoSize VideoStatus "
+    ),
+    "webhooks": (
+        "WebhookBatchCancelled WebhookBatchCancelledData WebhookBatchCompleted WebhookBatchCompletedData "
+        "WebhookBatchExpired WebhookBatchExpiredData WebhookBatchFailed WebhookBatchFailedData WebhookEvalRunCanceled "
+        "WebhookEvalRunCanceledData WebhookEvalRunFailed WebhookEvalRunFailedData WebhookEvalRunSucceeded "
+        "WebhookEvalRunSucceededData WebhookEvent WebhookFineTuningJobCancelled WebhookFineTuningJobCancelledData "
+        "WebhookFineTuningJobFailed WebhookFineTuningJobFailedData WebhookFineTuningJobSucceeded "
+        "WebhookFineTuningJobSucceededData WebhookLiveCallIncoming WebhookLiveCallIncomingData "
+        "WebhookLiveCallIncomingDataSipHeader WebhookRealtimeCallIncoming WebhookRealtimeCallIncomingData "
+        "WebhookRealtimeCallIncomingDataSipHeader WebhookResponseCancelled WebhookResponseCancelledData "
+        "WebhookResponseCompleted WebhookResponseCompletedData WebhookResponseFailed WebhookResponseFailedData "
+        "WebhookResponseIncomplete WebhookResponseIncompleteData "
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, assert_type
 
 from openai_client import AsyncClient, AsyncPage, AsyncStream, Client, Page, Stream
@@ -17,9 +18,13 @@ from openai_client.types import (
     CreateResponse,
     ListModelsResponse,
     Model,
+    OpenAIFile,
+    ProjectUser,
     Response,
     ResponseCompletedEvent,
+    ResponseStreamEvent,
     Unknown,
+    VectorStoreFileObject,
 )
 
 BODY = CreateChatCompletionRequest(model="m", messages=[ChatCompletionRequestUserMessage(content="Hello")])
@@ -41,6 +46,29 @@ def blocking(client: Client) -> None:
     assert_type(client.embeddings.create(CreateEmbeddingRequest(model="m", input="x")), CreateEmbeddingResponse)
     assert_type(client.responses.create(CreateResponse(model="m", input="x")), Response)
     client.responses.delete("r")
+    assert_type(client.files.content("f"), bytes)
+    assert_type(client.files.create(file=Path("a.jsonl"), purpose="batch"), OpenAIFile)
+    assert_type(client.audio.speech.create(model="m", voice="alloy", input="x"), bytes)
+    assert_type(client.vector_stores.files.list("v"), Page[VectorStoreFileObject])
+    assert_type(client.vector_stores.files.retrieve("f", vector_store_id="v"), VectorStoreFileObject)
+    assert_type(client.admin.organization.projects.users.list("p"), Page[ProjectUser])
+
+
+def by_keyword(client: Client) -> None:
+    """A body's fields may be given one by one, objects among them as mappings, and what belongs to the call with them."""
+    messages = [{"role": "user", "content": "Hello"}]
+    whole = client.chat.completions.create(model="m", messages=messages, temperature=0.5, timeout=3.0)
+    assert_type(whole, CreateChatCompletionResponse)
+    streamed = client.chat.completions.create(model="m", messages=messages, stream=True, extra_headers={"x": "y"})
+    assert_type(streamed, Stream[CreateChatCompletionStreamResponse])
+    assert_type(
+        client.chat.completions.stream(model="m", messages=messages), Stream[CreateChatCompletionStreamResponse]
+    )
+    assert_type(client.embeddings.create(model="m", input=["a", "b"], extra_query={"q": 1}), CreateEmbeddingResponse)
+
+
+def events_of(client: Client) -> None:
+    """A stream's events are told apart by their classes."""
     with client.responses.stream(CreateResponse(model="m", input="x")) as events:
         for event in events:
             if isinstance(event, ResponseCompletedEvent):
@@ -56,6 +84,9 @@ async def awaited(client: AsyncClient) -> None:
     assert_type(client.chat.completions.stream(BODY), AsyncStream[CreateChatCompletionStreamResponse])
     assert_type(await client.chat.completions.list(order="asc"), AsyncPage[CreateChatCompletionResponse])
     assert_type(await client.responses.create(CreateResponse(model="m", input="x")), Response)
+    assert_type(await client.responses.create(model="m", input="x"), Response)
+    assert_type(await client.responses.create(model="m", input="x", stream=True), AsyncStream[ResponseStreamEvent])
+    assert_type(client.responses.stream(model="m", input="x"), AsyncStream[ResponseStreamEvent])
 
 
 def refused(client: Client) -> None:
@@ -63,7 +94,14 @@ def refused(client: Client) -> None:
     # a path parameter is a string
     client.models.retrieve(1)  # type: ignore[arg-type]
     # a body is its own model
-    client.chat.completions.create(CreateEmbeddingRequest(model="m", input="x"))  # type: ignore[arg-type]
+    client.chat.completions.create(CreateEmbeddingRequest(model="m", input="x"))  # type: ignore[call-overload]
+    # an argument is known, and has the type of its field
+    client.embeddings.create(model="m", input="x", colour="blue")  # type: ignore[call-overload]
+    client.embeddings.create(model="m", input=object())  # type: ignore[call-overload]
+    # what a body needs is given
+    client.embeddings.create(model="m")  # type: ignore[call-overload]
+    # a file is no text
+    client.files.create(file="path", purpose="batch")  # type: ignore[call-overload]
     # a field is known
     CreateEmbeddingRequest(model="m", input="x", colour="blue")  # type: ignore[call-arg]
     # an enumeration that is only sent is closed

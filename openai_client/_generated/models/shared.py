@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, Tag
 
-from openai_client.base_model import Open, RequestModel, ResponseModel, TwoWayModel
+from openai_client.base_model import UNKNOWN, Open, RequestModel, ResponseModel, TwoWayModel, Unknown, by_tag, constant
 
 __all__ = [
+    "AssistantSupportedModels",
+    "AssistantToolsCode",
+    "AssistantToolsFileSearch",
+    "AssistantToolsFileSearchFileSearch",
+    "AssistantToolsFunction",
+    "AssistantsApiResponseFormatOption",
     "ChatCompletionStreamOptions",
     "ChatCompletionTool",
     "CompletionUsage",
     "CompletionUsageCompletionTokensDetails",
     "CompletionUsagePromptTokensDetails",
+    "FileExpirationAfter",
+    "FileSearchRanker",
+    "FileSearchRankingOptions",
     "FunctionObject",
     "FunctionParameters",
+    "InputFidelity",
     "Metadata",
     "ModelIdsShared",
     "ModerationConfigParam",
@@ -28,6 +38,8 @@ __all__ = [
     "ModerationParam",
     "ModerationPolicyParam",
     "ModerationResultBody",
+    "OpenAIFile",
+    "OrderEnum",
     "ParallelToolCalls",
     "PromptCacheBreakpointParam",
     "PromptCacheModeEnum",
@@ -40,6 +52,10 @@ __all__ = [
     "ResponseFormatJsonSchemaSchema",
     "ResponseFormatText",
     "StopConfiguration",
+    "TranscriptTextUsageDuration",
+    "TranscriptTextUsageTokens",
+    "TranscriptTextUsageTokensInputTokenDetails",
+    "TranscriptionLanguage",
     "Verbosity",
     "VoiceIdsOrCustomVoice",
     "VoiceIdsOrCustomVoiceObject",
@@ -47,11 +63,82 @@ __all__ = [
 ]
 
 
-class ChatCompletionStreamOptions(RequestModel):
-    """Sent: part of `CreateChatCompletionRequest`, part of `CreateCompletionRequest`."""
+AssistantSupportedModels: TypeAlias = Literal[
+    "gpt-5",
+    "gpt-5-mini",
+    "gpt-5-nano",
+    "gpt-5-2025-08-07",
+    "gpt-5-mini-2025-08-07",
+    "gpt-5-nano-2025-08-07",
+    "gpt-4.1",
+    "gpt-4.1-mini",
+    "gpt-4.1-nano",
+    "gpt-4.1-2025-04-14",
+    "gpt-4.1-mini-2025-04-14",
+    "gpt-4.1-nano-2025-04-14",
+    "o3-mini",
+    "o3-mini-2025-01-31",
+    "o1",
+    "o1-2024-12-17",
+    "gpt-4o",
+    "gpt-4o-2024-11-20",
+    "gpt-4o-2024-08-06",
+    "gpt-4o-2024-05-13",
+    "gpt-4o-mini",
+    "gpt-4o-mini-2024-07-18",
+    "gpt-4.5-preview",
+    "gpt-4.5-preview-2025-02-27",
+    "gpt-4-turbo",
+    "gpt-4-turbo-2024-04-09",
+    "gpt-4-0125-preview",
+    "gpt-4-turbo-preview",
+    "gpt-4-1106-preview",
+    "gpt-4-vision-preview",
+    "gpt-4",
+    "gpt-4-0314",
+    "gpt-4-0613",
+    "gpt-4-32k",
+    "gpt-4-32k-0314",
+    "gpt-4-32k-0613",
+    "gpt-3.5-turbo",
+    "gpt-3.5-turbo-16k",
+    "gpt-3.5-turbo-0613",
+    "gpt-3.5-turbo-1106",
+    "gpt-3.5-turbo-0125",
+    "gpt-3.5-turbo-16k-0613",
+]
+"""Sent: part of `CreateAssistantRequest`, part of `CreateRunRequest` and 1 more."""
 
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
+
+class AssistantToolsCode(TwoWayModel):
+    """Sent and received: part of `AssistantObject`, part of `CreateAssistantRequest` and 6 more."""
+
+    type: Literal["code_interpreter"] = "code_interpreter"
+
+
+FileSearchRanker: TypeAlias = Open[Literal["auto", "default_2024_08_21"]]
+"""Sent and received: part of `FileSearchRankingOptions`, part of `RunStepDetailsToolCallsFileSearchRankingOptionsObject`."""
+
+
+class FileSearchRankingOptions(TwoWayModel):
+    """Sent and received: part of `AssistantToolsFileSearchFileSearch`."""
+
+    ranker: FileSearchRanker | None = None
+    score_threshold: float | None = None
+
+
+class AssistantToolsFileSearchFileSearch(TwoWayModel):
+    """Sent and received: part of `AssistantToolsFileSearch`."""
+
+    max_num_results: int | None = None
+    ranking_options: FileSearchRankingOptions | None = None
+
+
+class AssistantToolsFileSearch(TwoWayModel):
+    """Sent and received: part of `AssistantObject`, part of `CreateAssistantRequest` and 4 more."""
+
+    type: Literal["file_search"] = "file_search"
+    file_search: AssistantToolsFileSearchFileSearch | None = None
 
 
 FunctionParameters: TypeAlias = dict[str, Any]
@@ -66,6 +153,66 @@ class FunctionObject(TwoWayModel):
     parameters: FunctionParameters | None = None
     strict: bool | None = None
     """The upstream's default is False."""
+
+
+class AssistantToolsFunction(TwoWayModel):
+    """Sent and received: part of `AssistantObject`, part of `CreateAssistantRequest` and 4 more."""
+
+    type: Literal["function"] = "function"
+    function: FunctionObject
+
+
+class ResponseFormatText(TwoWayModel):
+    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 2 more."""
+
+    type: Literal["text"] = "text"
+
+
+class ResponseFormatJsonObject(TwoWayModel):
+    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 2 more."""
+
+    type: Literal["json_object"] = "json_object"
+
+
+ResponseFormatJsonSchemaSchema: TypeAlias = dict[str, Any]
+"""Sent and received: part of `ResponseFormatJsonSchemaJsonSchema`, part of `TextResponseFormatJsonSchema`."""
+
+
+class ResponseFormatJsonSchemaJsonSchema(TwoWayModel):
+    """Sent and received: part of `ResponseFormatJsonSchema`."""
+
+    description: str | None = None
+    name: str
+    schema_: ResponseFormatJsonSchemaSchema | None = Field(default=None, alias="schema")
+    strict: bool | None = None
+    """The upstream's default is False."""
+
+
+class ResponseFormatJsonSchema(TwoWayModel):
+    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 1 more."""
+
+    type: Literal["json_schema"] = "json_schema"
+    json_schema: ResponseFormatJsonSchemaJsonSchema | None = None
+
+
+AssistantsApiResponseFormatOption: TypeAlias = (
+    Open[Literal["auto"]]
+    | Annotated[
+        Annotated[ResponseFormatText, Tag("text")]
+        | Annotated[ResponseFormatJsonObject, Tag("json_object")]
+        | Annotated[ResponseFormatJsonSchema, Tag("json_schema")]
+        | Annotated[Unknown, Tag(UNKNOWN)],
+        by_tag("type", "text", "json_object", "json_schema"),
+    ]
+)
+"""Sent and received: part of `AssistantObject`, part of `CreateAssistantRequest` and 4 more."""
+
+
+class ChatCompletionStreamOptions(RequestModel):
+    """Sent: part of `CreateChatCompletionRequest`, part of `CreateCompletionRequest`."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
 
 
 class ChatCompletionTool(TwoWayModel):
@@ -105,8 +252,19 @@ class CompletionUsage(ResponseModel):
     prompt_tokens_details: CompletionUsagePromptTokensDetails | None = None
 
 
+class FileExpirationAfter(RequestModel):
+    """Sent: part of `CreateFileRequest`, part of `CreateUploadRequest`."""
+
+    anchor: Literal["created_at"] = constant("created_at")
+    seconds: Annotated[int, Field(ge=3600, le=2592000)]
+
+
+InputFidelity: TypeAlias = Open[Literal["high", "low"]]
+"""Sent and received: part of `CreateImageEditRequest`, part of `ImageGenTool`."""
+
+
 Metadata: TypeAlias = dict[str, str]
-"""Sent and received: part of `AssistantObject`, part of `Batch` and 36 more."""
+"""Sent and received: part of `AssistantObject`, part of `Batch` and 38 more."""
 
 
 ModelIdsShared: TypeAlias = Open[
@@ -238,6 +396,40 @@ class ModerationResultBody(ResponseModel):
     category_applied_input_types: dict[str, list[ModerationInputType]] | None = None
 
 
+class OpenAIFile(ResponseModel):
+    """Received: answer of `createFile`, answer of `retrieveFile` and 2 more."""
+
+    id: str
+    bytes: int | None = None
+    created_at: int | None = None
+    expires_at: int | None = None
+    filename: str | None = None
+    object: Open[Literal["file"]] | None = "file"
+    purpose: (
+        Open[
+            Literal[
+                "assistants",
+                "assistants_output",
+                "batch",
+                "batch_output",
+                "fine-tune",
+                "fine-tune-results",
+                "vision",
+                "user_data",
+            ]
+        ]
+        | None
+    ) = None
+    status: Open[Literal["uploaded", "processed", "error"]] | None = None
+    """Deprecated."""
+    status_details: str | None = None
+    """Deprecated."""
+
+
+OrderEnum: TypeAlias = Literal["asc", "desc"]
+"""Sent: ."""
+
+
 ParallelToolCalls: TypeAlias = bool
 """Sent and received: part of `CreateChatCompletionRequest`, part of `CreateRunRequest` and 2 more."""
 
@@ -267,41 +459,38 @@ ReasoningEffort: TypeAlias = Open[Literal["none", "minimal", "low", "medium", "h
 """Sent and received: part of `CreateAssistantRequest`, part of `CreateChatCompletionRequest` and 7 more."""
 
 
-class ResponseFormatJsonObject(TwoWayModel):
-    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 2 more."""
-
-    type: Literal["json_object"] = "json_object"
-
-
-ResponseFormatJsonSchemaSchema: TypeAlias = dict[str, Any]
-"""Sent and received: part of `ResponseFormatJsonSchemaJsonSchema`, part of `TextResponseFormatJsonSchema`."""
-
-
-class ResponseFormatJsonSchemaJsonSchema(TwoWayModel):
-    """Sent and received: part of `ResponseFormatJsonSchema`."""
-
-    description: str | None = None
-    name: str
-    schema_: ResponseFormatJsonSchemaSchema | None = Field(default=None, alias="schema")
-    strict: bool | None = None
-    """The upstream's default is False."""
-
-
-class ResponseFormatJsonSchema(TwoWayModel):
-    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 1 more."""
-
-    type: Literal["json_schema"] = "json_schema"
-    json_schema: ResponseFormatJsonSchemaJsonSchema | None = None
-
-
-class ResponseFormatText(TwoWayModel):
-    """Sent and received: part of `AssistantsApiResponseFormatOption`, part of `CreateChatCompletionRequest` and 2 more."""
-
-    type: Literal["text"] = "text"
-
-
 StopConfiguration: TypeAlias = str | Annotated[list[str], Field(min_length=1, max_length=4)]
 """Sent: part of `CreateChatCompletionRequest`, part of `CreateCompletionRequest`."""
+
+
+class TranscriptTextUsageDuration(ResponseModel):
+    """Received: part of `CreateTranscriptionResponseDiarizedJson`, part of `CreateTranscriptionResponseJson` and 2 more."""
+
+    type: Literal["duration"] = "duration"
+    seconds: float | None = None
+
+
+class TranscriptTextUsageTokensInputTokenDetails(ResponseModel):
+    """Received: part of `TranscriptTextUsageTokens`."""
+
+    text_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+class TranscriptTextUsageTokens(ResponseModel):
+    """Received: part of `CreateTranscriptionResponseDiarizedJson`, part of `CreateTranscriptionResponseJson` and 2 more."""
+
+    type: Literal["tokens"] = "tokens"
+    input_tokens: int | None = None
+    input_token_details: TranscriptTextUsageTokensInputTokenDetails | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class TranscriptionLanguage(ResponseModel):
+    """Received: part of `CreateTranscriptionResponseJson`, part of `RealtimeServerEventConversationItemInputAudioTranscriptionCompleted` and 1 more."""
+
+    code: str | None = None
 
 
 Verbosity: TypeAlias = Open[Literal["low", "medium", "high"]]
@@ -311,7 +500,7 @@ Verbosity: TypeAlias = Open[Literal["low", "medium", "high"]]
 VoiceIdsShared: TypeAlias = Open[
     Literal["alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"]
 ]
-"""Sent and received: part of `RealtimeSessionCreateResponseAudioOutput`, part of `RealtimeSessionCreateResponseGAAudioOutput` and 1 more."""
+"""Sent and received: part of `RealtimeResponseAudioOutput`, part of `RealtimeSessionCreateResponseAudioOutput` and 2 more."""
 
 
 class VoiceIdsOrCustomVoiceObject(RequestModel):
@@ -321,4 +510,4 @@ class VoiceIdsOrCustomVoiceObject(RequestModel):
 
 
 VoiceIdsOrCustomVoice: TypeAlias = VoiceIdsShared | VoiceIdsOrCustomVoiceObject
-"""Sent: part of `CreateChatCompletionRequestAudio`, part of `CreateSpeechRequest` and 2 more."""
+"""Sent: part of `CreateChatCompletionRequestAudio`, part of `CreateSpeechRequest` and 3 more."""

@@ -10,7 +10,6 @@ import pytest
 
 import openai_client
 from codegen.__main__ import main
-from codegen.description import Settings, load_settings
 from codegen.generate import differences, formatted, generate, write
 
 GENERATED = Path(openai_client.__file__).parent / "_generated"
@@ -46,9 +45,12 @@ def test_every_operation_says_its_method_path_and_name() -> None:
     for name, text in files().items():
         if not name.startswith("operations/") or name.endswith("__init__.py"):
             continue
-        functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+        functions = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
         assert functions
-        for function in functions:
+        for function_name, function in functions.items():
+            if function_name.endswith("_with"):
+                assert f"`{function_name.removesuffix('_with')}`" in (ast.get_docstring(function) or "")
+                continue
             [method, path, *_] = (ast.get_docstring(function) or "").splitlines()[2].split()
             assert method in {"GET", "POST", "PUT", "PATCH", "DELETE"}
             assert path.startswith("/")
@@ -62,32 +64,35 @@ def test_every_class_and_function_has_a_docstring() -> None:
                 assert ast.get_docstring(node), (name, getattr(node, "name", "module"))
 
 
-@pytest.mark.slow
-def test_other_families_can_be_generated_as_they_are() -> None:
-    """Multipart bodies, binary answers, pages by token, beta and admin operations: their names in a list are enough."""
-    settings = load_settings()
-    more = [
-        "files",
-        "audio",
-        "batches",
-        "moderations",
-        "admin",
-        "beta_responses",
-        "threads",
-        "uploads",
-        "images",
-        "realtime",
-    ]
-    families = {**settings.families, "generated": [*settings.families["generated"], *more]}
-    written = generate(Settings(families, settings.overrides))
-    assert {f"operations/{family}.py" for family in more if family != "admin"} <= written.keys()
-    assert 'content_type="multipart/form-data"' in written["operations/files.py"]
-    assert "parse=as_bytes" in written["operations/audio.py"]
-    assert "body=body.encode()" in written["operations/realtime.py"]
-    assert "admin=True" in written["operations/admin/organization/projects/users.py"]
-    assert max(text.count("\n") for name, text in written.items() if name.startswith("operations/")) < 1000
-    assert 'beta="responses_multi_agent=v1"' in written["operations/beta_responses.py"]
-    assert written["operations/chat.py"] == files()["operations/chat.py"]
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("files", "content_type=FORM,"),
+        ("files", "parse=as_bytes,"),
+        ("videos", "content_type=form_or_json(body),"),
+        ("audio", "parse=text_where("),
+        ("audio", 'fixed={"stream_format": "sse"},'),
+        ("realtime", "parse=as_text,"),
+        ("admin/organization/projects/users", "admin=True,"),
+        ("admin/organization/usage", 'cursor="page",'),
+        ("beta/responses", 'beta="responses_multi_agent=v1",'),
+        ("beta/assistants", 'beta="assistants=v2",'),
+        ("beta/threads", "named_events=True,"),
+        ("vector_stores", 'headers={"openai-beta": "assistants=v2"},'),
+        ("fine_tuning", "list_events = page_endpoint(list_fine_tuning_events)"),
+    ],
+)
+def test_what_is_special_about_an_operation_stands_in_its_call(module: str, line: str) -> None:
+    """Forms, files, texts, pages by token, beta services, the administration's key."""
+    assert line in files()[f"operations/{module}.py"]
+
+
+def test_the_fields_of_a_body_are_told_to_type_checkers_only() -> None:
+    """No module of operations imports one of fields when it runs."""
+    for name, text in files().items():
+        if name.startswith("operations/"):
+            imported = [node.module or "" for node in ast.parse(text).body if isinstance(node, ast.ImportFrom)]
+            assert not [module for module in imported if "._generated.fields" in module]
 
 
 @pytest.mark.slow

@@ -100,9 +100,9 @@ def test_a_schema_travels_as_the_operations_say(name: str, direction: Direction)
         ("cancelResponse", "responses.cancel"),
         ("listModels", "models.list"),
         ("list-project-users", "admin.organization.projects.users.list"),
-        ("createThreadAndRun", "threads.runs.create_with_thread"),
+        ("createThreadAndRun", "beta.threads.create_and_run"),
         ("createFile", "files.create"),
-        ("beta_cancelResponse", "beta_responses.cancel"),
+        ("beta_cancelResponse", "beta.responses.cancel"),
     ],
 )
 def test_operations_are_found_where_their_path_says(operation_id: str, place: str) -> None:
@@ -128,11 +128,11 @@ def test_adding_a_family_is_adding_its_name() -> None:
     """Everything planned for the others stays where it was."""
     settings = load_settings()
     families = copy.deepcopy(dict(settings.families))
-    families["generated"] = [*families["generated"], "files", "conversations"]
-    more = make_plan(plan().document, families, settings.overrides)
-    assert more.modules == plan().modules
-    assert more.directions == plan().directions
-    assert more.definitions_of(more.generated) > plan().definitions_of(plan().generated)
+    families["generated"] = [name for name in families["generated"] if name not in {"files", "conversations"}]
+    fewer = make_plan(plan().document, families, settings.overrides)
+    assert fewer.modules == plan().modules
+    assert fewer.directions == plan().directions
+    assert fewer.definitions_of(fewer.generated) < plan().definitions_of(plan().generated)
 
 
 def test_a_family_that_does_not_exist_is_named_in_the_error() -> None:
@@ -146,9 +146,34 @@ def test_two_operations_of_one_name_are_refused() -> None:
     """A correction must tell them apart."""
     settings = load_settings()
     changed = {"getResponse": {"function": "create_response", "reason": "a test"}}
-    overrides = {**settings.overrides, "names": {"operations": changed}}
+    overrides = {**settings.overrides, "names": {**settings.overrides["names"], "operations": changed}}
     with pytest.raises(PlanError, match=r"create_response"):
         make_plan(plan().document, settings.families, overrides)
+
+
+def test_a_correction_of_an_operation_that_does_not_exist_is_refused() -> None:
+    """It would be forgotten otherwise."""
+    settings = load_settings()
+    overrides = {**settings.overrides, "stream_flags": {"createHoroscope": {"stream": True}}}
+    with pytest.raises(PlanError, match=r"stream_flags: the description has no operation createHoroscope"):
+        make_plan(plan().document, settings.families, overrides)
+
+
+def test_a_subject_that_uses_a_later_one_is_refused() -> None:
+    """The files would import each other in a circle."""
+    settings = load_settings()
+    subjects = {**settings.families["subjects"], "threads": {"runs": ["*"], "messages": ["Message*", "CreateMessage*"]}}
+    with pytest.raises(PlanError, match=r"subjects.threads: \w+ in 'runs' uses \w+ in 'messages', which comes later"):
+        make_plan(plan().document, {**settings.families, "subjects": subjects}, settings.overrides)
+
+
+def test_messages_travel_though_no_operation_carries_them() -> None:
+    """Those of realtime sessions both ways, those of webhooks to the receiver."""
+    found = plan()
+    assert found.directions["RealtimeClientEventSessionUpdate"] is Direction.SENT
+    assert found.directions["RealtimeServerEventError"] is Direction.RECEIVED
+    assert found.modules["WebhookEvent"] == "webhooks"
+    assert found.modules["RealtimeServerEvent"] == "realtime.server_events"
 
 
 def test_a_schema_without_a_subject_is_refused() -> None:

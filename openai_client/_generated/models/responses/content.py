@@ -327,7 +327,7 @@ ResponsePromptVariables: TypeAlias = dict[
 
 
 class Prompt(TwoWayModel):
-    """Sent and received: part of `CreateResponse`, part of `RealtimeSessionCreateRequest` and 3 more."""
+    """Sent and received: part of `CreateResponse`, part of `RealtimeResponseCreateParams` and 4 more."""
 
     id: str
     version: str | None = None

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Tag
 
 from openai_client._generated.models.responses.content import CallableToolAllowedCaller
+from openai_client._generated.models.shared import InputFidelity
 from openai_client.base_model import UNKNOWN, Open, TwoWayModel, Unknown, by_tag
 
 __all__ = [
@@ -45,7 +46,6 @@ __all__ = [
     "ImageGenToolInputImageMask",
     "InlineSkillParam",
     "InlineSkillSourceParam",
-    "InputFidelity",
     "LocalEnvironmentParam",
     "LocalShellToolParam",
     "LocalSkillParam",
@@ -412,10 +412,6 @@ ImageGenActionEnum: TypeAlias = Open[Literal["generate", "edit", "auto"]]
 """Sent and received: part of `ImageGenTool`."""
 
 
-InputFidelity: TypeAlias = Open[Literal["high", "low"]]
-"""Sent and received: part of `ImageGenTool`."""
-
-
 class ImageGenToolInputImageMask(TwoWayModel):
     """Sent and received: part of `ImageGenTool`."""
 
@@ -457,7 +453,7 @@ class LocalShellToolParam(TwoWayModel):
 
 
 class MCPListToolsTool(TwoWayModel):
-    """Sent and received: part of `MCPListTools`."""
+    """Sent and received: part of `MCPListTools`, part of `RealtimeMCPListTools`."""
 
     name: str
     description: str | None = None
@@ -480,7 +476,7 @@ class MCPToolRequireApproval(TwoWayModel):
 
 
 class MCPTool(TwoWayModel):
-    """Sent and received: part of `RealtimeSessionCreateRequestGA`, part of `RealtimeSessionCreateResponseGA` and 1 more."""
+    """Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
@@ -672,14 +668,14 @@ class ToolChoiceCustom(TwoWayModel):
 
 
 class ToolChoiceFunction(TwoWayModel):
-    """Sent and received: part of `RealtimeSessionCreateRequestGA`, part of `RealtimeSessionCreateResponseGA` and 1 more."""
+    """Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
     type: Literal["function"] = "function"
     name: str
 
 
 class ToolChoiceMCP(TwoWayModel):
-    """Sent and received: part of `RealtimeSessionCreateRequestGA`, part of `RealtimeSessionCreateResponseGA` and 1 more."""
+    """Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
@@ -687,7 +683,7 @@ class ToolChoiceMCP(TwoWayModel):
 
 
 ToolChoiceOptions: TypeAlias = Open[Literal["none", "auto", "required"]]
-"""Sent and received: part of `RealtimeSessionCreateRequestGA`, part of `RealtimeSessionCreateResponseGA` and 1 more."""
+"""Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
 
 class ToolChoiceTypes(TwoWayModel):

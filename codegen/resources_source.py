@@ -1,0 +1,65 @@
+"""Writes the resources of one module: what stands between the client and its operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from codegen.models_source import ROOT
+from codegen.plan import class_name
+
+if TYPE_CHECKING:
+    from codegen.functions_source import WrittenOperation
+    from codegen.plan import PlannedOperation, Way
+
+
+@dataclass(slots=True)
+class ResourceWriter:
+    """Collects the methods of a module's resources, then writes their classes."""
+
+    elsewhere: tuple[Way, ...]
+    """Resources below these have modules of their own, which are imported when they are first used."""
+    bases: set[str] = field(default_factory=lambda: {"AsyncResource", "SyncResource"})
+    """Names of `openai_client.binding` that the classes need."""
+    has_parts: bool = False
+    """Whether a resource has others below it."""
+    _methods: dict[Way, list[tuple[str, str]]] = field(default_factory=dict)
+
+    def add(self, operation: PlannedOperation, written: WrittenOperation) -> None:
+        """Make the functions of *operation* methods of its resource, and of the second one that it may have."""
+        self._methods.setdefault(operation.resource, []).extend(written.methods)
+        if operation.also:
+            *way, name = operation.also
+            self._methods.setdefault(tuple(way), []).append((name, written.methods[0][1]))
+
+    def write(self, root: Way) -> list[str]:
+        """Return the classes of the resources at and below *root*, the deepest first."""
+        prefixes = {way[:length] for way in self._methods for length in range(len(root), len(way) + 1)}
+        ways = sorted(prefixes | {root}, key=lambda way: (-len(way), way))
+        known = sorted({*ways, *self.elsewhere})
+        return [text for way in ways for text in self._resource(way, [other for other in known if other[:-1] == way])]
+
+    def _resource(self, way: Way, parts: list[Way]) -> list[str]:
+        name, place = class_name(way), f"client.{'.'.join(way)}"
+        methods = self._methods.get(way, [])
+        found = []
+        if methods:
+            lines = [f"    {method} = {value}" for method, value in methods]
+            found.append(
+                "\n".join([f"class _{name}:", f'    """The operations of `{place}`, in neither colour."""', "", *lines])
+            )
+        for colour, base, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
+            bases = f"_{name}, {base}" if methods else base
+            head = [f"class {colour}{name}({bases}):", f'    """`{place}`, {how}."""']
+            found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
+        return found
+
+    def _part(self, colour: str, way: Way) -> str:
+        self.has_parts = True
+        name = f"{colour}{class_name(way)}"
+        module = f"{ROOT}.operations.{'.'.join(way)}"
+        loading = f"        from {module} import {name}\n\n" if way in self.elsewhere else ""
+        return (
+            f"\n    @cached_property\n    def {way[-1]}(self) -> {name}:\n"
+            f'        """`client.{".".join(way)}`."""\n{loading}        return {name}(self._client)'
+        )

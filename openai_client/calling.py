@@ -1,0 +1,96 @@
+"""
+From keyword arguments to a body and to the options of a call.
+
+Spec: CLI-09, CLI-11, ERR-01
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from openai_client.errors import InvalidFieldValue, MissingRequiredField, OpenAIError
+from openai_client.operation import CLIENT_DEFAULTS, CallOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openai_client.operation import QueryValue
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class CallKeywords(TypedDict, total=False):
+    """
+    What every method takes besides the arguments of its operation.
+
+    The single ones are short for fields of `CallOptions`, under the names of the official SDK, and win over `options`.
+    """
+
+    options: CallOptions
+    timeout: float | None
+    idempotency_key: str | None
+    extra_headers: Mapping[str, str] | None
+    extra_query: Mapping[str, QueryValue] | None
+    extra_body: Mapping[str, Any] | None
+
+
+_FIELDS: Final = {
+    "timeout": "timeout",
+    "idempotency_key": "idempotency_key",
+    "extra_headers": "headers",
+    "extra_query": "query",
+    "extra_body": "extra_body",
+}
+_NAMES: Final = frozenset({"options", *_FIELDS})
+
+
+def call_options(call: CallKeywords) -> CallOptions:
+    """
+    Return the options that *call* stands for.
+
+    Raises:
+        InvalidFieldValue: An argument is unknown, or its value cannot be used.
+    """
+    if not call:
+        return CLIENT_DEFAULTS
+    given = cast("dict[str, Any]", call)
+    if unknown := sorted(given.keys() - _NAMES):
+        raise InvalidFieldValue(f"{unknown[0]}: unknown argument", param=unknown[0])
+    options = call.get("options", CLIENT_DEFAULTS)
+    changed = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS and value is not None}
+    return replace(options, **changed) if changed else options
+
+
+def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeywords]:
+    """
+    Split the keyword arguments *given* into the body they describe and what belongs to the call.
+
+    Raises:
+        MissingRequiredField: A field that the body needs is not there.
+        InvalidFieldValue: A field is unknown, or its value is not accepted. No value is repeated.
+    """
+    fields = {name: value for name, value in given.items() if name not in _NAMES}
+    call = cast("CallKeywords", {name: value for name, value in given.items() if name in _NAMES})
+    try:
+        return model(**fields), call
+    except ValidationError as problem:
+        failure = _refused(problem)
+    # the frame may be shown in a traceback, and the fields hold prompts
+    del given, fields
+    raise failure
+
+
+def _refused(problem: ValidationError) -> OpenAIError:
+    """Return the error for the first of the faults in *problem*, and say how many more there are."""
+    faults = problem.errors(include_input=False, include_url=False, include_context=False)
+    fault = faults[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    if fault["type"] == "missing":
+        return MissingRequiredField(f"{place}: must be given{more}", param=place)
+    if fault["type"] == "extra_forbidden":
+        return InvalidFieldValue(f"{place}: unknown field; vendor fields go into extra_body{more}", param=place)
+    return InvalidFieldValue(f"{place}: {fault['msg']}{more}", param=place)
