@@ -76,7 +76,7 @@ class Auth:
     Who the client is.
 
     Example:
-        >>> auth = Auth(api_key=Secret("sk-example-0000000000"), organization_id="org-1")
+        >>> auth = Auth(api_key=Secret("sk-example-0000000000"), organization="org-1")
         >>> auth.authorize().headers
         {'authorization': '****', 'openai-organization': '****'}
 
@@ -85,13 +85,13 @@ class Auth:
 
     api_key: ApiKey = None
     """The key of ordinary calls; None sends none."""
-    admin_key: ApiKey = None
+    admin_api_key: ApiKey = None
     """The key of the organization's administration, which takes no ordinary one."""
     scheme: AuthScheme = AuthScheme.BEARER
     """The header that carries the key."""
-    organization_id: str | None = None
+    organization: str | None = None
     """Sent as `OpenAI-Organization`."""
-    project_id: str | None = None
+    project: str | None = None
     """Sent as `OpenAI-Project`."""
     audit: SecretAudit | None = field(default=None, compare=False)
     """Records every reading of a key; None records nothing."""
@@ -103,7 +103,7 @@ class Auth:
         Raises:
             InvalidConfiguration: An id cannot stand in a header; the message names it.
         """
-        for name in ("organization_id", "project_id"):
+        for name in ("organization", "project"):
             value = getattr(self, name)
             if value is not None and (problem := header_problem(name, value)):
                 raise InvalidConfiguration(problem)
@@ -138,30 +138,30 @@ class Auth:
         return self._with(await read_key_async(name, key), admin=admin)
 
     def _credential(self, *, admin: bool) -> tuple[str, ApiKey]:
-        return ("admin_key", self.admin_key) if admin else ("api_key", self.api_key)
+        return ("admin_api_key", self.admin_api_key) if admin else ("api_key", self.api_key)
 
     def _with(self, key: Secret | None, *, admin: bool) -> Authorization:
         """Return the headers that *key* is written into, and are not without it."""
         if admin and key is None:
-            raise MissingApiKey("admin_key: this call needs the organization's admin key; none was given")
+            raise MissingApiKey("admin_api_key: this call needs the organization's admin key; none was given")
         headers = MaskedHeaders()
         if key is not None:
             key = key.audited(self.audit)
             headers.update(bearer_headers(key) if self.scheme is AuthScheme.BEARER else {"api-key": key.reveal()})
-        if self.organization_id is not None:
-            headers["openai-organization"] = self.organization_id
-        if self.project_id is not None:
-            headers["openai-project"] = self.project_id
+        if self.organization is not None:
+            headers["openai-organization"] = self.organization
+        if self.project is not None:
+            headers["openai-project"] = self.project
         return Authorization(headers=headers, secrets=() if key is None else (key,))
 
     def written_headers(self) -> frozenset[str]:
         """Return the names of the headers that `authorize` writes; nobody else may."""
         names = set[str]()
-        if self.api_key is not None or self.admin_key is not None:
+        if self.api_key is not None or self.admin_api_key is not None:
             names.add("authorization" if self.scheme is AuthScheme.BEARER else "api-key")
-        if self.organization_id is not None:
+        if self.organization is not None:
             names.add("openai-organization")
-        if self.project_id is not None:
+        if self.project is not None:
             names.add("openai-project")
         return frozenset(names)
 

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds for one call that is not a stream."""
 
-DEFAULT_MAX_RETRIES: Final = 3
-"""Retries of the client's own retry preset."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiVersionConfig:
@@ -58,10 +55,10 @@ class ClientSettings(TypedDict, total=False):
     """The arguments of `ClientConfig`; every one is an attribute of it."""
 
     api_key: Secret | KeyProvider | str | None
-    admin_key: Secret | KeyProvider | str | None
+    admin_api_key: Secret | KeyProvider | str | None
     auth_scheme: AuthScheme
-    organization_id: str | None
-    project_id: str | None
+    organization: str | None
+    project: str | None
     base_url: str
     realtime_base_url: str | None
     timeout: float
@@ -94,20 +91,20 @@ class ClientConfig:
 
     api_key: ApiKey = field(default=None, repr=False)
     """The key, a function that gives it anew for every call, or None for a server that needs none."""
-    admin_key: ApiKey = field(default=None, repr=False)
+    admin_api_key: ApiKey = field(default=None, repr=False)
     """The key for the organization's administration."""
     auth_scheme: AuthScheme = AuthScheme.BEARER
     """The header that carries the key."""
-    organization_id: str | None = field(default=None, repr=False)
-    project_id: str | None = field(default=None, repr=False)
+    organization: str | None = field(default=None, repr=False)
+    project: str | None = field(default=None, repr=False)
     base_url: str = OFFICIAL_BASE_URL
     """Root of every call, without a slash at its end."""
     realtime_base_url: str | None = None
     """Root of realtime sessions; None derives it from `base_url`."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds for a whole call; for a stream, until its head is there. Above 0, at most a day."""
-    max_retries: int = DEFAULT_MAX_RETRIES
-    """Retries of `retry_preset`, 0 to 100. Does nothing until that policy, or another one, is set as `retry`."""
+    max_retries: int = 0
+    """Retries of `retry_preset`, 0 to 100. Above 0 that policy becomes `retry`, unless another one is given."""
     retry: RetryPolicy | None = None
     """The policy of every call that brings none; None: one call is one attempt."""
     default_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
@@ -168,8 +165,8 @@ class ClientConfig:
         """Return the settings for *environment*; *settings* are added to it, or win over it."""
         place: ClientSettings = {
             "api_key": environment.api_key,
-            "organization_id": environment.organization_id,
-            "project_id": environment.project_id,
+            "organization": environment.organization,
+            "project": environment.project,
             "base_url": environment.base_url,
             "realtime_base_url": environment.realtime_base_url,
         }
@@ -271,6 +268,9 @@ class ClientConfig:
             del given["base_url"]
             knobs = self.http.model_fields_set - {"base_url"}
             given["http"] = {name: getattr(self.http, name) for name in knobs}
+        if "max_retries" in settings and self.max_retries and self.retry == self.retry_preset():
+            # the policy that followed from the number goes with it
+            del given["retry"]
         return type(self)(**(cast("ClientSettings", given) | settings))
 
     @property
@@ -278,10 +278,10 @@ class ClientConfig:
         """Who calls."""
         return Auth(
             api_key=self.api_key,
-            admin_key=self.admin_key,
+            admin_api_key=self.admin_api_key,
             scheme=self.auth_scheme,
-            organization_id=self.organization_id,
-            project_id=self.project_id,
+            organization=self.organization,
+            project=self.project,
             audit=self.audit,
         )
 
@@ -318,7 +318,7 @@ _KINDS: Final[dict[str, tuple[Any, str]]] = {
     "api_version": (ApiVersionConfig, "an ApiVersionConfig"),
 }
 
-_NOT_TOLD: Final = ("api_key", "admin_key", "audit")
+_NOT_TOLD: Final = ("api_key", "admin_api_key", "audit")
 _SECRET_KNOBS: Final = ("proxy_auth", "client_key_password")
 
 

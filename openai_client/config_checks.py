@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TIMEOUT: Final = 86_400.0
 _MOST_RETRIES: Final = 100
-_KEYS: Final = ("api_key", "admin_key")
+_KEYS: Final = ("api_key", "admin_api_key")
 
 
 def seal_keys(given: dict[str, Any]) -> None:
@@ -102,7 +102,7 @@ def normalised(config: ClientConfig) -> dict[str, object]:
     headers = merged_headers(config.default_headers, reserved=config.auth.written_headers())
     realtime = config.realtime_base_url
     return {
-        "retry": resolved_policy(config.retry),
+        "retry": resolved_policy(config.retry) or (config.retry_preset() if config.max_retries else None),
         "default_headers": MappingProxyType(headers),
         "default_query": MappingProxyType(MaskedHeaders(config.default_query)),
         "realtime_base_url": None if realtime is None else checked_realtime_url(realtime),

@@ -48,8 +48,8 @@ class Environment:
 
     api_key: Secret | None = None
     """The credential; None for a server that needs none."""
-    organization_id: str | None = None
-    project_id: str | None = None
+    organization: str | None = None
+    project: str | None = None
     base_url: str = OFFICIAL_BASE_URL
     """Root of every call, without a slash at its end."""
     realtime_base_url: str | None = None
@@ -105,8 +105,8 @@ class Environment:
         return cls(
             api_key=None if found is None else found.secret,
             source=None if found is None else found.source,
-            organization_id=told["OPENAI_ORG_ID"],
-            project_id=told["OPENAI_PROJECT_ID"],
+            organization=told["OPENAI_ORG_ID"],
+            project=told["OPENAI_PROJECT_ID"],
             base_url=base_url,
             realtime_base_url=told["OPENAI_REALTIME_BASE_URL"],
         )

@@ -136,7 +136,7 @@ def _place(operation: Call, config: ClientConfig) -> dict[str, object]:
         "query": sorted((pair for pair in query if not is_sensitive_name(pair[0])), key=lambda pair: pair[0]),
         "headers": _headers(config.default_headers, operation.headers, operation.options.headers),
         "content_type": operation.content_type,
-        "account": [config.organization_id, config.project_id, operation.admin],
+        "account": [config.organization, config.project, operation.admin],
         "version": [operation.beta, config.api_version.beta_header, config.api_version.openai_version],
     }
 

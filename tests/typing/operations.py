@@ -55,7 +55,7 @@ def blocking(client: Client) -> None:
 
 
 def by_keyword(client: Client) -> None:
-    """A body's fields may be given one by one, objects among them as mappings, and what belongs to the call with them."""
+    """A body's fields may be given one by one, objects among them as mappings, beside what belongs to the call."""
     messages = [{"role": "user", "content": "Hello"}]
     whole = client.chat.completions.create(model="m", messages=messages, temperature=0.5, timeout=3.0)
     assert_type(whole, CreateChatCompletionResponse)

@@ -147,8 +147,8 @@ class OpenAIHttpAdapter:
         auth = Auth(
             api_key=config.credential,
             scheme=AuthScheme(self._profile.auth),
-            organization_id=config.organization,
-            project_id=config.project,
+            organization=config.organization,
+            project=config.project,
             audit=audit,
         )
         self._service = StreamingService(

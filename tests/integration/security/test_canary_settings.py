@@ -156,7 +156,7 @@ def test_that_is_seen_in_most_settings() -> None:
         ),
         lambda: ProviderConfig.model_validate({"settings": {"api_key": BEARER}, "z": 1}),
         lambda: ClientConfig.from_settings({"base_url": BEARER}, api_key=BEARER),
-        lambda: ClientConfig(base_url=URL, api_key=BEARER).with_settings(timeout=-1, admin_key=QUERY),
+        lambda: ClientConfig(base_url=URL, api_key=BEARER).with_settings(timeout=-1, admin_api_key=QUERY),
     ],
 )
 def test_no_other_way_to_make_one_shows_more(write: Callable[[], object]) -> None:
@@ -182,7 +182,7 @@ def test_what_reads_an_environment_shows_nothing_of_it(make: Callable[..., objec
     }
     more = {"settings": {"api_key": BEARER}} if make == ProviderConfig.from_env else {}
     if make not in (Environment.from_env, ProviderConfig.from_env):
-        more = {"admin_key": BEARER}
+        more = {"admin_api_key": BEARER}
     with pytest.raises((ValueError, OpenAIError)) as caught:
         make(env=env, **more)
     assert sightings(shown_by(caught.value)) == []
@@ -191,7 +191,7 @@ def test_what_reads_an_environment_shows_nothing_of_it(make: Callable[..., objec
 def test_a_client_with_other_options_shows_none_either() -> None:
     """What it has and what it is given."""
     with Client(base_url="https://upstream.example/v1", api_key=BEARER, **BESIDE) as client:
-        for wrong in ({"timeout": -1, "admin_key": BEARER}, {"retry": "never heard of"}, {"http": PROXY}):
+        for wrong in ({"timeout": -1, "admin_api_key": BEARER}, {"retry": "never heard of"}, {"http": PROXY}):
             with pytest.raises(Exception, match=r".") as caught:
                 client.with_options(**wrong)
             assert sightings(shown_by(caught.value)) == []

@@ -16,7 +16,7 @@ KEY = "sk-test-0123456789abcdef"
 @pytest.mark.requirement("CLI-08", "SEC-18")
 def test_a_key_becomes_a_bearer_header() -> None:
     """Organization and project have headers of their own."""
-    auth = Auth(api_key=Secret(KEY), organization_id="org-1", project_id="proj-1")
+    auth = Auth(api_key=Secret(KEY), organization="org-1", project="proj-1")
     authorization = auth.authorize()
     assert dict(authorization.headers) == {
         "authorization": f"Bearer {KEY}",
@@ -41,10 +41,10 @@ def test_no_key_means_no_header() -> None:
 
 def test_admin_calls_use_the_admin_key_and_no_other() -> None:
     """An ordinary key is never sent in its place."""
-    both = Auth(api_key=Secret(KEY), admin_key=Secret("sk-admin-000000"))
+    both = Auth(api_key=Secret(KEY), admin_api_key=Secret("sk-admin-000000"))
     assert both.authorize(admin=True).headers["authorization"] == "Bearer sk-admin-000000"
     assert both.authorize().headers["authorization"] == f"Bearer {KEY}"
-    with pytest.raises(MissingApiKey, match="admin_key"):
+    with pytest.raises(MissingApiKey, match="admin_api_key"):
         Auth(api_key=Secret(KEY)).authorize(admin=True)
 
 
@@ -94,14 +94,14 @@ async def test_an_awaited_provider_is_asked_once_for_every_call() -> None:
         asked.append("admin")
         return Secret("sk-admin-000000")
 
-    auth = Auth(api_key=provide, admin_key=provide_admin)
+    auth = Auth(api_key=provide, admin_api_key=provide_admin)
     assert (auth.is_provided(), auth.is_provided(admin=True)) == (True, True)
     assert (Auth(api_key=Secret(KEY)).is_provided(), Auth().is_provided()) == (False, False)
     assert (await auth.authorize_async()).headers["authorization"] == f"Bearer {KEY}"
     assert (await auth.authorize_async(admin=True)).headers["authorization"] == "Bearer sk-admin-000000"
     assert asked == ["key", "admin"]
     assert (await Auth(api_key=Secret(KEY)).authorize_async()).secrets == (Secret(KEY),)
-    with pytest.raises(MissingApiKey, match="admin_key"):
+    with pytest.raises(MissingApiKey, match="admin_api_key"):
         await Auth().authorize_async(admin=True)
     with pytest.raises(InvalidConfiguration, match="api_key: its provider has to be awaited"):
         auth.authorize()
@@ -110,14 +110,14 @@ async def test_an_awaited_provider_is_asked_once_for_every_call() -> None:
 @pytest.mark.requirement("SEC-01", "SEC-07")
 def test_credentials_do_not_print() -> None:
     """Auth, authorization and headers may stand in a traceback."""
-    auth = Auth(api_key=Secret(KEY), organization_id="org-hidden", project_id="proj-hidden")
+    auth = Auth(api_key=Secret(KEY), organization="org-hidden", project="proj-hidden")
     shown = repr(auth.authorize())
     assert KEY not in shown + repr(auth)
     assert "org-hidden" not in shown
     assert repr(MaskedHeaders({"api-key": KEY, "x-tenant": "t"})) == "{'api-key': '****', 'x-tenant': 't'}"
 
 
-@pytest.mark.parametrize("name", ["organization_id", "project_id"])
+@pytest.mark.parametrize("name", ["organization", "project"])
 def test_an_id_that_cannot_stand_in_a_header_is_refused(name: str) -> None:
     """The message names the setting."""
     with pytest.raises(InvalidConfiguration, match=name):
@@ -156,7 +156,7 @@ def test_later_headers_win_whatever_their_case() -> None:
 @pytest.mark.requirement("SEC-18")
 def test_nobody_else_writes_the_headers_of_authentication() -> None:
     """A second Authorization would decide who pays."""
-    reserved = Auth(api_key=Secret(KEY), organization_id="o", project_id="p").written_headers()
+    reserved = Auth(api_key=Secret(KEY), organization="o", project="p").written_headers()
     assert reserved == {"authorization", "openai-organization", "openai-project"}
     assert Auth(api_key=Secret(KEY), scheme=AuthScheme.API_KEY).written_headers() == {"api-key"}
     assert Auth().written_headers() == frozenset()

@@ -58,7 +58,7 @@ async def test_a_body_is_sent_as_the_operation_writes_it(pair: PairMaker) -> Non
 @pytest.mark.requirement("CLI-04", "CLI-11", "HTU-1004")
 async def test_headers_of_the_client_and_of_the_call_are_merged(pair: PairMaker) -> None:
     """The call's win; an idempotency key has its own header."""
-    made = pair(Answer.json(MODEL), default_headers={"X-Tenant": "a", "x-other": "o"}, organization_id="org-1")
+    made = pair(Answer.json(MODEL), default_headers={"X-Tenant": "a", "x-other": "o"}, organization="org-1")
     options = CallOptions(headers={"x-tenant": "b"}, idempotency_key="i-1")
     await made.call(lambda client: client.models.retrieve("m", options=options))
     headers = made.requests[0].headers
@@ -87,7 +87,7 @@ async def test_query_parameters_are_encoded_and_win_over_the_clients(pair: PairM
 @pytest.mark.requirement("CLI-01")
 @pytest.mark.parametrize("status", [429, 500, 503])
 async def test_one_call_is_one_attempt(pair: PairMaker, status: int) -> None:
-    """Nothing is retried that nobody asked to be, whatever max_retries says."""
+    """Nothing is retried that nobody asked to be."""
     made = pair(Answer.json(b"{}", status=status), Answer.json(MODEL))
     with pytest.raises(errors.OpenAIError) as caught:
         await made.call(lambda client: client.models.retrieve("m"))
@@ -451,7 +451,7 @@ async def test_an_async_client_closes_the_connections_it_made() -> None:
 async def test_tenants_share_connections_and_nothing_else(pair: PairMaker) -> None:
     """Each request carries its own client's key, headers and organization."""
     made = pair(Answer.json(MODEL), Answer.json(MODEL), Answer.json(MODEL), default_headers={"x-tenant": "a"})
-    other = made.client.with_options(api_key="other-key", default_headers={"x-tenant": "b"}, organization_id="org-b")
+    other = made.client.with_options(api_key="other-key", default_headers={"x-tenant": "b"}, organization="org-b")
     for client in (made.client, other, made.client):
         await made.call(lambda _, client=client: client.models.retrieve("m"))
     names = ("authorization", "x-tenant", "openai-organization")

@@ -27,14 +27,14 @@ LOCAL = "http://localhost:8000/v1"
 
 @pytest.mark.requirement("CLI-04")
 def test_the_defaults_are_those_that_are_documented() -> None:
-    """The official service, a minute, three retries that nobody has enabled, no headers."""
+    """The official service, a minute, no retries, no headers."""
     config = ClientConfig(api_key=KEY)
     assert config.base_url == OFFICIAL_BASE_URL == "https://api.openai.com/v1"
     assert config.timeout == 60.0
-    assert config.max_retries == 3
+    assert config.max_retries == 0
     assert config.retry is None
     assert dict(config.default_headers) == {}
-    assert (config.organization_id, config.project_id) == (None, None)
+    assert (config.organization, config.project) == (None, None)
     assert config.api_version == ApiVersionConfig(version="v1", enable_beta=False, beta_header=None)
 
 
@@ -42,7 +42,10 @@ def test_the_defaults_are_those_that_are_documented() -> None:
 def test_settings_print_without_secrets() -> None:
     """Keys, ids and headers stay out of the text."""
     config = ClientConfig(
-        api_key=KEY, admin_key="sk-admin-00000000", organization_id="org-hidden", default_headers={"x-tenant": "hidden"}
+        api_key=KEY,
+        admin_api_key="sk-admin-00000000",
+        organization="org-hidden",
+        default_headers={"x-tenant": "hidden"},
     )
     assert isinstance(config.api_key, Secret)
     for hidden in (KEY, "sk-admin", "hidden"):
@@ -62,7 +65,7 @@ def test_a_key_is_required_unless_none_is_said() -> None:
         ClientConfig(api_key="local")
     assert ClientConfig(base_url=LOCAL, api_key=None).api_key is None
     assert ClientConfig(base_url=LOCAL, api_key="local").api_key == Secret("local")
-    assert ClientConfig(admin_key="sk-admin-00000000").api_key is None
+    assert ClientConfig(admin_api_key="sk-admin-00000000").api_key is None
 
 
 @pytest.mark.requirement("CLI-04", "CLI-11", "SEC-16")
@@ -71,7 +74,7 @@ def test_a_key_is_required_unless_none_is_said() -> None:
     [
         ({"api_key": "bad key"}, InvalidConfiguration, "api_key: a secret must be printable ASCII"),
         ({"api_key": "bad\r\nkey"}, InvalidConfiguration, "api_key: a secret must be printable ASCII"),
-        ({"admin_key": "bad key"}, InvalidConfiguration, "admin_key: a secret must be printable ASCII"),
+        ({"admin_api_key": "bad key"}, InvalidConfiguration, "admin_api_key: a secret must be printable ASCII"),
         ({"api_key": 7}, InvalidConfiguration, "api_key: must be a key, a function that gives one, or None, not int"),
         ({"base_url": "http://example.com"}, InvalidBaseUrl, "base_url must be https://"),
         ({"base_url": "https://u:p@example.com"}, InvalidBaseUrl, "base_url must not hold a user name"),
@@ -89,7 +92,7 @@ def test_a_key_is_required_unless_none_is_said() -> None:
         ({"retry": "eager"}, InvalidConfiguration, "retry must be one of available, billing_safe"),
         ({"default_headers": {"x": "a\nb"}}, InvalidConfiguration, "x: a header value must be printable ASCII"),
         ({"default_headers": {"Authorization": "x"}}, InvalidConfiguration, "'authorization' is written from the"),
-        ({"organization_id": "a\nb"}, InvalidConfiguration, "organization_id"),
+        ({"organization": "a\nb"}, InvalidConfiguration, "organization"),
         ({"api_version": ApiVersionConfig(openai_version="a\nb")}, InvalidConfiguration, "api_version.openai_version"),
         (
             {"http": {"connect_timeout": 0}},
@@ -100,7 +103,7 @@ def test_a_key_is_required_unless_none_is_said() -> None:
         ({"http": {"base_url": LOCAL}}, InvalidConfiguration, "http: give base_url beside it"),
         ({"http": {"no_proxy": ["a"]}}, InvalidConfiguration, "http.proxy_auth: .*need a proxy"),
         ({"http": HttpConfig(base_url="http://localhost:1")}, InvalidConfiguration, "differs from http.base_url"),
-        ({"color": "red"}, InvalidConfiguration, "unknown settings: color; known are admin_key, api_key"),
+        ({"color": "red"}, InvalidConfiguration, "unknown settings: color; known are admin_api_key, api_key"),
     ],
 )
 def test_every_wrong_setting_gets_one_error_that_names_it(settings, error: type[ConfigurationError], text: str) -> None:
@@ -115,7 +118,7 @@ def test_every_wrong_setting_gets_one_error_that_names_it(settings, error: type[
 def test_no_frame_of_ours_holds_a_key_when_a_setting_is_wrong() -> None:
     """Tracebacks with locals are common in production."""
     with pytest.raises(InvalidConfiguration) as caught:
-        ClientConfig(api_key=KEY, admin_key="bad key", timeout=0)
+        ClientConfig(api_key=KEY, admin_api_key="bad key", timeout=0)
     # what lies below the constructor is not there any more
     frames = [entry.frame.f_locals for entry in caught.traceback[1:]]
     assert len(frames) <= 1
@@ -160,25 +163,37 @@ def test_a_copy_replaces_what_is_given_and_keeps_the_rest() -> None:
 
 
 @pytest.mark.requirement("RTY-01", "RTY-04")
-def test_the_preset_follows_max_retries_and_does_nothing_until_it_is_set() -> None:
-    """Four attempts by default, half a second first, a minute at most, a tenth of jitter, five statuses, a 500 once."""
-    config = ClientConfig(base_url=LOCAL, api_key=None)
+def test_max_retries_above_zero_sets_the_preset() -> None:
+    """That many retries, half a second first, a minute at most, a tenth of jitter, five statuses, a 500 once."""
+    assert ClientConfig(base_url=LOCAL, api_key=None).retry is None
+    config = ClientConfig(base_url=LOCAL, api_key=None, max_retries=3)
     preset = config.retry_preset()
-    assert config.retry is None
+    assert config.retry == preset
+    assert "name='client'" in repr(config)
     assert (preset.max_attempts, preset.base, preset.cap, preset.multiplier, preset.jitter) == (4, 0.5, 60.0, 2.0, 0.1)
     assert [preset.backoff(0, FixedRandom(part)) for part in (0.0, 1.0)] == pytest.approx([0.45, 0.55])
     assert (preset.statuses, preset.server_error_attempts) == (frozenset({429, 500, 502, 503, 504}), 2)
     assert (preset.total_timeout, preset.retry_after_ceiling) == (None, 60.0)
-    assert ClientConfig(base_url=LOCAL, api_key=None, max_retries=0).retry_preset().max_attempts == 1
-    assert ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE).retry is AVAILABLE
+    assert ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE, max_retries=3).retry is AVAILABLE
+
+
+@pytest.mark.requirement("RTY-01", "CLI-11")
+def test_a_new_number_of_retries_moves_the_preset_and_no_other_policy() -> None:
+    """A client made from another one, with another number or with none."""
+    config = ClientConfig(base_url=LOCAL, api_key=None, max_retries=3)
+    assert config.with_settings(max_retries=1).retry == config.with_settings(max_retries=1).retry_preset()
+    assert config.with_settings(max_retries=0).retry is None
+    assert config.with_settings(timeout=1.0).retry == config.retry
+    chosen = ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE, max_retries=3)
+    assert chosen.with_settings(max_retries=1).retry is AVAILABLE
 
 
 @pytest.mark.requirement("CLI-05", "CLI-06")
 def test_settings_come_from_an_environment_object() -> None:
     """What is given beside it wins."""
-    environment = Environment(api_key=Secret("local"), base_url=LOCAL, organization_id="org-1")
-    config = ClientConfig.from_environment(environment, organization_id="org-2")
-    assert (config.base_url, config.api_key, config.organization_id) == (LOCAL, Secret("local"), "org-2")
+    environment = Environment(api_key=Secret("local"), base_url=LOCAL, organization="org-1")
+    config = ClientConfig.from_environment(environment, organization="org-2")
+    assert (config.base_url, config.api_key, config.organization) == (LOCAL, Secret("local"), "org-2")
     assert config.realtime_base_url == "ws://localhost:8000/v1/realtime"
 
 
@@ -189,7 +204,7 @@ def test_settings_come_from_the_process_environment_on_request(monkeypatch: pyte
     monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     config = ClientConfig.from_env(timeout=3.0)
-    assert (config.api_key, config.organization_id, config.timeout) == (Secret(KEY), "org-1", 3.0)
+    assert (config.api_key, config.organization, config.timeout) == (Secret(KEY), "org-1", 3.0)
     explicit = ClientConfig.from_env(api_key="sk-given-00000000")
     assert explicit.api_key == Secret("sk-given-00000000")
     moved = ClientConfig.from_env(env={}, base_url=LOCAL)

@@ -30,11 +30,11 @@ def test_the_official_service_is_the_default() -> None:
 @pytest.mark.requirement("CLI-06")
 def test_several_environments_live_side_by_side() -> None:
     """They are values: nothing of one leaks into another."""
-    one = Environment(base_url="http://localhost:1/v1/", organization_id="a")
+    one = Environment(base_url="http://localhost:1/v1/", organization="a")
     two = Environment(base_url="https://example.com/v1", realtime_base_url="wss://rt.example.com/v1/")
     assert one.realtime_base_url == "ws://localhost:1/v1/realtime"
     assert two.realtime_base_url == "wss://rt.example.com/v1"
-    assert (one.organization_id, two.organization_id) == ("a", None)
+    assert (one.organization, two.organization) == ("a", None)
 
 
 @pytest.mark.requirement("CLI-06", "CLI-07")
@@ -70,8 +70,8 @@ def test_the_process_environment_is_read_on_request(monkeypatch: pytest.MonkeyPa
     environment = Environment.from_env()
     assert environment == Environment(
         api_key=Secret(KEY),
-        organization_id="org-1",
-        project_id="proj-1",
+        organization="org-1",
+        project="proj-1",
         base_url="https://example.com/v1",
         realtime_base_url="wss://example.com/rt",
         source="environment variable OPENAI_API_KEY",

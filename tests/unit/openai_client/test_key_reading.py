@@ -104,11 +104,11 @@ class Giving:
 async def test_what_is_no_key_is_refused_without_being_with_locals(bad) -> None:
     """In both colours, and in no frame of ours."""
     giving = Giving(bad.format(KEY) if isinstance(bad, str) else bad)
-    problem = "admin_key: its provider gave something else than a key"
+    problem = "admin_api_key: its provider gave something else than a key"
     with pytest.raises(InvalidConfiguration, match=problem) as at_once:
-        read_key("admin_key", giving)
+        read_key("admin_api_key", giving)
     with pytest.raises(InvalidConfiguration, match=problem) as later:
-        await read_key_async("admin_key", giving.later)
+        await read_key_async("admin_api_key", giving.later)
     assert KEY not in with_locals(at_once.value) + with_locals(later.value)
 
 

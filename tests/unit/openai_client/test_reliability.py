@@ -187,7 +187,7 @@ async def test_another_endpoint_gets_its_own_credential_and_nobody_elses(pair: C
     made = pair(
         *[Answer.failing(httpx.ConnectError("")), OK, Answer.failing(httpx.ConnectError("")), echo],
         resilience=Resilience(failover=failover),
-        organization_id="org-1",
+        organization="org-1",
         default_query={"v": "1"},
         default_headers={"x-mine": "1"},
     )
