@@ -23,18 +23,23 @@ class StaleOverride(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The two TOML files beside this module, as they stand."""
+    """The TOML files beside this module, as they stand."""
 
     families: Mapping[str, Any]
     overrides: Mapping[str, Any]
+    """The corrections, with the summaries as one more table."""
 
 
 def load_settings() -> Settings:
-    """Return `families.toml` and `overrides.toml`."""
+    """Return `families.toml`, and `overrides.toml` with `summaries.toml`."""
     return Settings(
-        families=tomllib.loads((_HERE / "families.toml").read_text(encoding="utf-8")),
-        overrides=tomllib.loads((_HERE / "overrides.toml").read_text(encoding="utf-8")),
+        families=_table("families.toml"),
+        overrides={**_table("overrides.toml"), "summaries": _table("summaries.toml")},
     )
+
+
+def _table(name: str) -> dict[str, Any]:
+    return tomllib.loads((_HERE / name).read_text(encoding="utf-8"))
 
 
 def load_description(overrides: Mapping[str, Any]) -> dict[str, Any]:

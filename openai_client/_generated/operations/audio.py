@@ -90,7 +90,7 @@ _CREATE_TRANSLATION_ANSWER: Final = WireParser[
 
 def create_speech(body: CreateSpeechRequest, **call: Unpack[CallKeywords]) -> Operation[bytes]:
     """
-    Create speech.
+    Speak a text.
 
     POST /audio/speech, `createSpeech`
     """
@@ -114,7 +114,7 @@ def stream_speech(
     body: CreateSpeechRequest, **call: Unpack[CallKeywords]
 ) -> StreamOperation[CreateSpeechResponseStreamEvent]:
     """
-    Create speech, streamed.
+    Speak a text, streamed.
 
     POST /audio/speech, `createSpeech`
     """
@@ -145,7 +145,7 @@ def create_transcription(
     | str
 ]:
     """
-    Create transcription.
+    Write down what is said in an audio file, in its own language.
 
     POST /audio/transcriptions, `createTranscription`
     """
@@ -178,7 +178,7 @@ def stream_transcription(
     body: CreateTranscriptionRequest, **call: Unpack[CallKeywords]
 ) -> StreamOperation[CreateTranscriptionResponseStreamEvent]:
     """
-    Create transcription, streamed.
+    Write down what is said in an audio file, in its own language, streamed.
 
     POST /audio/transcriptions, `createTranscription`
     """
@@ -206,7 +206,7 @@ def create_translation(
     body: CreateTranslationRequest, **call: Unpack[CallKeywords]
 ) -> Operation[CreateTranslationResponseJson | CreateTranslationResponseVerboseJson | Unknown | str]:
     """
-    Create translation.
+    Write down what is said in an audio file, in English.
 
     POST /audio/translations, `createTranslation`
     """
@@ -233,7 +233,7 @@ def list_voice_consents(
     *, after: str | None = None, limit: int | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[VoiceConsentResource]:
     """
-    List voice consents.
+    List the consents to the use of voices, one page.
 
     GET /audio/voice_consents, `listVoiceConsents`
     """
@@ -252,7 +252,7 @@ def create_voice_consent(
     body: CreateVoiceConsentRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VoiceConsentResource]:
     """
-    Create voice consent.
+    Upload the recording in which a speaker consents to the use of their voice.
 
     POST /audio/voice_consents, `createVoiceConsent`
     """
@@ -275,7 +275,7 @@ def create_voice_consent_with(**fields: Unpack[CreateVoiceConsentFields]) -> Ope
 
 def get_voice_consent(consent_id: str, **call: Unpack[CallKeywords]) -> Operation[VoiceConsentResource]:
     """
-    Get voice consent.
+    Describe a consent.
 
     GET /audio/voice_consents/{consent_id}, `getVoiceConsent`
     """
@@ -293,7 +293,7 @@ def update_voice_consent(
     consent_id: str, body: UpdateVoiceConsentRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VoiceConsentResource]:
     """
-    Update voice consent.
+    Rename a consent.
 
     POST /audio/voice_consents/{consent_id}, `updateVoiceConsent`
     """
@@ -317,7 +317,7 @@ def update_voice_consent_with(
 
 def delete_voice_consent(consent_id: str, **call: Unpack[CallKeywords]) -> Operation[VoiceConsentDeletedResource]:
     """
-    Delete voice consent.
+    Delete a consent.
 
     DELETE /audio/voice_consents/{consent_id}, `deleteVoiceConsent`
     """
@@ -333,7 +333,7 @@ def delete_voice_consent(consent_id: str, **call: Unpack[CallKeywords]) -> Opera
 
 def create_voice(body: CreateVoiceRequest, **call: Unpack[CallKeywords]) -> Operation[VoiceResource]:
     """
-    Create voice.
+    Make a voice from a sample and a consent.
 
     POST /audio/voices, `createVoice`
     """

@@ -24,7 +24,7 @@ def list_batches(
     *, after: str | None = None, limit: int | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[Batch]:
     """
-    List batches.
+    List the batches, one page.
 
     GET /batches, `listBatches`
     """
@@ -41,7 +41,7 @@ def list_batches(
 
 def create_batch(body: CreateBatchRequest, **call: Unpack[CallKeywords]) -> Operation[Batch]:
     """
-    Create batch.
+    Begin to work through a file of requests.
 
     POST /batches, `createBatch`
     """
@@ -63,7 +63,7 @@ def create_batch_with(**fields: Unpack[CreateBatchFields]) -> Operation[Batch]:
 
 def retrieve_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Batch]:
     """
-    Retrieve batch.
+    Describe a batch and how far it is.
 
     GET /batches/{batch_id}, `retrieveBatch`
     """
@@ -79,7 +79,7 @@ def retrieve_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Bat
 
 def cancel_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Batch]:
     """
-    Cancel batch.
+    Cancel a batch; what was done stays done.
 
     POST /batches/{batch_id}/cancel, `cancelBatch`
     """

@@ -37,7 +37,7 @@ def list_containers(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ContainerResource]:
     """
-    List containers.
+    List the containers, one page.
 
     GET /containers, `ListContainers`
     """
@@ -54,7 +54,7 @@ def list_containers(
 
 def create_container(body: CreateContainerBody, **call: Unpack[CallKeywords]) -> Operation[ContainerResource]:
     """
-    Create container.
+    Make a container in which code runs.
 
     POST /containers, `CreateContainer`
     """
@@ -76,7 +76,7 @@ def create_container_with(**fields: Unpack[CreateContainerFields]) -> Operation[
 
 def retrieve_container(container_id: str, **call: Unpack[CallKeywords]) -> Operation[ContainerResource]:
     """
-    Retrieve container.
+    Describe a container.
 
     GET /containers/{container_id}, `RetrieveContainer`
     """
@@ -92,7 +92,7 @@ def retrieve_container(container_id: str, **call: Unpack[CallKeywords]) -> Opera
 
 def delete_container(container_id: str, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
-    Delete container.
+    Delete a container.
 
     DELETE /containers/{container_id}, `DeleteContainer`
     """
@@ -115,7 +115,7 @@ def list_container_files(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ContainerFileResource]:
     """
-    List container files.
+    List the files in a container, one page.
 
     GET /containers/{container_id}/files, `ListContainerFiles`
     """
@@ -134,7 +134,7 @@ def create_container_file(
     container_id: str, body: CreateContainerFileBody, **call: Unpack[CallKeywords]
 ) -> Operation[ContainerFileResource]:
     """
-    Create container file.
+    Put a file into a container.
 
     POST /containers/{container_id}/files, `CreateContainerFile`
     """
@@ -161,7 +161,7 @@ def retrieve_container_file(
     file_id: str, *, container_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ContainerFileResource]:
     """
-    Retrieve container file.
+    Describe a file in a container.
 
     GET /containers/{container_id}/files/{file_id}, `RetrieveContainerFile`
     """
@@ -177,7 +177,7 @@ def retrieve_container_file(
 
 def delete_container_file(file_id: str, *, container_id: str, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
-    Delete container file.
+    Delete a file in a container.
 
     DELETE /containers/{container_id}/files/{file_id}, `DeleteContainerFile`
     """
@@ -195,7 +195,7 @@ def retrieve_container_file_content(
     file_id: str, *, container_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[bytes]:
     """
-    Retrieve container file content.
+    Return the content of a file in a container.
 
     GET /containers/{container_id}/files/{file_id}/content, `RetrieveContainerFileContent`
     """

@@ -24,7 +24,7 @@ def create_content_provenance_check(
     body: CreateContentProvenanceBody, **call: Unpack[CallKeywords]
 ) -> Operation[ProvenanceResource]:
     """
-    Createcontentprovenancecheck.
+    Check whether a file was made by the service's models.
 
     POST /content_provenance_checks, `Createcontentprovenancecheck`
     """

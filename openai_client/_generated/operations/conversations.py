@@ -42,7 +42,7 @@ def create_conversation(
     body: CreateConversationBody | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[ConversationResource]:
     """
-    Create conversation.
+    Begin a conversation that the service keeps.
 
     POST /conversations, `createConversation`
     """
@@ -64,7 +64,7 @@ def create_conversation_with(**fields: Unpack[CreateConversationFields]) -> Oper
 
 def get_conversation(conversation_id: str, **call: Unpack[CallKeywords]) -> Operation[ConversationResource]:
     """
-    Get conversation.
+    Describe a conversation.
 
     GET /conversations/{conversation_id}, `getConversation`
     """
@@ -82,7 +82,7 @@ def update_conversation(
     conversation_id: str, body: UpdateConversationBody, **call: Unpack[CallKeywords]
 ) -> Operation[ConversationResource]:
     """
-    Update conversation.
+    Replace the metadata of a conversation.
 
     POST /conversations/{conversation_id}, `updateConversation`
     """
@@ -106,7 +106,7 @@ def update_conversation_with(
 
 def delete_conversation(conversation_id: str, **call: Unpack[CallKeywords]) -> Operation[DeletedConversationResource]:
     """
-    Delete conversation.
+    Delete a conversation; its items stay.
 
     DELETE /conversations/{conversation_id}, `deleteConversation`
     """
@@ -130,7 +130,7 @@ def list_conversation_items(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ConversationItem]:
     """
-    List conversation items.
+    List the items of a conversation, one page.
 
     GET /conversations/{conversation_id}/items, `listConversationItems`
     """
@@ -153,7 +153,7 @@ def create_conversation_items(
     **call: Unpack[CallKeywords],
 ) -> Operation[ConversationItemList]:
     """
-    Create conversation items.
+    Add items to a conversation.
 
     POST /conversations/{conversation_id}/items, `createConversationItems`
     """
@@ -180,7 +180,7 @@ def get_conversation_item(
     item_id: str, *, conversation_id: str, include: list[IncludeEnum] | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[ConversationItem]:
     """
-    Get conversation item.
+    Return one item of a conversation.
 
     GET /conversations/{conversation_id}/items/{item_id}, `getConversationItem`
     """
@@ -199,7 +199,7 @@ def delete_conversation_item(
     item_id: str, *, conversation_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ConversationResource]:
     """
-    Delete conversation item.
+    Delete an item of a conversation.
 
     DELETE /conversations/{conversation_id}/items/{item_id}, `deleteConversationItem`
     """

@@ -42,7 +42,7 @@ def list_evals(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[Eval]:
     """
-    List evals.
+    List the evaluations, one page.
 
     GET /evals, `listEvals`
     """
@@ -59,7 +59,7 @@ def list_evals(
 
 def create_eval(body: CreateEvalRequest, **call: Unpack[CallKeywords]) -> Operation[Eval]:
     """
-    Create eval.
+    Define an evaluation: where its data come from, and how answers are graded.
 
     POST /evals, `createEval`
     """
@@ -81,7 +81,7 @@ def create_eval_with(**fields: Unpack[CreateEvalFields]) -> Operation[Eval]:
 
 def get_eval(eval_id: str, **call: Unpack[CallKeywords]) -> Operation[Eval]:
     """
-    Get eval.
+    Describe an evaluation.
 
     GET /evals/{eval_id}, `getEval`
     """
@@ -97,7 +97,7 @@ def get_eval(eval_id: str, **call: Unpack[CallKeywords]) -> Operation[Eval]:
 
 def update_eval(eval_id: str, body: UpdateEvalRequest, **call: Unpack[CallKeywords]) -> Operation[Eval]:
     """
-    Update eval.
+    Change the name or the metadata of an evaluation.
 
     POST /evals/{eval_id}, `updateEval`
     """
@@ -119,7 +119,7 @@ def update_eval_with(eval_id: str, **fields: Unpack[UpdateEvalFields]) -> Operat
 
 def delete_eval(eval_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteEvalResponse]:
     """
-    Delete eval.
+    Delete an evaluation.
 
     DELETE /evals/{eval_id}, `deleteEval`
     """
@@ -143,7 +143,7 @@ def get_eval_runs(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[EvalRun]:
     """
-    Get eval runs.
+    List the runs of an evaluation, one page.
 
     GET /evals/{eval_id}/runs, `getEvalRuns`
     """
@@ -160,7 +160,7 @@ def get_eval_runs(
 
 def create_eval_run(eval_id: str, body: CreateEvalRunRequest, **call: Unpack[CallKeywords]) -> Operation[EvalRun]:
     """
-    Create eval run.
+    Begin a run of an evaluation.
 
     POST /evals/{eval_id}/runs, `createEvalRun`
     """
@@ -182,7 +182,7 @@ def create_eval_run_with(eval_id: str, **fields: Unpack[CreateEvalRunFields]) ->
 
 def get_eval_run(run_id: str, *, eval_id: str, **call: Unpack[CallKeywords]) -> Operation[EvalRun]:
     """
-    Get eval run.
+    Describe a run and how far it is.
 
     GET /evals/{eval_id}/runs/{run_id}, `getEvalRun`
     """
@@ -198,7 +198,7 @@ def get_eval_run(run_id: str, *, eval_id: str, **call: Unpack[CallKeywords]) -> 
 
 def cancel_eval_run(run_id: str, *, eval_id: str, **call: Unpack[CallKeywords]) -> Operation[EvalRun]:
     """
-    Cancel eval run.
+    Cancel a run.
 
     POST /evals/{eval_id}/runs/{run_id}, `cancelEvalRun`
     """
@@ -213,7 +213,7 @@ def cancel_eval_run(run_id: str, *, eval_id: str, **call: Unpack[CallKeywords]) 
 
 def delete_eval_run(run_id: str, *, eval_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteEvalRunResponse]:
     """
-    Delete eval run.
+    Delete a run.
 
     DELETE /evals/{eval_id}/runs/{run_id}, `deleteEvalRun`
     """
@@ -238,7 +238,7 @@ def get_eval_run_output_items(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[EvalRunOutputItem]:
     """
-    Get eval run output items.
+    List the graded items of a run, one page.
 
     GET /evals/{eval_id}/runs/{run_id}/output_items, `getEvalRunOutputItems`
     """
@@ -257,7 +257,7 @@ def get_eval_run_output_item(
     output_item_id: str, *, eval_id: str, run_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[EvalRunOutputItem]:
     """
-    Get eval run output item.
+    Return one graded item of a run.
 
     GET /evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}, `getEvalRunOutputItem`
     """

@@ -30,7 +30,7 @@ def list_files(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[OpenAIFile]:
     """
-    List files.
+    List the files, one page.
 
     GET /files, `listFiles`
     """
@@ -47,7 +47,7 @@ def list_files(
 
 def create_file(body: CreateFileRequest, **call: Unpack[CallKeywords]) -> Operation[OpenAIFile]:
     """
-    Create file.
+    Upload a file.
 
     POST /files, `createFile`
     """
@@ -70,7 +70,7 @@ def create_file_with(**fields: Unpack[CreateFileFields]) -> Operation[OpenAIFile
 
 def retrieve_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[OpenAIFile]:
     """
-    Retrieve file.
+    Describe a file.
 
     GET /files/{file_id}, `retrieveFile`
     """
@@ -86,7 +86,7 @@ def retrieve_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[OpenA
 
 def delete_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteFileResponse]:
     """
-    Delete file.
+    Delete a file.
 
     DELETE /files/{file_id}, `deleteFile`
     """
@@ -102,7 +102,7 @@ def delete_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteF
 
 def download_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
     """
-    Download file.
+    Return the content of a file.
 
     GET /files/{file_id}/content, `downloadFile`
     """

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 def run_grader(body: RunGraderRequest, **call: Unpack[CallKeywords]) -> Operation[RunGraderResponse]:
     """
-    Run grader.
+    Grade one sample.
 
     POST /fine_tuning/alpha/graders/run, `runGrader`
     """
@@ -66,7 +66,7 @@ def run_grader_with(**fields: Unpack[RunGraderFields]) -> Operation[RunGraderRes
 
 def validate_grader(body: ValidateGraderRequest, **call: Unpack[CallKeywords]) -> Operation[ValidateGraderResponse]:
     """
-    Validate grader.
+    Check the definition of a grader.
 
     POST /fine_tuning/alpha/graders/validate, `validateGrader`
     """
@@ -96,7 +96,7 @@ def list_fine_tuning_checkpoint_permissions(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[FineTuningCheckpointPermission]:
     """
-    List fine tuning checkpoint permissions.
+    List which projects may use a checkpoint, one page.
 
     GET /fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions, `listFineTuningCheckpointPermissions`
     """
@@ -118,7 +118,7 @@ def create_fine_tuning_checkpoint_permission(
     fine_tuned_model_checkpoint: str, body: CreateFineTuningCheckpointPermissionRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ListFineTuningCheckpointPermissionResponse]:
     """
-    Create fine tuning checkpoint permission.
+    Let projects use a checkpoint.
 
     POST /fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions, `createFineTuningCheckpointPermission`
     """
@@ -147,7 +147,7 @@ def delete_fine_tuning_checkpoint_permission(
     permission_id: str, *, fine_tuned_model_checkpoint: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeleteFineTuningCheckpointPermissionResponse]:
     """
-    Delete fine tuning checkpoint permission.
+    Take the use of a checkpoint away from a project.
 
     DELETE /fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions/{permission_id}, `deleteFineTuningCheckpointPermission`
     """
@@ -173,7 +173,7 @@ def list_paginated_fine_tuning_jobs(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[FineTuningJob]:
     """
-    List paginated fine tuning jobs.
+    List the fine-tuning jobs, one page.
 
     GET /fine_tuning/jobs, `listPaginatedFineTuningJobs`
     """
@@ -190,7 +190,7 @@ def list_paginated_fine_tuning_jobs(
 
 def create_fine_tuning_job(body: CreateFineTuningJobRequest, **call: Unpack[CallKeywords]) -> Operation[FineTuningJob]:
     """
-    Create fine tuning job.
+    Begin to fine-tune a model.
 
     POST /fine_tuning/jobs, `createFineTuningJob`
     """
@@ -212,7 +212,7 @@ def create_fine_tuning_job_with(**fields: Unpack[CreateFineTuningJobFields]) -> 
 
 def retrieve_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeywords]) -> Operation[FineTuningJob]:
     """
-    Retrieve fine tuning job.
+    Describe a fine-tuning job and how far it is.
 
     GET /fine_tuning/jobs/{fine_tuning_job_id}, `retrieveFineTuningJob`
     """
@@ -228,7 +228,7 @@ def retrieve_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeyword
 
 def cancel_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeywords]) -> Operation[FineTuningJob]:
     """
-    Cancel fine tuning job.
+    Cancel a fine-tuning job.
 
     POST /fine_tuning/jobs/{fine_tuning_job_id}/cancel, `cancelFineTuningJob`
     """
@@ -245,7 +245,7 @@ def list_fine_tuning_job_checkpoints(
     fine_tuning_job_id: str, *, after: str | None = None, limit: int | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[FineTuningJobCheckpoint]:
     """
-    List fine tuning job checkpoints.
+    List the checkpoints of a fine-tuning job, one page.
 
     GET /fine_tuning/jobs/{fine_tuning_job_id}/checkpoints, `listFineTuningJobCheckpoints`
     """
@@ -264,7 +264,7 @@ def list_fine_tuning_events(
     fine_tuning_job_id: str, *, after: str | None = None, limit: int | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[FineTuningJobEvent]:
     """
-    List fine tuning events.
+    List what happened in a fine-tuning job, one page.
 
     GET /fine_tuning/jobs/{fine_tuning_job_id}/events, `listFineTuningEvents`
     """
@@ -281,7 +281,7 @@ def list_fine_tuning_events(
 
 def pause_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeywords]) -> Operation[FineTuningJob]:
     """
-    Pause fine tuning job.
+    Pause a fine-tuning job.
 
     POST /fine_tuning/jobs/{fine_tuning_job_id}/pause, `pauseFineTuningJob`
     """
@@ -296,7 +296,7 @@ def pause_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeywords])
 
 def resume_fine_tuning_job(fine_tuning_job_id: str, **call: Unpack[CallKeywords]) -> Operation[FineTuningJob]:
     """
-    Resume fine tuning job.
+    Let a paused fine-tuning job go on.
 
     POST /fine_tuning/jobs/{fine_tuning_job_id}/resume, `resumeFineTuningJob`
     """

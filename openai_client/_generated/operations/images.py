@@ -43,7 +43,7 @@ def create_image_edit(
     body: CreateImageEditRequest | EditImageBodyJsonParam, **call: Unpack[CallKeywords]
 ) -> Operation[ImagesResponse]:
     """
-    Create image edit.
+    Draw an image from other images and a prompt.
 
     POST /images/edits, `createImageEdit`
     """
@@ -68,7 +68,7 @@ def stream_image_edit(
     body: CreateImageEditRequest | EditImageBodyJsonParam, **call: Unpack[CallKeywords]
 ) -> StreamOperation[ImageEditStreamEvent]:
     """
-    Create image edit, streamed.
+    Draw an image from other images and a prompt, streamed.
 
     POST /images/edits, `createImageEdit`
     """
@@ -92,7 +92,7 @@ def stream_image_edit_with(**fields: Unpack[CreateImageEditStreamedFields]) -> S
 
 def create_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> Operation[ImagesResponse]:
     """
-    Create image.
+    Draw an image from a prompt.
 
     POST /images/generations, `createImage`
     """
@@ -114,7 +114,7 @@ def create_image_with(**fields: Unpack[CreateImageWholeFields]) -> Operation[Ima
 
 def stream_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> StreamOperation[ImageGenStreamEvent]:
     """
-    Create image, streamed.
+    Draw an image from a prompt, streamed.
 
     POST /images/generations, `createImage`
     """
@@ -139,7 +139,7 @@ def create_image_variation(
     body: CreateImageVariationRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ImagesResponse]:
     """
-    Create image variation.
+    Draw variations of an image (legacy).
 
     POST /images/variations, `createImageVariation`
     """

@@ -24,7 +24,7 @@ def create_moderation(
     body: CreateModerationRequest, **call: Unpack[CallKeywords]
 ) -> Operation[CreateModerationResponse]:
     """
-    Create moderation.
+    Classify whether a text or an image is harmful.
 
     POST /moderations, `createModeration`
     """

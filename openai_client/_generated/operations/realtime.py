@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 def create_realtime_call(body: RealtimeCallCreateRequest, **call: Unpack[CallKeywords]) -> Operation[str]:
     """
-    Create realtime call.
+    Begin a call over WebRTC: give the offer, get the answer.
 
     POST /realtime/calls, `create-realtime-call`
     """
@@ -70,7 +70,7 @@ def accept_realtime_call(
     call_id: str, body: RealtimeSessionCreateRequestGA, **call: Unpack[CallKeywords]
 ) -> Operation[None]:
     """
-    Accept realtime call.
+    Accept an incoming call and configure its session.
 
     POST /realtime/calls/{call_id}/accept, `accept-realtime-call`
     """
@@ -92,7 +92,7 @@ def accept_realtime_call_with(call_id: str, **fields: Unpack[RealtimeSessionCrea
 
 def hangup_realtime_call(call_id: str, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
-    Hangup realtime call.
+    End a call.
 
     POST /realtime/calls/{call_id}/hangup, `hangup-realtime-call`
     """
@@ -107,7 +107,7 @@ def hangup_realtime_call(call_id: str, **call: Unpack[CallKeywords]) -> Operatio
 
 def refer_realtime_call(call_id: str, body: RealtimeCallReferRequest, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
-    Refer realtime call.
+    Transfer a call to another destination.
 
     POST /realtime/calls/{call_id}/refer, `refer-realtime-call`
     """
@@ -131,7 +131,7 @@ def reject_realtime_call(
     call_id: str, body: RealtimeCallRejectRequest | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[None]:
     """
-    Reject realtime call.
+    Reject an incoming call.
 
     POST /realtime/calls/{call_id}/reject, `reject-realtime-call`
     """
@@ -155,7 +155,7 @@ def create_realtime_client_secret(
     body: RealtimeCreateClientSecretRequest, **call: Unpack[CallKeywords]
 ) -> Operation[RealtimeCreateClientSecretResponse]:
     """
-    Create realtime client secret.
+    Make a short-lived key for a client's session.
 
     POST /realtime/client_secrets, `create-realtime-client-secret`
     """
@@ -181,7 +181,7 @@ def create_realtime_session(
     body: RealtimeSessionCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[RealtimeSessionCreateResponse]:
     """
-    Create realtime session.
+    Make a short-lived key for a session (legacy).
 
     POST /realtime/sessions, `create-realtime-session`
     """
@@ -207,7 +207,7 @@ def create_realtime_transcription_session(
     body: RealtimeTranscriptionSessionCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
     """
-    Create realtime transcription session.
+    Make a short-lived key for a transcription session (legacy).
 
     POST /realtime/transcription_sessions, `create-realtime-transcription-session`
     """
@@ -233,7 +233,7 @@ def create_realtime_translation_client_secret(
     body: RealtimeTranslationClientSecretCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[RealtimeTranslationClientSecretCreateResponse]:
     """
-    Create realtime translation client secret.
+    Make a short-lived key for a client's translation session.
 
     POST /realtime/translations/client_secrets, `create-realtime-translation-client-secret`
     """

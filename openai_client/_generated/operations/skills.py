@@ -40,7 +40,7 @@ def list_skills(
     *, limit: int | None = None, order: OrderEnum | None = None, after: str | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[SkillResource]:
     """
-    List skills.
+    List the skills, one page.
 
     GET /skills, `ListSkills`
     """
@@ -57,7 +57,7 @@ def list_skills(
 
 def create_skill(body: CreateSkillBody, **call: Unpack[CallKeywords]) -> Operation[SkillResource]:
     """
-    Create skill.
+    Upload a skill.
 
     POST /skills, `CreateSkill`
     """
@@ -80,7 +80,7 @@ def create_skill_with(**fields: Unpack[CreateSkillFields]) -> Operation[SkillRes
 
 def get_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[SkillResource]:
     """
-    Get skill.
+    Describe a skill.
 
     GET /skills/{skill_id}, `GetSkill`
     """
@@ -98,7 +98,7 @@ def update_skill_default_version(
     skill_id: str, body: SetDefaultSkillVersionBody, **call: Unpack[CallKeywords]
 ) -> Operation[SkillResource]:
     """
-    Update skill default version.
+    Choose the version of a skill that is used by default.
 
     POST /skills/{skill_id}, `UpdateSkillDefaultVersion`
     """
@@ -122,7 +122,7 @@ def update_skill_default_version_with(
 
 def delete_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[DeletedSkillResource]:
     """
-    Delete skill.
+    Delete a skill and its versions.
 
     DELETE /skills/{skill_id}, `DeleteSkill`
     """
@@ -138,7 +138,7 @@ def delete_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[Delet
 
 def get_skill_content(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
     """
-    Get skill content.
+    Return the files of a skill as a zip archive.
 
     GET /skills/{skill_id}/content, `GetSkillContent`
     """
@@ -161,7 +161,7 @@ def list_skill_versions(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[SkillVersionResource]:
     """
-    List skill versions.
+    List the versions of a skill, one page.
 
     GET /skills/{skill_id}/versions, `ListSkillVersions`
     """
@@ -180,7 +180,7 @@ def create_skill_version(
     skill_id: str, body: CreateSkillVersionBody, **call: Unpack[CallKeywords]
 ) -> Operation[SkillVersionResource]:
     """
-    Create skill version.
+    Upload a version of a skill.
 
     POST /skills/{skill_id}/versions, `CreateSkillVersion`
     """
@@ -205,7 +205,7 @@ def create_skill_version_with(
 
 def get_skill_version(version: str, *, skill_id: str, **call: Unpack[CallKeywords]) -> Operation[SkillVersionResource]:
     """
-    Get skill version.
+    Describe a version of a skill.
 
     GET /skills/{skill_id}/versions/{version}, `GetSkillVersion`
     """
@@ -223,7 +223,7 @@ def delete_skill_version(
     version: str, *, skill_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeletedSkillVersionResource]:
     """
-    Delete skill version.
+    Delete a version of a skill.
 
     DELETE /skills/{skill_id}/versions/{version}, `DeleteSkillVersion`
     """
@@ -239,7 +239,7 @@ def delete_skill_version(
 
 def get_skill_version_content(version: str, *, skill_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
     """
-    Get skill version content.
+    Return the files of a version of a skill as a zip archive.
 
     GET /skills/{skill_id}/versions/{version}/content, `GetSkillVersionContent`
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def create_upload(body: CreateUploadRequest, **call: Unpack[CallKeywords]) -> Operation[Upload]:
     """
-    Create upload.
+    Begin to upload a large file in parts.
 
     POST /uploads, `createUpload`
     """
@@ -51,7 +51,7 @@ def create_upload_with(**fields: Unpack[CreateUploadFields]) -> Operation[Upload
 
 def cancel_upload(upload_id: str, **call: Unpack[CallKeywords]) -> Operation[Upload]:
     """
-    Cancel upload.
+    Drop an upload; no part can be added after that.
 
     POST /uploads/{upload_id}/cancel, `cancelUpload`
     """
@@ -66,7 +66,7 @@ def cancel_upload(upload_id: str, **call: Unpack[CallKeywords]) -> Operation[Upl
 
 def complete_upload(upload_id: str, body: CompleteUploadRequest, **call: Unpack[CallKeywords]) -> Operation[Upload]:
     """
-    Complete upload.
+    Put the parts together, in the order given.
 
     POST /uploads/{upload_id}/complete, `completeUpload`
     """
@@ -88,7 +88,7 @@ def complete_upload_with(upload_id: str, **fields: Unpack[CompleteUploadFields])
 
 def add_upload_part(upload_id: str, body: AddUploadPartRequest, **call: Unpack[CallKeywords]) -> Operation[UploadPart]:
     """
-    Add upload part.
+    Upload one part, at most 64 MiB.
 
     POST /uploads/{upload_id}/parts, `addUploadPart`
     """

@@ -53,7 +53,7 @@ def list_vector_stores(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[VectorStoreObject]:
     """
-    List vector stores.
+    List the vector stores, one page.
 
     GET /vector_stores, `listVectorStores`
     """
@@ -71,7 +71,7 @@ def list_vector_stores(
 
 def create_vector_store(body: CreateVectorStoreRequest, **call: Unpack[CallKeywords]) -> Operation[VectorStoreObject]:
     """
-    Create vector store.
+    Make a vector store.
 
     POST /vector_stores, `createVectorStore`
     """
@@ -94,7 +94,7 @@ def create_vector_store_with(**fields: Unpack[CreateVectorStoreFields]) -> Opera
 
 def get_vector_store(vector_store_id: str, **call: Unpack[CallKeywords]) -> Operation[VectorStoreObject]:
     """
-    Get vector store.
+    Describe a vector store.
 
     GET /vector_stores/{vector_store_id}, `getVectorStore`
     """
@@ -113,7 +113,7 @@ def modify_vector_store(
     vector_store_id: str, body: UpdateVectorStoreRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreObject]:
     """
-    Modify vector store.
+    Change the name, the expiry or the metadata of a vector store.
 
     POST /vector_stores/{vector_store_id}, `modifyVectorStore`
     """
@@ -138,7 +138,7 @@ def modify_vector_store_with(
 
 def delete_vector_store(vector_store_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteVectorStoreResponse]:
     """
-    Delete vector store.
+    Delete a vector store; its files stay.
 
     DELETE /vector_stores/{vector_store_id}, `deleteVectorStore`
     """
@@ -157,7 +157,7 @@ def create_vector_store_file_batch(
     vector_store_id: str, body: CreateVectorStoreFileBatchRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileBatchObject]:
     """
-    Create vector store file batch.
+    Begin to add several files to a vector store.
 
     POST /vector_stores/{vector_store_id}/file_batches, `createVectorStoreFileBatch`
     """
@@ -184,7 +184,7 @@ def get_vector_store_file_batch(
     batch_id: str, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileBatchObject]:
     """
-    Get vector store file batch.
+    Describe a batch of files and how far it is.
 
     GET /vector_stores/{vector_store_id}/file_batches/{batch_id}, `getVectorStoreFileBatch`
     """
@@ -207,7 +207,7 @@ def cancel_vector_store_file_batch(
     batch_id: str, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileBatchObject]:
     """
-    Cancel vector store file batch.
+    Cancel a batch of files.
 
     POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel, `cancelVectorStoreFileBatch`
     """
@@ -237,7 +237,7 @@ def list_files_in_vector_store_batch(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[VectorStoreFileObject]:
     """
-    List files in vector store batch.
+    List the files of a batch, one page.
 
     GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files, `listFilesInVectorStoreBatch`
     """
@@ -268,7 +268,7 @@ def list_vector_store_files(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[VectorStoreFileObject]:
     """
-    List vector store files.
+    List the files of a vector store, one page.
 
     GET /vector_stores/{vector_store_id}/files, `listVectorStoreFiles`
     """
@@ -288,7 +288,7 @@ def create_vector_store_file(
     vector_store_id: str, body: CreateVectorStoreFileRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileObject]:
     """
-    Create vector store file.
+    Begin to add a file to a vector store.
 
     POST /vector_stores/{vector_store_id}/files, `createVectorStoreFile`
     """
@@ -315,7 +315,7 @@ def get_vector_store_file(
     file_id: str, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileObject]:
     """
-    Get vector store file.
+    Describe a file of a vector store and how far it is.
 
     GET /vector_stores/{vector_store_id}/files/{file_id}, `getVectorStoreFile`
     """
@@ -334,7 +334,7 @@ def update_vector_store_file_attributes(
     file_id: str, body: UpdateVectorStoreFileAttributesRequest, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileObject]:
     """
-    Update vector store file attributes.
+    Replace the attributes of a file of a vector store.
 
     POST /vector_stores/{vector_store_id}/files/{file_id}, `updateVectorStoreFileAttributes`
     """
@@ -361,7 +361,7 @@ def delete_vector_store_file(
     file_id: str, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeleteVectorStoreFileResponse]:
     """
-    Delete vector store file.
+    Take a file out of a vector store; the file stays.
 
     DELETE /vector_stores/{vector_store_id}/files/{file_id}, `deleteVectorStoreFile`
     """
@@ -380,7 +380,7 @@ def retrieve_vector_store_file_content(
     file_id: str, *, vector_store_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreFileContentResponse]:
     """
-    Retrieve vector store file content.
+    Return the parsed content of a file of a vector store.
 
     GET /vector_stores/{vector_store_id}/files/{file_id}/content, `retrieveVectorStoreFileContent`
     """
@@ -401,7 +401,7 @@ def search_vector_store(
     vector_store_id: str, body: VectorStoreSearchRequest, **call: Unpack[CallKeywords]
 ) -> Operation[VectorStoreSearchResultsPage]:
     """
-    Search vector store.
+    Find the parts of files that fit a query best.
 
     POST /vector_stores/{vector_store_id}/search, `searchVectorStore`
     """

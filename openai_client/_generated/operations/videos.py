@@ -42,7 +42,7 @@ def list_videos(
     *, limit: int | None = None, order: OrderEnum | None = None, after: str | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[VideoResource]:
     """
-    List videos.
+    List the videos, one page.
 
     GET /videos, `ListVideos`
 
@@ -62,7 +62,7 @@ def list_videos(
 
 def create_video(body: CreateVideoMultipartBody, **call: Unpack[CallKeywords]) -> Operation[VideoResource]:
     """
-    Create video.
+    Begin to make a video from a prompt.
 
     POST /videos, `createVideo`
 
@@ -90,7 +90,7 @@ def create_video_character(
     body: CreateVideoCharacterBody, **call: Unpack[CallKeywords]
 ) -> Operation[VideoCharacterResource]:
     """
-    Create video character.
+    Make a character for videos from a video.
 
     POST /videos/characters, `CreateVideoCharacter`
 
@@ -116,7 +116,7 @@ def create_video_character_with(**fields: Unpack[CreateVideoCharacterFields]) ->
 
 def get_video_character(character_id: str, **call: Unpack[CallKeywords]) -> Operation[VideoCharacterResource]:
     """
-    Get video character.
+    Describe a character for videos.
 
     GET /videos/characters/{character_id}, `GetVideoCharacter`
 
@@ -135,7 +135,7 @@ def get_video_character(character_id: str, **call: Unpack[CallKeywords]) -> Oper
 
 def create_video_edit(body: CreateVideoEditMultipartBody, **call: Unpack[CallKeywords]) -> Operation[VideoResource]:
     """
-    Create video edit.
+    Begin to make a changed copy of a video.
 
     POST /videos/edits, `CreateVideoEdit`
 
@@ -161,7 +161,7 @@ def create_video_edit_with(**fields: Unpack[CreateVideoEditFields]) -> Operation
 
 def create_video_extend(body: CreateVideoExtendMultipartBody, **call: Unpack[CallKeywords]) -> Operation[VideoResource]:
     """
-    Create video extend.
+    Begin to make a longer copy of a video.
 
     POST /videos/extensions, `CreateVideoExtend`
 
@@ -187,7 +187,7 @@ def create_video_extend_with(**fields: Unpack[CreateVideoExtendFields]) -> Opera
 
 def get_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[VideoResource]:
     """
-    Get video.
+    Describe a video and how far it is.
 
     GET /videos/{video_id}, `GetVideo`
 
@@ -206,7 +206,7 @@ def get_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[VideoRes
 
 def delete_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[DeletedVideoResource]:
     """
-    Delete video.
+    Delete a video and its files.
 
     DELETE /videos/{video_id}, `DeleteVideo`
 
@@ -227,7 +227,7 @@ def retrieve_video_content(
     video_id: str, *, variant: VideoContentVariant | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[bytes]:
     """
-    Retrieve video content.
+    Return the file of a finished video, or its preview.
 
     GET /videos/{video_id}/content, `RetrieveVideoContent`
 
@@ -249,7 +249,7 @@ def create_video_remix(
     video_id: str, body: CreateVideoRemixBody, **call: Unpack[CallKeywords]
 ) -> Operation[VideoResource]:
     """
-    Create video remix.
+    Begin to make a video again with another prompt.
 
     POST /videos/{video_id}/remix, `CreateVideoRemix`
 

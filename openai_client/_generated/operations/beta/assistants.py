@@ -35,7 +35,7 @@ def list_assistants(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AssistantObject]:
     """
-    List assistants.
+    List the assistants, one page.
 
     GET /assistants, `listAssistants`
 
@@ -56,7 +56,7 @@ def list_assistants(
 
 def create_assistant(body: CreateAssistantRequest, **call: Unpack[CallKeywords]) -> Operation[AssistantObject]:
     """
-    Create assistant.
+    Define an assistant: a model with instructions and tools.
 
     POST /assistants, `createAssistant`
 
@@ -82,7 +82,7 @@ def create_assistant_with(**fields: Unpack[CreateAssistantFields]) -> Operation[
 
 def get_assistant(assistant_id: str, **call: Unpack[CallKeywords]) -> Operation[AssistantObject]:
     """
-    Get assistant.
+    Describe an assistant.
 
     GET /assistants/{assistant_id}, `getAssistant`
 
@@ -104,7 +104,7 @@ def modify_assistant(
     assistant_id: str, body: ModifyAssistantRequest, **call: Unpack[CallKeywords]
 ) -> Operation[AssistantObject]:
     """
-    Modify assistant.
+    Change an assistant.
 
     POST /assistants/{assistant_id}, `modifyAssistant`
 
@@ -130,7 +130,7 @@ def modify_assistant_with(assistant_id: str, **fields: Unpack[ModifyAssistantFie
 
 def delete_assistant(assistant_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteAssistantResponse]:
     """
-    Delete assistant.
+    Delete an assistant.
 
     DELETE /assistants/{assistant_id}, `deleteAssistant`
 

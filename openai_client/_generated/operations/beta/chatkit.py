@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def create_chatkit_session(body: CreateChatSessionBody, **call: Unpack[CallKeywords]) -> Operation[ChatSessionResource]:
     """
-    Create chat session method.
+    Begin a session of a chat component.
 
     POST /chatkit/sessions, `CreateChatSessionMethod`
     """
@@ -55,7 +55,7 @@ def create_chatkit_session_with(**fields: Unpack[CreateChatSessionFields]) -> Op
 
 def cancel_chatkit_session(session_id: str, **call: Unpack[CallKeywords]) -> Operation[ChatSessionResource]:
     """
-    Cancel chat session method.
+    Cancel a session; its key is refused from then on.
 
     POST /chatkit/sessions/{session_id}/cancel, `CancelChatSessionMethod`
     """
@@ -79,7 +79,7 @@ def list_chatkit_threads(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ThreadResource]:
     """
-    List threads method.
+    List the threads of chat components, one page.
 
     GET /chatkit/threads, `ListThreadsMethod`
     """
@@ -97,7 +97,7 @@ def list_chatkit_threads(
 
 def get_chatkit_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operation[ThreadResource]:
     """
-    Get thread method.
+    Describe a thread of a chat component.
 
     GET /chatkit/threads/{thread_id}, `GetThreadMethod`
     """
@@ -114,7 +114,7 @@ def get_chatkit_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operatio
 
 def delete_chatkit_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operation[DeletedThreadResource]:
     """
-    Delete thread method.
+    Delete a thread of a chat component.
 
     DELETE /chatkit/threads/{thread_id}, `DeleteThreadMethod`
     """
@@ -139,7 +139,7 @@ def list_chatkit_thread_items(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ThreadItem]:
     """
-    List thread items method.
+    List the items of a thread of a chat component, one page.
 
     GET /chatkit/threads/{thread_id}/items, `ListThreadItemsMethod`
     """

@@ -54,7 +54,7 @@ def beta_compact_conversation(
     body: BetaCompactResponseMethodPublicBody, **call: Unpack[CallKeywords]
 ) -> Operation[BetaCompactResource]:
     """
-    Beta compactconversation.
+    Compact a conversation into fewer items.
 
     POST /responses/compact, `beta_Compactconversation`
     """
@@ -82,7 +82,7 @@ def beta_count_input_tokens(
     body: BetaTokenCountsBody | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[BetaTokenCountsResource]:
     """
-    Beta getinputtokencounts.
+    Count the tokens that an input would have.
 
     POST /responses/input_tokens, `beta_Getinputtokencounts`
     """
@@ -106,7 +106,7 @@ def beta_count_input_tokens_with(**fields: Unpack[BetaTokenCountsFields]) -> Ope
 
 def beta_cancel_response(response_id: str, **call: Unpack[CallKeywords]) -> Operation[BetaResponse]:
     """
-    Beta cancel response.
+    Cancel a response that runs in the background.
 
     POST /responses/{response_id}/cancel, `beta_cancelResponse`
     """
@@ -131,7 +131,7 @@ def beta_list_input_items(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[BetaItemResource]:
     """
-    Beta list input items.
+    List the input items of a response, one page.
 
     GET /responses/{response_id}/input_items, `beta_listInputItems`
     """
@@ -156,7 +156,7 @@ def beta_get_response(
     **call: Unpack[CallKeywords],
 ) -> Operation[BetaResponse]:
     """
-    Beta get response.
+    Return a stored response.
 
     GET /responses/{response_id}, `beta_getResponse`
     """
@@ -176,7 +176,7 @@ def beta_get_response(
 
 def beta_delete_response(response_id: str, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
-    Beta delete response.
+    Delete a stored response.
 
     DELETE /responses/{response_id}, `beta_deleteResponse`
     """
@@ -194,7 +194,7 @@ def beta_delete_response(response_id: str, **call: Unpack[CallKeywords]) -> Oper
 
 def beta_create_response(body: BetaCreateResponse, **call: Unpack[CallKeywords]) -> Operation[BetaResponse]:
     """
-    Beta create response.
+    Answer an input, with several agents if wanted.
 
     POST /responses, `beta_createResponse`
     """
@@ -220,7 +220,7 @@ def stream_beta_create_response(
     body: BetaCreateResponse, **call: Unpack[CallKeywords]
 ) -> StreamOperation[BetaResponseStreamEvent]:
     """
-    Beta create response, streamed.
+    Answer an input, with several agents if wanted, streamed.
 
     POST /responses, `beta_createResponse`
     """

@@ -67,7 +67,7 @@ _ASSISTANT_STREAM_EVENT: Final = WireParser[AssistantStreamEvent](AssistantStrea
 
 def create_thread(body: CreateThreadRequest | None = None, **call: Unpack[CallKeywords]) -> Operation[ThreadObject]:
     """
-    Create thread.
+    Begin a thread of messages.
 
     POST /threads, `createThread`
     """
@@ -90,7 +90,7 @@ def create_thread_with(**fields: Unpack[CreateThreadFields]) -> Operation[Thread
 
 def create_thread_and_run(body: CreateThreadAndRunRequest, **call: Unpack[CallKeywords]) -> Operation[RunObject]:
     """
-    Create thread and run.
+    Begin a thread and let an assistant answer it.
 
     POST /threads/runs, `createThreadAndRun`
     """
@@ -115,7 +115,7 @@ def stream_thread_and_run(
     body: CreateThreadAndRunRequest, **call: Unpack[CallKeywords]
 ) -> StreamOperation[AssistantStreamEvent]:
     """
-    Create thread and run, streamed.
+    Begin a thread and let an assistant answer it, streamed.
 
     POST /threads/runs, `createThreadAndRun`
     """
@@ -142,7 +142,7 @@ def stream_thread_and_run_with(
 
 def get_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operation[ThreadObject]:
     """
-    Get thread.
+    Describe a thread.
 
     GET /threads/{thread_id}, `getThread`
     """
@@ -159,7 +159,7 @@ def get_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operation[Thread
 
 def modify_thread(thread_id: str, body: ModifyThreadRequest, **call: Unpack[CallKeywords]) -> Operation[ThreadObject]:
     """
-    Modify thread.
+    Change the metadata or the tool resources of a thread.
 
     POST /threads/{thread_id}, `modifyThread`
     """
@@ -182,7 +182,7 @@ def modify_thread_with(thread_id: str, **fields: Unpack[ModifyThreadFields]) -> 
 
 def delete_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteThreadResponse]:
     """
-    Delete thread.
+    Delete a thread.
 
     DELETE /threads/{thread_id}, `deleteThread`
     """
@@ -208,7 +208,7 @@ def list_messages(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[MessageObject]:
     """
-    List messages.
+    List the messages of a thread, one page.
 
     GET /threads/{thread_id}/messages, `listMessages`
     """
@@ -228,7 +228,7 @@ def create_message(
     thread_id: str, body: CreateMessageRequest, **call: Unpack[CallKeywords]
 ) -> Operation[MessageObject]:
     """
-    Create message.
+    Add a message to a thread.
 
     POST /threads/{thread_id}/messages, `createMessage`
     """
@@ -251,7 +251,7 @@ def create_message_with(thread_id: str, **fields: Unpack[CreateMessageFields]) -
 
 def get_message(message_id: str, *, thread_id: str, **call: Unpack[CallKeywords]) -> Operation[MessageObject]:
     """
-    Get message.
+    Return a message of a thread.
 
     GET /threads/{thread_id}/messages/{message_id}, `getMessage`
     """
@@ -270,7 +270,7 @@ def modify_message(
     message_id: str, body: ModifyMessageRequest, *, thread_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[MessageObject]:
     """
-    Modify message.
+    Replace the metadata of a message.
 
     POST /threads/{thread_id}/messages/{message_id}, `modifyMessage`
     """
@@ -297,7 +297,7 @@ def delete_message(
     message_id: str, *, thread_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeleteMessageResponse]:
     """
-    Delete message.
+    Delete a message of a thread.
 
     DELETE /threads/{thread_id}/messages/{message_id}, `deleteMessage`
     """
@@ -322,7 +322,7 @@ def list_runs(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[RunObject]:
     """
-    List runs.
+    List the runs of a thread, one page.
 
     GET /threads/{thread_id}/runs, `listRuns`
     """
@@ -346,7 +346,7 @@ def create_run(
     **call: Unpack[CallKeywords],
 ) -> Operation[RunObject]:
     """
-    Create run.
+    Let an assistant answer a thread.
 
     POST /threads/{thread_id}/runs, `createRun`
     """
@@ -381,7 +381,7 @@ def stream_run(
     **call: Unpack[CallKeywords],
 ) -> StreamOperation[AssistantStreamEvent]:
     """
-    Create run, streamed.
+    Let an assistant answer a thread, streamed.
 
     POST /threads/{thread_id}/runs, `createRun`
     """
@@ -412,7 +412,7 @@ def stream_run_with(
 
 def get_run(run_id: str, *, thread_id: str, **call: Unpack[CallKeywords]) -> Operation[RunObject]:
     """
-    Get run.
+    Describe a run and how far it is.
 
     GET /threads/{thread_id}/runs/{run_id}, `getRun`
     """
@@ -431,7 +431,7 @@ def modify_run(
     run_id: str, body: ModifyRunRequest, *, thread_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[RunObject]:
     """
-    Modify run.
+    Replace the metadata of a run.
 
     POST /threads/{thread_id}/runs/{run_id}, `modifyRun`
     """
@@ -454,7 +454,7 @@ def modify_run_with(run_id: str, *, thread_id: str, **fields: Unpack[ModifyRunFi
 
 def cancel_run(run_id: str, *, thread_id: str, **call: Unpack[CallKeywords]) -> Operation[RunObject]:
     """
-    Cancel run.
+    Cancel a run.
 
     POST /threads/{thread_id}/runs/{run_id}/cancel, `cancelRun`
     """
@@ -480,7 +480,7 @@ def list_run_steps(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[RunStepObject]:
     """
-    List run steps.
+    List the steps of a run, one page.
 
     GET /threads/{thread_id}/runs/{run_id}/steps, `listRunSteps`
     """
@@ -505,7 +505,7 @@ def get_run_step(
     **call: Unpack[CallKeywords],
 ) -> Operation[RunStepObject]:
     """
-    Get run step.
+    Describe a step of a run.
 
     GET /threads/{thread_id}/runs/{run_id}/steps/{step_id}, `getRunStep`
     """
@@ -527,7 +527,7 @@ def submit_tool_outputs_to_run(
     run_id: str, body: SubmitToolOutputsRunRequest, *, thread_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[RunObject]:
     """
-    Submit tool ouputs to run.
+    Give a run the outputs of the tools that it asked for.
 
     POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs, `submitToolOuputsToRun`
     """
@@ -554,7 +554,7 @@ def stream_submit_tool_outputs_to_run(
     run_id: str, body: SubmitToolOutputsRunRequest, *, thread_id: str, **call: Unpack[CallKeywords]
 ) -> StreamOperation[AssistantStreamEvent]:
     """
-    Submit tool ouputs to run, streamed.
+    Give a run the outputs of the tools that it asked for, streamed.
 
     POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs, `submitToolOuputsToRun`
     """

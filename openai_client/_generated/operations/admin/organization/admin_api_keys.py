@@ -34,7 +34,7 @@ def admin_api_keys_list(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AdminApiKey]:
     """
-    Admin api keys list.
+    List the organization's admin keys, one page.
 
     GET /organization/admin_api_keys, `admin-api-keys-list`
     """
@@ -54,7 +54,7 @@ def admin_api_keys_create(
     body: AdminApiKeysCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[AdminApiKeyCreateResponse]:
     """
-    Admin api keys create.
+    Make an admin key; its value is shown this once.
 
     POST /organization/admin_api_keys, `admin-api-keys-create`
     """
@@ -77,7 +77,7 @@ def admin_api_keys_create_with(**fields: Unpack[AdminApiKeysCreateFields]) -> Op
 
 def admin_api_keys_get(key_id: str, **call: Unpack[CallKeywords]) -> Operation[AdminApiKey]:
     """
-    Admin api keys get.
+    Describe an admin key.
 
     GET /organization/admin_api_keys/{key_id}, `admin-api-keys-get`
     """
@@ -94,7 +94,7 @@ def admin_api_keys_get(key_id: str, **call: Unpack[CallKeywords]) -> Operation[A
 
 def admin_api_keys_delete(key_id: str, **call: Unpack[CallKeywords]) -> Operation[AdminApiKeysDeleteResponse]:
     """
-    Admin api keys delete.
+    Delete an admin key.
 
     DELETE /organization/admin_api_keys/{key_id}, `admin-api-keys-delete`
     """

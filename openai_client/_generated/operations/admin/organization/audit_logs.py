@@ -34,7 +34,7 @@ def list_audit_logs(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AuditLog]:
     """
-    List audit logs.
+    List who did what in the organization, one page.
 
     GET /organization/audit_logs, `list-audit-logs`
     """

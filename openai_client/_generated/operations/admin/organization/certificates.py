@@ -42,7 +42,7 @@ def list_organization_certificates(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[OrganizationCertificate]:
     """
-    List organization certificates.
+    List the organization's certificates, one page.
 
     GET /organization/certificates, `listOrganizationCertificates`
     """
@@ -60,7 +60,7 @@ def list_organization_certificates(
 
 def upload_certificate(body: UploadCertificateRequest, **call: Unpack[CallKeywords]) -> Operation[Certificate]:
     """
-    Upload certificate.
+    Upload a certificate; it is not active yet.
 
     POST /organization/certificates, `uploadCertificate`
     """
@@ -85,7 +85,7 @@ def activate_organization_certificates(
     body: ToggleCertificatesRequest, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationCertificateActivationResponse]:
     """
-    Activate organization certificates.
+    Activate certificates for the organization, up to ten at once.
 
     POST /organization/certificates/activate, `activateOrganizationCertificates`
     """
@@ -112,7 +112,7 @@ def deactivate_organization_certificates(
     body: ToggleCertificatesRequest, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationCertificateDeactivationResponse]:
     """
-    Deactivate organization certificates.
+    Deactivate certificates for the organization, up to ten at once.
 
     POST /organization/certificates/deactivate, `deactivateOrganizationCertificates`
     """
@@ -139,7 +139,7 @@ def get_certificate(
     certificate_id: str, *, include: list[Literal["content"]] | None = None, **call: Unpack[CallKeywords]
 ) -> Operation[Certificate]:
     """
-    Get certificate.
+    Describe a certificate.
 
     GET /organization/certificates/{certificate_id}, `getCertificate`
     """
@@ -159,7 +159,7 @@ def modify_certificate(
     certificate_id: str, body: ModifyCertificateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[Certificate]:
     """
-    Modify certificate.
+    Rename a certificate.
 
     POST /organization/certificates/{certificate_id}, `modifyCertificate`
     """
@@ -182,7 +182,7 @@ def modify_certificate_with(certificate_id: str, **fields: Unpack[ModifyCertific
 
 def delete_certificate(certificate_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteCertificateResponse]:
     """
-    Delete certificate.
+    Delete a certificate that is active nowhere.
 
     DELETE /organization/certificates/{certificate_id}, `deleteCertificate`
     """

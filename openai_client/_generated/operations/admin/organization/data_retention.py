@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def retrieve_organization_data_retention(**call: Unpack[CallKeywords]) -> Operation[OrganizationDataRetention]:
     """
-    Retrieve organization data retention.
+    Tell how long the organization's data are kept.
 
     GET /organization/data_retention, `retrieve-organization-data-retention`
     """
@@ -41,7 +41,7 @@ def update_organization_data_retention(
     body: UpdateOrganizationDataRetentionBody, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationDataRetention]:
     """
-    Update organization data retention.
+    Change how long the organization's data are kept.
 
     POST /organization/data_retention, `update-organization-data-retention`
     """

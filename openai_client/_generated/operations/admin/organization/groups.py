@@ -52,7 +52,7 @@ def list_groups(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[GroupResponse]:
     """
-    List groups.
+    List the organization's groups, one page.
 
     GET /organization/groups, `list-groups`
     """
@@ -70,7 +70,7 @@ def list_groups(
 
 def create_group(body: CreateGroupBody, **call: Unpack[CallKeywords]) -> Operation[GroupResponse]:
     """
-    Create group.
+    Make a group.
 
     POST /organization/groups, `create-group`
     """
@@ -93,7 +93,7 @@ def create_group_with(**fields: Unpack[CreateGroupFields]) -> Operation[GroupRes
 
 def retrieve_group(group_id: str, **call: Unpack[CallKeywords]) -> Operation[GroupResponse]:
     """
-    Retrieve group.
+    Describe a group.
 
     GET /organization/groups/{group_id}, `retrieve-group`
     """
@@ -112,7 +112,7 @@ def update_group(
     group_id: str, body: UpdateGroupBody, **call: Unpack[CallKeywords]
 ) -> Operation[GroupResourceWithSuccess]:
     """
-    Update group.
+    Rename a group.
 
     POST /organization/groups/{group_id}, `update-group`
     """
@@ -135,7 +135,7 @@ def update_group_with(group_id: str, **fields: Unpack[UpdateGroupFields]) -> Ope
 
 def delete_group(group_id: str, **call: Unpack[CallKeywords]) -> Operation[GroupDeletedResource]:
     """
-    Delete group.
+    Delete a group.
 
     DELETE /organization/groups/{group_id}, `delete-group`
     """
@@ -159,7 +159,7 @@ def list_group_role_assignments(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AssignedRoleDetails]:
     """
-    List group role assignments.
+    List the roles of a group in the organization, one page.
 
     GET /organization/groups/{group_id}/roles, `list-group-role-assignments`
     """
@@ -179,7 +179,7 @@ def assign_group_role(
     group_id: str, body: PublicAssignOrganizationGroupRoleBody, **call: Unpack[CallKeywords]
 ) -> Operation[GroupRoleAssignment]:
     """
-    Assign group role.
+    Give a group a role in the organization.
 
     POST /organization/groups/{group_id}/roles, `assign-group-role`
     """
@@ -204,7 +204,7 @@ def assign_group_role_with(
 
 def retrieve_group_role(role_id: str, *, group_id: str, **call: Unpack[CallKeywords]) -> Operation[AssignedRoleDetails]:
     """
-    Retrieve group role.
+    Describe a role that a group has in the organization.
 
     GET /organization/groups/{group_id}/roles/{role_id}, `retrieve-group-role`
     """
@@ -223,7 +223,7 @@ def unassign_group_role(
     role_id: str, *, group_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeletedRoleAssignmentResource]:
     """
-    Unassign group role.
+    Take a role in the organization from a group.
 
     DELETE /organization/groups/{group_id}/roles/{role_id}, `unassign-group-role`
     """
@@ -247,7 +247,7 @@ def list_group_users(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[GroupUser]:
     """
-    List group users.
+    List the members of a group, one page.
 
     GET /organization/groups/{group_id}/users, `list-group-users`
     """
@@ -267,7 +267,7 @@ def add_group_user(
     group_id: str, body: CreateGroupUserBody, **call: Unpack[CallKeywords]
 ) -> Operation[GroupUserAssignment]:
     """
-    Add group user.
+    Add a user to a group.
 
     POST /organization/groups/{group_id}/users, `add-group-user`
     """
@@ -290,7 +290,7 @@ def add_group_user_with(group_id: str, **fields: Unpack[CreateGroupUserFields]) 
 
 def retrieve_group_user(user_id: str, *, group_id: str, **call: Unpack[CallKeywords]) -> Operation[GroupMemberUser]:
     """
-    Retrieve group user.
+    Describe a member of a group.
 
     GET /organization/groups/{group_id}/users/{user_id}, `retrieve-group-user`
     """
@@ -309,7 +309,7 @@ def remove_group_user(
     user_id: str, *, group_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[GroupUserDeletedResource]:
     """
-    Remove group user.
+    Take a user out of a group.
 
     DELETE /organization/groups/{group_id}/users/{user_id}, `remove-group-user`
     """

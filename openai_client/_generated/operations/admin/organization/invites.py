@@ -29,7 +29,7 @@ def list_invites(
     *, limit: int | None = None, after: str | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[Invite]:
     """
-    List invites.
+    List the invitations, one page.
 
     GET /organization/invites, `list-invites`
     """
@@ -47,7 +47,7 @@ def list_invites(
 
 def invite_user(body: InviteRequest, **call: Unpack[CallKeywords]) -> Operation[Invite]:
     """
-    Invite user.
+    Invite somebody into the organization.
 
     POST /organization/invites, `inviteUser`
     """
@@ -70,7 +70,7 @@ def invite_user_with(**fields: Unpack[InviteFields]) -> Operation[Invite]:
 
 def retrieve_invite(invite_id: str, **call: Unpack[CallKeywords]) -> Operation[Invite]:
     """
-    Retrieve invite.
+    Describe an invitation.
 
     GET /organization/invites/{invite_id}, `retrieve-invite`
     """
@@ -87,7 +87,7 @@ def retrieve_invite(invite_id: str, **call: Unpack[CallKeywords]) -> Operation[I
 
 def delete_invite(invite_id: str, **call: Unpack[CallKeywords]) -> Operation[InviteDeleteResponse]:
     """
-    Delete invite.
+    Withdraw an invitation that was not accepted.
 
     DELETE /organization/invites/{invite_id}, `delete-invite`
     """

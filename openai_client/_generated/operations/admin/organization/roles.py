@@ -37,7 +37,7 @@ def list_roles(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[Role]:
     """
-    List roles.
+    List the organization's roles, one page.
 
     GET /organization/roles, `list-roles`
     """
@@ -55,7 +55,7 @@ def list_roles(
 
 def create_role(body: PublicCreateOrganizationRoleBody, **call: Unpack[CallKeywords]) -> Operation[Role]:
     """
-    Create role.
+    Define a role for the organization.
 
     POST /organization/roles, `create-role`
     """
@@ -78,7 +78,7 @@ def create_role_with(**fields: Unpack[PublicCreateOrganizationRoleFields]) -> Op
 
 def retrieve_role(role_id: str, **call: Unpack[CallKeywords]) -> Operation[Role]:
     """
-    Retrieve role.
+    Describe a role.
 
     GET /organization/roles/{role_id}, `retrieve-role`
     """
@@ -95,7 +95,7 @@ def retrieve_role(role_id: str, **call: Unpack[CallKeywords]) -> Operation[Role]
 
 def update_role(role_id: str, body: PublicUpdateOrganizationRoleBody, **call: Unpack[CallKeywords]) -> Operation[Role]:
     """
-    Update role.
+    Change a role.
 
     POST /organization/roles/{role_id}, `update-role`
     """
@@ -118,7 +118,7 @@ def update_role_with(role_id: str, **fields: Unpack[PublicUpdateOrganizationRole
 
 def delete_role(role_id: str, **call: Unpack[CallKeywords]) -> Operation[RoleDeletedResource]:
     """
-    Delete role.
+    Delete a role.
 
     DELETE /organization/roles/{role_id}, `delete-role`
     """

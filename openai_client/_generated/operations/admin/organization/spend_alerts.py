@@ -34,7 +34,7 @@ def list_organization_spend_alerts(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[OrganizationSpendAlert]:
     """
-    List organization spend alerts.
+    List the organization's spend alerts, one page.
 
     GET /organization/spend_alerts, `list-organization-spend-alerts`
     """
@@ -54,7 +54,7 @@ def create_organization_spend_alert(
     body: CreateSpendAlertBody, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationSpendAlert]:
     """
-    Create organization spend alert.
+    Let somebody be told when the organization spends more than a threshold.
 
     POST /organization/spend_alerts, `create-organization-spend-alert`
     """
@@ -77,7 +77,7 @@ def create_organization_spend_alert_with(**fields: Unpack[CreateSpendAlertFields
 
 def retrieve_organization_spend_alert(alert_id: str, **call: Unpack[CallKeywords]) -> Operation[OrganizationSpendAlert]:
     """
-    Retrieve organization spend alert.
+    Describe a spend alert of the organization.
 
     GET /organization/spend_alerts/{alert_id}, `retrieve-organization-spend-alert`
     """
@@ -96,7 +96,7 @@ def update_organization_spend_alert(
     alert_id: str, body: CreateSpendAlertBody, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationSpendAlert]:
     """
-    Update organization spend alert.
+    Change a spend alert of the organization.
 
     POST /organization/spend_alerts/{alert_id}, `update-organization-spend-alert`
     """
@@ -123,7 +123,7 @@ def delete_organization_spend_alert(
     alert_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationSpendAlertDeletedResource]:
     """
-    Delete organization spend alert.
+    Delete a spend alert of the organization.
 
     DELETE /organization/spend_alerts/{alert_id}, `delete-organization-spend-alert`
     """

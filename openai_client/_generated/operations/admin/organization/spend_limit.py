@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from openai_client.calling import CallKeywords
 
 
-def getorganizationspendlimit(**call: Unpack[CallKeywords]) -> Operation[OrganizationSpendLimitResource]:
+def get_organization_spend_limit(**call: Unpack[CallKeywords]) -> Operation[OrganizationSpendLimitResource]:
     """
-    Getorganizationspendlimit.
+    Tell how much the organization may spend.
 
     GET /organization/spend_limit, `Getorganizationspendlimit`
     """
@@ -41,11 +41,11 @@ def getorganizationspendlimit(**call: Unpack[CallKeywords]) -> Operation[Organiz
     )
 
 
-def updateorganizationspendlimit(
+def update_organization_spend_limit(
     body: UpdateOrganizationSpendLimitBody, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationSpendLimitResource]:
     """
-    Updateorganizationspendlimit.
+    Change how much the organization may spend.
 
     POST /organization/spend_limit, `Updateorganizationspendlimit`
     """
@@ -60,17 +60,17 @@ def updateorganizationspendlimit(
     )
 
 
-def updateorganizationspendlimit_with(
+def update_organization_spend_limit_with(
     **fields: Unpack[UpdateOrganizationSpendLimitFields],
 ) -> Operation[OrganizationSpendLimitResource]:
-    """Do as `updateorganizationspendlimit`, with the fields of the body as arguments."""
+    """Do as `update_organization_spend_limit`, with the fields of the body as arguments."""
     body, call = body_and_call(UpdateOrganizationSpendLimitBody, fields)
-    return updateorganizationspendlimit(body, **call)
+    return update_organization_spend_limit(body, **call)
 
 
-def deleteorganizationspendlimit(**call: Unpack[CallKeywords]) -> Operation[OrganizationSpendLimitDeletedResource]:
+def delete_organization_spend_limit(**call: Unpack[CallKeywords]) -> Operation[OrganizationSpendLimitDeletedResource]:
     """
-    Deleteorganizationspendlimit.
+    Let the organization spend without a limit of its own.
 
     DELETE /organization/spend_limit, `Deleteorganizationspendlimit`
     """
@@ -88,9 +88,9 @@ def deleteorganizationspendlimit(**call: Unpack[CallKeywords]) -> Operation[Orga
 class _AdminOrganizationSpendLimit:
     """The operations of `client.admin.organization.spend_limit`, in neither colour."""
 
-    retrieve = endpoint(getorganizationspendlimit)
-    update = body_endpoint(updateorganizationspendlimit, updateorganizationspendlimit_with)
-    delete = endpoint(deleteorganizationspendlimit)
+    retrieve = endpoint(get_organization_spend_limit)
+    update = body_endpoint(update_organization_spend_limit, update_organization_spend_limit_with)
+    delete = endpoint(delete_organization_spend_limit)
 
 
 class AdminOrganizationSpendLimit(_AdminOrganizationSpendLimit, SyncResource):

@@ -32,7 +32,7 @@ def usage_costs(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage costs.
+    List what was paid, by day, one page.
 
     GET /organization/costs, `usage-costs`
     """
@@ -73,7 +73,7 @@ def usage_audio_speeches(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage audio speeches.
+    List the use of speech, by time, one page.
 
     GET /organization/usage/audio_speeches, `usage-audio-speeches`
     """
@@ -116,7 +116,7 @@ def usage_audio_transcriptions(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage audio transcriptions.
+    List the use of transcription, by time, one page.
 
     GET /organization/usage/audio_transcriptions, `usage-audio-transcriptions`
     """
@@ -156,7 +156,7 @@ def usage_code_interpreter_sessions(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage code interpreter sessions.
+    List the use of code interpreters, by time, one page.
 
     GET /organization/usage/code_interpreter_sessions, `usage-code-interpreter-sessions`
     """
@@ -197,7 +197,7 @@ def usage_completions(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage completions.
+    List the use of chat, completions and responses, by time, one page.
 
     GET /organization/usage/completions, `usage-completions`
     """
@@ -241,7 +241,7 @@ def usage_embeddings(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage embeddings.
+    List the use of embeddings, by time, one page.
 
     GET /organization/usage/embeddings, `usage-embeddings`
     """
@@ -284,7 +284,7 @@ def usage_file_search_calls(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage file search calls.
+    List the use of file search, by time, one page.
 
     GET /organization/usage/file_search_calls, `usage-file-search-calls`
     """
@@ -329,7 +329,7 @@ def usage_images(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage images.
+    List the use of images, by time, one page.
 
     GET /organization/usage/images, `usage-images`
     """
@@ -374,7 +374,7 @@ def usage_moderations(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage moderations.
+    List the use of moderation, by time, one page.
 
     GET /organization/usage/moderations, `usage-moderations`
     """
@@ -414,7 +414,7 @@ def usage_vector_stores(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage vector stores.
+    List the use of vector stores, by time, one page.
 
     GET /organization/usage/vector_stores, `usage-vector-stores`
     """
@@ -455,7 +455,7 @@ def usage_web_search_calls(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[UsageTimeBucket]:
     """
-    Usage web search calls.
+    List the use of web search, by time, one page.
 
     GET /organization/usage/web_search_calls, `usage-web-search-calls`
     """

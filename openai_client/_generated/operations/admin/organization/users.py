@@ -35,7 +35,7 @@ def list_users(
     *, limit: int | None = None, after: str | None = None, emails: list[str] | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[User]:
     """
-    List users.
+    List the members of the organization, one page.
 
     GET /organization/users, `list-users`
     """
@@ -53,7 +53,7 @@ def list_users(
 
 def retrieve_user(user_id: str, **call: Unpack[CallKeywords]) -> Operation[User]:
     """
-    Retrieve user.
+    Describe a member of the organization.
 
     GET /organization/users/{user_id}, `retrieve-user`
     """
@@ -70,7 +70,7 @@ def retrieve_user(user_id: str, **call: Unpack[CallKeywords]) -> Operation[User]
 
 def modify_user(user_id: str, body: UserRoleUpdateRequest, **call: Unpack[CallKeywords]) -> Operation[User]:
     """
-    Modify user.
+    Change the role of a member of the organization.
 
     POST /organization/users/{user_id}, `modify-user`
     """
@@ -93,7 +93,7 @@ def modify_user_with(user_id: str, **fields: Unpack[UserRoleUpdateFields]) -> Op
 
 def delete_user(user_id: str, **call: Unpack[CallKeywords]) -> Operation[UserDeleteResponse]:
     """
-    Delete user.
+    Take a member out of the organization.
 
     DELETE /organization/users/{user_id}, `delete-user`
     """
@@ -117,7 +117,7 @@ def list_user_role_assignments(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AssignedRoleDetails]:
     """
-    List user role assignments.
+    List the roles of a user in the organization, one page.
 
     GET /organization/users/{user_id}/roles, `list-user-role-assignments`
     """
@@ -137,7 +137,7 @@ def assign_user_role(
     user_id: str, body: PublicAssignOrganizationGroupRoleBody, **call: Unpack[CallKeywords]
 ) -> Operation[UserRoleAssignment]:
     """
-    Assign user role.
+    Give a user a role in the organization.
 
     POST /organization/users/{user_id}/roles, `assign-user-role`
     """
@@ -162,7 +162,7 @@ def assign_user_role_with(
 
 def retrieve_user_role(role_id: str, *, user_id: str, **call: Unpack[CallKeywords]) -> Operation[AssignedRoleDetails]:
     """
-    Retrieve user role.
+    Describe a role that a user has in the organization.
 
     GET /organization/users/{user_id}/roles/{role_id}, `retrieve-user-role`
     """
@@ -181,7 +181,7 @@ def unassign_user_role(
     role_id: str, *, user_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeletedRoleAssignmentResource]:
     """
-    Unassign user role.
+    Take a role in the organization from a user.
 
     DELETE /organization/users/{user_id}/roles/{role_id}, `unassign-user-role`
     """

@@ -82,7 +82,7 @@ def list_projects(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[Project]:
     """
-    List projects.
+    List the projects, one page.
 
     GET /organization/projects, `list-projects`
     """
@@ -100,7 +100,7 @@ def list_projects(
 
 def create_project(body: ProjectCreateRequest, **call: Unpack[CallKeywords]) -> Operation[Project]:
     """
-    Create project.
+    Make a project.
 
     POST /organization/projects, `create-project`
     """
@@ -123,7 +123,7 @@ def create_project_with(**fields: Unpack[ProjectCreateFields]) -> Operation[Proj
 
 def retrieve_project(project_id: str, **call: Unpack[CallKeywords]) -> Operation[Project]:
     """
-    Retrieve project.
+    Describe a project.
 
     GET /organization/projects/{project_id}, `retrieve-project`
     """
@@ -140,7 +140,7 @@ def retrieve_project(project_id: str, **call: Unpack[CallKeywords]) -> Operation
 
 def modify_project(project_id: str, body: ProjectUpdateRequest, **call: Unpack[CallKeywords]) -> Operation[Project]:
     """
-    Modify project.
+    Change a project.
 
     POST /organization/projects/{project_id}, `modify-project`
     """
@@ -163,7 +163,7 @@ def modify_project_with(project_id: str, **fields: Unpack[ProjectUpdateFields]) 
 
 def archive_project(project_id: str, **call: Unpack[CallKeywords]) -> Operation[Project]:
     """
-    Archive project.
+    Archive a project; it cannot be used after that.
 
     POST /organization/projects/{project_id}/archive, `archive-project`
     """

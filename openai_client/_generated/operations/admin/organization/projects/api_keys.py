@@ -32,7 +32,7 @@ def list_project_api_keys(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ProjectApiKey]:
     """
-    List project api keys.
+    List a project's keys, one page.
 
     GET /organization/projects/{project_id}/api_keys, `list-project-api-keys`
     """
@@ -52,7 +52,7 @@ def retrieve_project_api_key(
     api_key_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectApiKey]:
     """
-    Retrieve project api key.
+    Describe a project's key.
 
     GET /organization/projects/{project_id}/api_keys/{api_key_id}, `retrieve-project-api-key`
     """
@@ -73,7 +73,7 @@ def delete_project_api_key(
     api_key_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectApiKeyDeleteResponse]:
     """
-    Delete project api key.
+    Delete a project's key.
 
     DELETE /organization/projects/{project_id}/api_keys/{api_key_id}, `delete-project-api-key`
     """

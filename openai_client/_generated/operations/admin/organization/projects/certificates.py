@@ -35,7 +35,7 @@ def list_project_certificates(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[OrganizationProjectCertificate]:
     """
-    List project certificates.
+    List a project's certificates, one page.
 
     GET /organization/projects/{project_id}/certificates, `listProjectCertificates`
     """
@@ -55,7 +55,7 @@ def activate_project_certificates(
     project_id: str, body: ToggleCertificatesRequest, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationProjectCertificateActivationResponse]:
     """
-    Activate project certificates.
+    Activate certificates for a project, up to ten at once.
 
     POST /organization/projects/{project_id}/certificates/activate, `activateProjectCertificates`
     """
@@ -82,7 +82,7 @@ def deactivate_project_certificates(
     project_id: str, body: ToggleCertificatesRequest, **call: Unpack[CallKeywords]
 ) -> Operation[OrganizationProjectCertificateDeactivationResponse]:
     """
-    Deactivate project certificates.
+    Deactivate certificates for a project, up to ten at once.
 
     POST /organization/projects/{project_id}/certificates/deactivate, `deactivateProjectCertificates`
     """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def retrieve_project_data_retention(project_id: str, **call: Unpack[CallKeywords]) -> Operation[ProjectDataRetention]:
     """
-    Retrieve project data retention.
+    Tell how long a project's data are kept.
 
     GET /organization/projects/{project_id}/data_retention, `retrieve-project-data-retention`
     """
@@ -41,7 +41,7 @@ def update_project_data_retention(
     project_id: str, body: UpdateProjectDataRetentionBody, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectDataRetention]:
     """
-    Update project data retention.
+    Change how long a project's data are kept.
 
     POST /organization/projects/{project_id}/data_retention, `update-project-data-retention`
     """

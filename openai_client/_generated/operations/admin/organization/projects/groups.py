@@ -42,7 +42,7 @@ def list_project_groups(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ProjectGroup]:
     """
-    List project groups.
+    List the groups with access to a project, one page.
 
     GET /organization/projects/{project_id}/groups, `list-project-groups`
     """
@@ -62,7 +62,7 @@ def add_project_group(
     project_id: str, body: InviteProjectGroupBody, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectGroup]:
     """
-    Add project group.
+    Give a group access to a project.
 
     POST /organization/projects/{project_id}/groups, `add-project-group`
     """
@@ -91,7 +91,7 @@ def retrieve_project_group(
     **call: Unpack[CallKeywords],
 ) -> Operation[ProjectGroup]:
     """
-    Retrieve project group.
+    Describe a group's access to a project.
 
     GET /organization/projects/{project_id}/groups/{group_id}, `retrieve-project-group`
     """
@@ -111,7 +111,7 @@ def remove_project_group(
     group_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectGroupDeletedResource]:
     """
-    Remove project group.
+    Take a group's access to a project away.
 
     DELETE /organization/projects/{project_id}/groups/{group_id}, `remove-project-group`
     """
@@ -136,7 +136,7 @@ def list_project_group_role_assignments(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AssignedRoleDetails]:
     """
-    List project group role assignments.
+    List the roles of a group in a project, one page.
 
     GET /projects/{project_id}/groups/{group_id}/roles, `list-project-group-role-assignments`
     """
@@ -156,7 +156,7 @@ def assign_project_group_role(
     group_id: str, body: PublicAssignOrganizationGroupRoleBody, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[GroupRoleAssignment]:
     """
-    Assign project group role.
+    Give a group a role in a project.
 
     POST /projects/{project_id}/groups/{group_id}/roles, `assign-project-group-role`
     """
@@ -183,7 +183,7 @@ def retrieve_project_group_role(
     role_id: str, *, project_id: str, group_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[AssignedRoleDetails]:
     """
-    Retrieve project group role.
+    Describe a role that a group has in a project.
 
     GET /projects/{project_id}/groups/{group_id}/roles/{role_id}, `retrieve-project-group-role`
     """
@@ -207,7 +207,7 @@ def unassign_project_group_role(
     role_id: str, *, project_id: str, group_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeletedRoleAssignmentResource]:
     """
-    Unassign project group role.
+    Take a role in a project from a group.
 
     DELETE /projects/{project_id}/groups/{group_id}/roles/{role_id}, `unassign-project-group-role`
     """

@@ -27,7 +27,7 @@ def retrieve_project_hosted_tool_permissions(
     project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectHostedToolPermissions]:
     """
-    Retrieve project hosted tool permissions.
+    Tell which hosted tools a project may use.
 
     GET /organization/projects/{project_id}/hosted_tool_permissions, `retrieve-project-hosted-tool-permissions`
     """
@@ -46,7 +46,7 @@ def update_project_hosted_tool_permissions(
     project_id: str, body: ProjectHostedToolPermissionsUpdateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectHostedToolPermissions]:
     """
-    Update project hosted tool permissions.
+    Change which hosted tools a project may use.
 
     POST /organization/projects/{project_id}/hosted_tool_permissions, `update-project-hosted-tool-permissions`
     """

@@ -28,7 +28,7 @@ def retrieve_project_model_permissions(
     project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectModelPermissions]:
     """
-    Retrieve project model permissions.
+    Tell which models a project may use.
 
     GET /organization/projects/{project_id}/model_permissions, `retrieve-project-model-permissions`
     """
@@ -47,7 +47,7 @@ def update_project_model_permissions(
     project_id: str, body: ProjectModelPermissionsUpdateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectModelPermissions]:
     """
-    Update project model permissions.
+    Change which models a project may use.
 
     POST /organization/projects/{project_id}/model_permissions, `update-project-model-permissions`
     """
@@ -74,7 +74,7 @@ def delete_project_model_permissions(
     project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectModelPermissionsDeleteResponse]:
     """
-    Delete project model permissions.
+    Let a project use all models again.
 
     DELETE /organization/projects/{project_id}/model_permissions, `delete-project-model-permissions`
     """

@@ -33,7 +33,7 @@ def list_project_rate_limits(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ProjectRateLimit]:
     """
-    List project rate limits.
+    List a project's rate limits by model, one page.
 
     GET /organization/projects/{project_id}/rate_limits, `list-project-rate-limits`
     """
@@ -53,7 +53,7 @@ def update_project_rate_limits(
     rate_limit_id: str, body: ProjectRateLimitUpdateRequest, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectRateLimit]:
     """
-    Update project rate limits.
+    Change a project's rate limit of a model.
 
     POST /organization/projects/{project_id}/rate_limits/{rate_limit_id}, `update-project-rate-limits`
     """

@@ -38,7 +38,7 @@ def list_project_roles(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[Role]:
     """
-    List project roles.
+    List a project's roles, one page.
 
     GET /projects/{project_id}/roles, `list-project-roles`
     """
@@ -58,7 +58,7 @@ def create_project_role(
     project_id: str, body: PublicCreateOrganizationRoleBody, **call: Unpack[CallKeywords]
 ) -> Operation[Role]:
     """
-    Create project role.
+    Define a role for a project.
 
     POST /projects/{project_id}/roles, `create-project-role`
     """
@@ -81,7 +81,7 @@ def create_project_role_with(project_id: str, **fields: Unpack[PublicCreateOrgan
 
 def retrieve_project_role(role_id: str, *, project_id: str, **call: Unpack[CallKeywords]) -> Operation[Role]:
     """
-    Retrieve project role.
+    Describe a role of a project.
 
     GET /projects/{project_id}/roles/{role_id}, `retrieve-project-role`
     """
@@ -100,7 +100,7 @@ def update_project_role(
     role_id: str, body: PublicUpdateOrganizationRoleBody, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[Role]:
     """
-    Update project role.
+    Change a role of a project.
 
     POST /projects/{project_id}/roles/{role_id}, `update-project-role`
     """
@@ -127,7 +127,7 @@ def delete_project_role(
     role_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[RoleDeletedResource]:
     """
-    Delete project role.
+    Delete a role of a project.
 
     DELETE /projects/{project_id}/roles/{role_id}, `delete-project-role`
     """

@@ -38,7 +38,7 @@ def list_project_service_accounts(
     project_id: str, *, limit: int | None = None, after: str | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[ProjectServiceAccount]:
     """
-    List project service accounts.
+    List a project's service accounts, one page.
 
     GET /organization/projects/{project_id}/service_accounts, `list-project-service-accounts`
     """
@@ -58,7 +58,7 @@ def create_project_service_account(
     project_id: str, body: ProjectServiceAccountCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectServiceAccountCreateResponse]:
     """
-    Create project service account.
+    Make a service account, with a key that is shown this once.
 
     POST /organization/projects/{project_id}/service_accounts, `create-project-service-account`
     """
@@ -85,7 +85,7 @@ def retrieve_project_service_account(
     service_account_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectServiceAccount]:
     """
-    Retrieve project service account.
+    Describe a service account.
 
     GET /organization/projects/{project_id}/service_accounts/{service_account_id}, `retrieve-project-service-account`
     """
@@ -108,7 +108,7 @@ def update_project_service_account(
     service_account_id: str, body: UpdateProjectServiceAccountBody, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectServiceAccount]:
     """
-    Update project service account.
+    Change a service account.
 
     POST /organization/projects/{project_id}/service_accounts/{service_account_id}, `update-project-service-account`
     """
@@ -139,7 +139,7 @@ def delete_project_service_account(
     service_account_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectServiceAccountDeleteResponse]:
     """
-    Delete project service account.
+    Delete a service account and its keys.
 
     DELETE /organization/projects/{project_id}/service_accounts/{service_account_id}, `delete-project-service-account`
     """
@@ -158,7 +158,7 @@ def delete_project_service_account(
     )
 
 
-def createan_ap_ikeyforaserviceaccount(
+def create_service_account_api_key(
     service_account_id: str,
     body: CreateProjectServiceAccountApiKeyBody | None = None,
     *,
@@ -166,7 +166,7 @@ def createan_ap_ikeyforaserviceaccount(
     **call: Unpack[CallKeywords],
 ) -> Operation[ServiceAccountApiKeyBody]:
     """
-    Createan ap ikeyforaserviceaccount.
+    Make a key for a service account; its value is shown this once.
 
     POST /organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys, `CreateanAPIkeyforaserviceaccount`
     """
@@ -185,18 +185,18 @@ def createan_ap_ikeyforaserviceaccount(
     )
 
 
-def createan_ap_ikeyforaserviceaccount_with(
+def create_service_account_api_key_with(
     service_account_id: str, *, project_id: str, **fields: Unpack[CreateProjectServiceAccountApiKeyFields]
 ) -> Operation[ServiceAccountApiKeyBody]:
-    """Do as `createan_ap_ikeyforaserviceaccount`, with the fields of the body as arguments."""
+    """Do as `create_service_account_api_key`, with the fields of the body as arguments."""
     body, call = body_and_call(CreateProjectServiceAccountApiKeyBody, fields)
-    return createan_ap_ikeyforaserviceaccount(service_account_id, body, project_id=project_id, **call)
+    return create_service_account_api_key(service_account_id, body, project_id=project_id, **call)
 
 
 class _AdminOrganizationProjectsServiceAccountsApiKeys:
     """The operations of `client.admin.organization.projects.service_accounts.api_keys`, in neither colour."""
 
-    create = body_endpoint(createan_ap_ikeyforaserviceaccount, createan_ap_ikeyforaserviceaccount_with)
+    create = body_endpoint(create_service_account_api_key, create_service_account_api_key_with)
 
 
 class AdminOrganizationProjectsServiceAccountsApiKeys(_AdminOrganizationProjectsServiceAccountsApiKeys, SyncResource):

@@ -35,7 +35,7 @@ def list_project_spend_alerts(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[ProjectSpendAlert]:
     """
-    List project spend alerts.
+    List a project's spend alerts, one page.
 
     GET /organization/projects/{project_id}/spend_alerts, `list-project-spend-alerts`
     """
@@ -55,7 +55,7 @@ def create_project_spend_alert(
     project_id: str, body: CreateSpendAlertBody, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendAlert]:
     """
-    Create project spend alert.
+    Let somebody be told when a project spends more than a threshold.
 
     POST /organization/projects/{project_id}/spend_alerts, `create-project-spend-alert`
     """
@@ -82,7 +82,7 @@ def retrieve_project_spend_alert(
     alert_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendAlert]:
     """
-    Retrieve project spend alert.
+    Describe a project's spend alert.
 
     GET /organization/projects/{project_id}/spend_alerts/{alert_id}, `retrieve-project-spend-alert`
     """
@@ -103,7 +103,7 @@ def update_project_spend_alert(
     alert_id: str, body: CreateSpendAlertBody, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendAlert]:
     """
-    Update project spend alert.
+    Change a project's spend alert.
 
     POST /organization/projects/{project_id}/spend_alerts/{alert_id}, `update-project-spend-alert`
     """
@@ -132,7 +132,7 @@ def delete_project_spend_alert(
     alert_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendAlertDeletedResource]:
     """
-    Delete project spend alert.
+    Delete a project's spend alert.
 
     DELETE /organization/projects/{project_id}/spend_alerts/{alert_id}, `delete-project-spend-alert`
     """

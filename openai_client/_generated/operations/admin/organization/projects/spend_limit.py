@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from openai_client.calling import CallKeywords
 
 
-def getprojectspendlimit(project_id: str, **call: Unpack[CallKeywords]) -> Operation[ProjectSpendLimitResource]:
+def get_project_spend_limit(project_id: str, **call: Unpack[CallKeywords]) -> Operation[ProjectSpendLimitResource]:
     """
-    Getprojectspendlimit.
+    Tell how much a project may spend.
 
     GET /organization/projects/{project_id}/spend_limit, `Getprojectspendlimit`
     """
@@ -41,11 +41,11 @@ def getprojectspendlimit(project_id: str, **call: Unpack[CallKeywords]) -> Opera
     )
 
 
-def updateprojectspendlimit(
+def update_project_spend_limit(
     project_id: str, body: UpdateProjectSpendLimitBody, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendLimitResource]:
     """
-    Updateprojectspendlimit.
+    Change how much a project may spend.
 
     POST /organization/projects/{project_id}/spend_limit, `Updateprojectspendlimit`
     """
@@ -60,19 +60,19 @@ def updateprojectspendlimit(
     )
 
 
-def updateprojectspendlimit_with(
+def update_project_spend_limit_with(
     project_id: str, **fields: Unpack[UpdateProjectSpendLimitFields]
 ) -> Operation[ProjectSpendLimitResource]:
-    """Do as `updateprojectspendlimit`, with the fields of the body as arguments."""
+    """Do as `update_project_spend_limit`, with the fields of the body as arguments."""
     body, call = body_and_call(UpdateProjectSpendLimitBody, fields)
-    return updateprojectspendlimit(project_id, body, **call)
+    return update_project_spend_limit(project_id, body, **call)
 
 
-def deleteprojectspendlimit(
+def delete_project_spend_limit(
     project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectSpendLimitDeletedResource]:
     """
-    Deleteprojectspendlimit.
+    Let a project spend without a limit of its own.
 
     DELETE /organization/projects/{project_id}/spend_limit, `Deleteprojectspendlimit`
     """
@@ -90,9 +90,9 @@ def deleteprojectspendlimit(
 class _AdminOrganizationProjectsSpendLimit:
     """The operations of `client.admin.organization.projects.spend_limit`, in neither colour."""
 
-    retrieve = endpoint(getprojectspendlimit)
-    update = body_endpoint(updateprojectspendlimit, updateprojectspendlimit_with)
-    delete = endpoint(deleteprojectspendlimit)
+    retrieve = endpoint(get_project_spend_limit)
+    update = body_endpoint(update_project_spend_limit, update_project_spend_limit_with)
+    delete = endpoint(delete_project_spend_limit)
 
 
 class AdminOrganizationProjectsSpendLimit(_AdminOrganizationProjectsSpendLimit, SyncResource):

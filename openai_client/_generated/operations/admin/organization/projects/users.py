@@ -42,7 +42,7 @@ def list_project_users(
     project_id: str, *, limit: int | None = None, after: str | None = None, **call: Unpack[CallKeywords]
 ) -> PageOperation[ProjectUser]:
     """
-    List project users.
+    List a project's members, one page.
 
     GET /organization/projects/{project_id}/users, `list-project-users`
     """
@@ -62,7 +62,7 @@ def create_project_user(
     project_id: str, body: ProjectUserCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectUser]:
     """
-    Create project user.
+    Add a member of the organization to a project.
 
     POST /organization/projects/{project_id}/users, `create-project-user`
     """
@@ -85,7 +85,7 @@ def create_project_user_with(project_id: str, **fields: Unpack[ProjectUserCreate
 
 def retrieve_project_user(user_id: str, *, project_id: str, **call: Unpack[CallKeywords]) -> Operation[ProjectUser]:
     """
-    Retrieve project user.
+    Describe a member of a project.
 
     GET /organization/projects/{project_id}/users/{user_id}, `retrieve-project-user`
     """
@@ -104,7 +104,7 @@ def modify_project_user(
     user_id: str, body: ProjectUserUpdateRequest, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectUser]:
     """
-    Modify project user.
+    Change the role of a member of a project.
 
     POST /organization/projects/{project_id}/users/{user_id}, `modify-project-user`
     """
@@ -131,7 +131,7 @@ def delete_project_user(
     user_id: str, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[ProjectUserDeleteResponse]:
     """
-    Delete project user.
+    Take a member out of a project.
 
     DELETE /organization/projects/{project_id}/users/{user_id}, `delete-project-user`
     """
@@ -156,7 +156,7 @@ def list_project_user_role_assignments(
     **call: Unpack[CallKeywords],
 ) -> PageOperation[AssignedRoleDetails]:
     """
-    List project user role assignments.
+    List the roles of a user in a project, one page.
 
     GET /projects/{project_id}/users/{user_id}/roles, `list-project-user-role-assignments`
     """
@@ -176,7 +176,7 @@ def assign_project_user_role(
     user_id: str, body: PublicAssignOrganizationGroupRoleBody, *, project_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[UserRoleAssignment]:
     """
-    Assign project user role.
+    Give a user a role in a project.
 
     POST /projects/{project_id}/users/{user_id}/roles, `assign-project-user-role`
     """
@@ -203,7 +203,7 @@ def retrieve_project_user_role(
     role_id: str, *, project_id: str, user_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[AssignedRoleDetails]:
     """
-    Retrieve project user role.
+    Describe a role that a user has in a project.
 
     GET /projects/{project_id}/users/{user_id}/roles/{role_id}, `retrieve-project-user-role`
     """
@@ -227,7 +227,7 @@ def unassign_project_user_role(
     role_id: str, *, project_id: str, user_id: str, **call: Unpack[CallKeywords]
 ) -> Operation[DeletedRoleAssignmentResource]:
     """
-    Unassign project user role.
+    Take a role in a project from a user.
 
     DELETE /projects/{project_id}/users/{user_id}/roles/{role_id}, `unassign-project-user-role`
     """
