@@ -213,6 +213,8 @@ class FunctionWriter:
         found += self._event_reading(endpoint) if form.is_stream else [f"parse={self._answer_parser(endpoint)}"]
         if form.kind == "PageOperation" and operation.cursor != "after":
             found.append(f"cursor={literal(operation.cursor)}")
+        if form.kind == "PageOperation" and any(item.name == "before" for item in endpoint.of("query")):
+            found.append("backwards=True")
         return [*found, "options=call_options(call)"]
 
     def _answer_parser(self, endpoint: Endpoint) -> str:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from openai_client.base_model import RequestModel
+from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.file_input import UploadFile
 from openai_client.option_checks import check_finite, checked_policy
 
@@ -38,6 +39,8 @@ QueryValue: TypeAlias = "str | int | float | bool | Sequence[str] | Mapping[str,
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 EVENT_STREAM: Final = "text/event-stream"
+
+_BEFORE: Final = "before"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,22 +228,57 @@ class PageOperation(Call, Generic[T]):
     """Turn the body of a successful answer into the page; raises `pydantic.ValidationError` when it cannot."""
     cursor: str = "after"
     """The query parameter that asks for the page behind an item."""
+    backwards: bool = False
+    """Whether the list can also be read backwards, with `before`."""
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """The cursor that the call asks for, as its parameter and value; None at the beginning of the list."""
+        asked = dict(self.query) | dict(query(**self.options.query))
+        return next(((name, asked[name]) for name in (self.cursor, _BEFORE) if name in asked), None)
 
     def following(self, page: ListPage[T]) -> Self | None:
         """
         Return the operation that fetches the page after *page*, or None when the upstream said that there is none.
 
-        A page without `has_more`, as compatible servers send it, is the last one.
+        A page without `has_more`, as compatible servers send it, is the last one. A page that was asked for with
+        `before` is followed by the one before it.
+
+        Raises:
+            UnexpectedResponse: There is another page, and the upstream does not say where, or names this one again.
         """
         if not getattr(page, "has_more", None):
             return None
-        cursor = getattr(page, "next_page" if self.cursor == "page" else "last_id", None)
-        if cursor is None and page.data and self.cursor != "page":
-            cursor = getattr(page.data[-1], "id", None)
-        if not cursor:
-            return None
-        query = tuple(pair for pair in self.query if pair[0] != self.cursor)
-        return replace(self, query=(*query, (self.cursor, str(cursor))))
+        place = self.place
+        name = self.cursor if place is None else place[0]
+        cursor = _first(page) if name == _BEFORE else _next(page, name)
+        if cursor is None:
+            raise UnexpectedResponse(f"{self.operation_id}: the page says that there are more, and not where they are")
+        if place == (name, cursor):
+            raise UnexpectedResponse(f"{self.operation_id}: the page after this one is said to be this one again")
+        return self._at(name, cursor)
+
+    def preceding(self, page: ListPage[T]) -> Self | None:
+        """
+        Return the operation that fetches the page before *page*, or None when *page* is empty.
+
+        Raises:
+            InvalidFieldValue: The list can be read forwards only.
+        """
+        if not self.backwards:
+            raise InvalidFieldValue(f"before: {self.operation_id} has no such parameter; it goes forwards only")
+        cursor = _first(page)
+        return None if cursor is None else self._at(_BEFORE, cursor)
+
+    def _at(self, name: str, cursor: str) -> Self:
+        """Return the call for another page; the options of the call must not bring an old cursor back."""
+        cursors = {self.cursor, _BEFORE}
+        kept = tuple(pair for pair in self.query if pair[0] not in cursors)
+        options = self.options
+        if cursors & options.query.keys():
+            others = {key: value for key, value in options.query.items() if key not in cursors}
+            options = replace(options, query=others)
+        return replace(self, query=(*kept, (name, cursor)), options=options)
 
 
 def path(template: str, /, **parameters: str) -> str:
@@ -303,6 +341,24 @@ def as_bytes(data: bytes) -> bytes:
 def as_nothing(data: bytes) -> None:
     """Parse an answer whose body means nothing: whatever came is dropped."""
     del data
+
+
+def _next(page: ListPage[Any], name: str) -> str | None:
+    """Return where the page after *page* begins; lists that have a field for it say so, others by their last item."""
+    if name == "page":
+        return _text(getattr(page, "next_page", None))
+    if "next" in getattr(type(page), "model_fields", ()):
+        return _text(getattr(page, "next", None))
+    return _text(getattr(page, "last_id", None)) or (_text(getattr(page.data[-1], "id", None)) if page.data else None)
+
+
+def _first(page: ListPage[Any]) -> str | None:
+    """Return what the page before *page* ends at."""
+    return _text(getattr(page, "first_id", None)) or (_text(getattr(page.data[0], "id", None)) if page.data else None)
+
+
+def _text(cursor: object) -> str | None:
+    return str(cursor) if cursor else None
 
 
 def _holds_file(value: object) -> bool:

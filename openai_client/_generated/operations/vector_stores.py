@@ -65,6 +65,7 @@ def list_vector_stores(
         headers={"openai-beta": "assistants=v2"},
         idempotent=True,
         parse=ListVectorStoresResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
@@ -253,6 +254,7 @@ def list_files_in_vector_store_batch(
         headers={"openai-beta": "assistants=v2"},
         idempotent=True,
         parse=ListVectorStoreFilesResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
@@ -280,6 +282,7 @@ def list_vector_store_files(
         headers={"openai-beta": "assistants=v2"},
         idempotent=True,
         parse=ListVectorStoreFilesResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any, Literal
 
 import pytest
 
 from openai_client.base_model import RequestModel, ResponseModel, constant
+from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.operation import (
     CLIENT_DEFAULTS,
     CallOptions,
@@ -42,8 +43,15 @@ class Items(ResponseModel):
 
     data: list[Item]
     has_more: bool | None = None
+    first_id: str | None = None
     last_id: str | None = None
     next_page: str | None = None
+
+
+class Named(Items):
+    """One page of things that names the next one."""
+
+    next: str | None = None
 
 
 def post(body: Any = None, **fields: Any) -> Operation[Item]:
@@ -212,22 +220,65 @@ def test_a_page_that_pages_by_token_uses_the_token() -> None:
     following = listing(cursor="page").following(Items(data=[Item(id="b")], has_more=True, next_page="t"))
     assert following is not None
     assert following.query == (("page", "t"),)
-    assert listing(cursor="page").following(Items(data=[Item(id="b")], has_more=True)) is None
+    with pytest.raises(UnexpectedResponse, match="not where"):
+        listing(cursor="page").following(Items(data=[Item(id="b")], has_more=True))
 
 
 @pytest.mark.requirement("CLI-18")
-@pytest.mark.parametrize(
-    "page",
-    [
-        Items(data=[Item(id="b")], has_more=False),
-        Items(data=[Item(id="b")]),
-        Items(data=[], has_more=True),
-        Items(data=[Item()], has_more=True),
-    ],
-)
-def test_a_page_without_more_or_without_a_cursor_is_the_last(page: Items) -> None:
-    """Nothing loops on a server that forgets to say so."""
+@pytest.mark.parametrize("page", [Items(data=[Item(id="b")], has_more=False), Items(data=[Item(id="b")])])
+def test_a_page_without_more_is_the_last(page: Items) -> None:
+    """Also where a compatible server leaves `has_more` out."""
     assert listing().following(page) is None
+
+
+@pytest.mark.requirement("CLI-18")
+@pytest.mark.parametrize("page", [Items(data=[], has_more=True), Items(data=[Item()], has_more=True)])
+def test_a_page_that_has_more_and_no_cursor_is_an_error(page: Items) -> None:
+    """A list is not cut short silently."""
+    with pytest.raises(UnexpectedResponse, match="not where"):
+        listing().following(page)
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_page_that_leads_to_itself_is_an_error() -> None:
+    """A server that ignores the cursor names the same one again and again."""
+    with pytest.raises(UnexpectedResponse, match="this one again"):
+        listing((("after", "c"),)).following(Items(data=[Item(id="c")], has_more=True))
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_list_that_names_its_next_page_is_believed() -> None:
+    """Where the API has a field `next`, an item's id is no cursor."""
+    following = listing().following(Named(data=[Item(id="b")], has_more=True, next="n-2"))
+    assert following is not None
+    assert following.query == (("after", "n-2"),)
+    with pytest.raises(UnexpectedResponse, match="not where"):
+        listing().following(Named(data=[Item(id="b")], has_more=True))
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_list_is_read_backwards_where_it_can_be() -> None:
+    """`before` names the first item; the page before goes on backwards, and none of the old cursors is left."""
+    operation = replace(listing((("limit", "2"), ("after", "b"))), backwards=True)
+    preceding = operation.preceding(Items(data=[Item(id="c")], first_id="c"))
+    assert preceding is not None
+    assert preceding.query == (("limit", "2"), ("before", "c"))
+    further = preceding.following(Items(data=[Item(id="a"), Item(id="b")], has_more=True, last_id="b"))
+    assert further is not None
+    assert further.query == (("limit", "2"), ("before", "a"))
+    assert operation.preceding(Items(data=[])) is None
+    with pytest.raises(InvalidFieldValue, match="forwards only"):
+        listing().preceding(Items(data=[Item(id="c")]))
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_cursor_among_the_options_does_not_hold_the_list_in_place() -> None:
+    """The options of a call win over the operation, so an old cursor in them is dropped; the rest stays."""
+    operation = listing().with_options(CallOptions(query={"after": "old", "tenant": "t"}, timeout=3.0))
+    assert operation.place == ("after", "old")
+    following = operation.following(Items(data=[Item(id="b")], has_more=True))
+    assert following is not None
+    assert (following.place, following.options) == (("after", "b"), CallOptions(query={"tenant": "t"}, timeout=3.0))
 
 
 @pytest.mark.requirement("CLI-10")

@@ -50,6 +50,7 @@ def list_assistants(
         beta="assistants=v2",
         deprecated=True,
         parse=ListAssistantsResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

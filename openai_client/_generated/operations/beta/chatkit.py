@@ -91,6 +91,7 @@ def list_chatkit_threads(
         idempotent=True,
         beta="chatkit_beta=v1",
         parse=ThreadListResource.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
@@ -151,6 +152,7 @@ def list_chatkit_thread_items(
         idempotent=True,
         beta="chatkit_beta=v1",
         parse=ThreadItemListResource.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

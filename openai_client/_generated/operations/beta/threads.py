@@ -220,6 +220,7 @@ def list_messages(
         idempotent=True,
         beta="assistants=v2",
         parse=ListMessagesResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
@@ -334,6 +335,7 @@ def list_runs(
         idempotent=True,
         beta="assistants=v2",
         parse=ListRunsResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
@@ -492,6 +494,7 @@ def list_run_steps(
         idempotent=True,
         beta="assistants=v2",
         parse=ListRunStepsResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

@@ -57,6 +57,7 @@ def list_audit_logs(
         idempotent=True,
         admin=True,
         parse=ListAuditLogsResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

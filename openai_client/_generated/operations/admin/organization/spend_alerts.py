@@ -46,6 +46,7 @@ def list_organization_spend_alerts(
         idempotent=True,
         admin=True,
         parse=OrganizationSpendAlertListResource.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

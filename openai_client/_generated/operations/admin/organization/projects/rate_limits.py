@@ -45,6 +45,7 @@ def list_project_rate_limits(
         idempotent=True,
         admin=True,
         parse=ProjectRateLimitListResponse.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 

@@ -47,6 +47,7 @@ def list_project_spend_alerts(
         idempotent=True,
         admin=True,
         parse=ProjectSpendAlertListResource.from_wire,
+        backwards=True,
         options=call_options(call),
     )
 
