@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Self, TypeAlia
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 
+from openai_client.remembering import heard_with
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -89,6 +91,9 @@ class ResponseModel(BaseModel):
     Spec: FWD-01, FWD-02, FWD-03
     """
 
+    # what was heard besides the answer that the model is; no field, so nothing that compares, dumps or copies sees it
+    __slots__ = ("_heard",)
+
     # compatible servers write ids and error codes as numbers
     model_config = ConfigDict(**_COMMON, extra="allow", coerce_numbers_to_str=True)
 
@@ -101,6 +106,12 @@ class ResponseModel(BaseModel):
             pydantic.ValidationError: *data* is not JSON, or lacks what the answer cannot be understood without.
         """
         return cls.model_validate_json(data)
+
+    @property
+    def _request_id(self) -> str | None:
+        """The id that the upstream gave the request; None for a part or a copy of an answer. See `metadata_of`."""
+        heard = heard_with(self)
+        return None if heard is None else heard.head.upstream_request_id
 
     def wire_bytes(self) -> bytes:
         """Return the JSON it came from, but for white space and the order of keys."""

@@ -237,6 +237,8 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
                     raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
                 return streamed(*args, **kwargs).open()
 
+            # what describes the call, and not what makes it
+            call.__wrapped__ = self.build
             return call
 
 

@@ -9,7 +9,7 @@ Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast, overload
 
 from http_util.errors import HttpFailure
 from http_util.frames import shows_no_arguments, without_frames
@@ -20,40 +20,40 @@ from openai_client.endpoint_keys import has_providers, open_endpoints_async
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidConfiguration, InvalidFieldValue, OpenAIError
 from openai_client.metadata import Answer, ResponseMetadata
-from openai_client.operation import Operation
+from openai_client.operation import Operation, PageOperation
 from openai_client.pagination import AsyncPage, Page
-from openai_client.raw import raw_operation, raw_stream_operation
+from openai_client.raw_calls import AsyncRawCalls, RawCalls
 from openai_client.reliability import AsyncReliableCalls, ReliableCalls
+from openai_client.remembering import Heard, remember
 from openai_client.request_writing import write_call
 from openai_client.streams import AsyncStream, Stream
 from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error, resilience_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
     from random import Random
     from types import TracebackType
     from typing import Unpack
 
-    from pydantic import BaseModel
-
     from http_util.call import HttpReply
     from http_util.clock import Clock, SyncClock
     from http_util.resilience import Layer, Resilience
-    from openai_client.base_model import Unknown
+    from openai_client.binding import Method, SwitchMethod
     from openai_client.config import ClientSettings
-    from openai_client.operation import Call, CallOptions, PageOperation, QueryValue, StreamOperation
+    from openai_client.operation import Call, CallOptions, StreamOperation
     from openai_client.request_writing import PreparedCall
     from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
 
 P = ParamSpec("P")
+F = ParamSpec("F")
 T = TypeVar("T")
 E = TypeVar("E")
 
 _PLACE: Final = frozenset({"base_url", "http"})
 
 
-class Client(SyncFamilies, ReliableCalls):
+class Client(SyncFamilies, ReliableCalls, RawCalls):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -171,7 +171,8 @@ class Client(SyncFamilies, ReliableCalls):
         Raises:
             OpenAIError: The call failed; the leaf says how.
         """
-        return self.with_metadata(operation, options).result
+        asked = _with(operation, options)
+        return self._read(asked.parse, self._prepared(asked))[0]
 
     def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
         """
@@ -179,7 +180,8 @@ class Client(SyncFamilies, ReliableCalls):
 
         Spec: CLI-16
         """
-        return self._answer(operation, self._prepared(_with(operation, options)))
+        asked = _with(operation, options)
+        return self._answer(asked, self._prepared(asked))
 
     def _through(self, wanted: Layer | None, operation: Operation[T], options: CallOptions | None) -> Answer[T]:
         """Make a call through one layer, or through all that there are."""
@@ -187,19 +189,30 @@ class Client(SyncFamilies, ReliableCalls):
         return self._answer(operation, prepared.through(wanted, self.resilience))
 
     def _answer(self, operation: Operation[T], prepared: PreparedCall) -> Answer[T]:
-        reply = self._reply(prepared)
-        return Answer(
-            result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
-        )
+        result, heard = self._read(operation.parse, prepared)
+        return Answer(result=result, metadata=ResponseMetadata.of(*heard))
 
-    def call_with_metadata(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Answer[T]:
+    def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
+        """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
+        reply = self._reply(prepared)
+        heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
+        return remember(read_answer(parse, reply, prepared.secrets), heard), heard
+
+    @overload
+    def call_with_metadata(
+        self, method: Method[F, P, T] | SwitchMethod[F, P, Any, T, Any], /, *args: F.args, **kwargs: F.kwargs
+    ) -> Answer[T]: ...
+    @overload
+    def call_with_metadata(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Answer[T]: ...
+    def call_with_metadata(self, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Answer[Any]:
         """
         Call a method of a family and return its result together with the head of the answer.
 
-        Use as `client.call_with_metadata(client.models.retrieve, "m")`. Errors as `execute`.
+        Use as `client.call_with_metadata(client.models.retrieve, "m")`, for results that are no model: these remember
+        theirs, see `metadata_of`. Errors as `execute`.
 
         Args:
-            method: A method that is answered by one document.
+            method: A method that is answered by one document, or by one page.
             args: Its arguments.
             kwargs: Its named arguments.
 
@@ -208,7 +221,10 @@ class Client(SyncFamilies, ReliableCalls):
 
         Spec: CLI-16
         """
-        operation: Operation[T] = operation_of(method, *args, **kwargs)
+        operation = operation_of(method, *args, **kwargs)
+        if isinstance(operation, PageOperation):
+            page = self.fetch_page(operation)
+            return Answer(result=page, metadata=page.metadata)
         return self.with_metadata(operation)
 
     def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> Stream[E]:
@@ -231,42 +247,8 @@ class Client(SyncFamilies, ReliableCalls):
         Spec: CLI-18
         """
         wanted = _with(operation, options)
-        prepared = self._prepared(wanted)
-        reply = self._reply(prepared)
-        document = read_answer(wanted.parse, reply, prepared.secrets)
-        return Page(self, wanted, document, ResponseMetadata.of(reply.head))
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, QueryValue] | None = None,
-        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
-        options: CallOptions | None = None,
-    ) -> Answer[bytes]:
-        """
-        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
-
-        Spec: CLI-19
-        """
-        return self.with_metadata(raw_operation(method, path, query=query, body=body), options)
-
-    def request_stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, QueryValue] | None = None,
-        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
-        options: CallOptions | None = None,
-    ) -> Stream[Unknown]:
-        """
-        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
-
-        Spec: CLI-19
-        """
-        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+        document, heard = self._read(wanted.parse, self._prepared(wanted))
+        return Page(self, wanted, document, ResponseMetadata.of(*heard))
 
     def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
@@ -290,7 +272,7 @@ class Client(SyncFamilies, ReliableCalls):
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
 
-class AsyncClient(AsyncFamilies, AsyncReliableCalls):
+class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
     """
     The client for one event loop. Any number of tasks may use it at once.
 
@@ -403,7 +385,8 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         Raises:
             OpenAIError: The call failed; the leaf says how.
         """
-        return (await self.with_metadata(operation, options)).result
+        asked = _with(operation, options)
+        return (await self._read(asked.parse, await self._prepared(asked)))[0]
 
     async def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
         """
@@ -411,7 +394,8 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
 
         Spec: CLI-16
         """
-        return await self._answer(operation, await self._prepared(_with(operation, options)))
+        asked = _with(operation, options)
+        return await self._answer(asked, await self._prepared(asked))
 
     async def _through(self, wanted: Layer | None, operation: Operation[T], options: CallOptions | None) -> Answer[T]:
         """Make a call through one layer, or through all that there are."""
@@ -419,30 +403,39 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         return await self._answer(operation, prepared.through(wanted, self.resilience))
 
     async def _answer(self, operation: Operation[T], prepared: PreparedCall) -> Answer[T]:
-        reply = await self._reply(prepared)
-        return Answer(
-            result=read_answer(operation.parse, reply, prepared.secrets), metadata=ResponseMetadata.of(reply.head)
-        )
+        result, heard = await self._read(operation.parse, prepared)
+        return Answer(result=result, metadata=ResponseMetadata.of(*heard))
 
+    async def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
+        """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
+        reply = await self._reply(prepared)
+        heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
+        return remember(read_answer(parse, reply, prepared.secrets), heard), heard
+
+    @overload
+    async def call_with_metadata(
+        self,
+        method: Method[F, P, Coroutine[Any, Any, T]] | SwitchMethod[F, P, Any, Coroutine[Any, Any, T], Any],
+        /,
+        *args: F.args,
+        **kwargs: F.kwargs,
+    ) -> Answer[T]: ...
+    @overload
     async def call_with_metadata(
         self, method: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Answer[T]:
+    ) -> Answer[T]: ...
+    async def call_with_metadata(self, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Answer[Any]:
         """
         Call a method of a family and return its result together with the head of the answer.
 
-        Use as `client.call_with_metadata(client.models.retrieve, "m")`. Errors as `execute`.
-
-        Args:
-            method: A method that is answered by one document.
-            args: Its arguments.
-            kwargs: Its named arguments.
-
-        Raises:
-            InvalidFieldValue: *method* is something else.
+        Arguments and errors as `Client.call_with_metadata`.
 
         Spec: CLI-16
         """
-        operation: Operation[T] = operation_of(method, *args, **kwargs)
+        operation = operation_of(method, *args, **kwargs)
+        if isinstance(operation, PageOperation):
+            page = await self.fetch_page(operation)
+            return Answer(result=page, metadata=page.metadata)
         return await self.with_metadata(operation)
 
     def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> AsyncStream[E]:
@@ -465,42 +458,8 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls):
         Spec: CLI-18
         """
         wanted = _with(operation, options)
-        prepared = await self._prepared(wanted)
-        reply = await self._reply(prepared)
-        document = read_answer(wanted.parse, reply, prepared.secrets)
-        return AsyncPage(self, wanted, document, ResponseMetadata.of(reply.head))
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, QueryValue] | None = None,
-        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
-        options: CallOptions | None = None,
-    ) -> Answer[bytes]:
-        """
-        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
-
-        Spec: CLI-19
-        """
-        return await self.with_metadata(raw_operation(method, path, query=query, body=body), options)
-
-    def request_stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, QueryValue] | None = None,
-        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
-        options: CallOptions | None = None,
-    ) -> AsyncStream[Unknown]:
-        """
-        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
-
-        Spec: CLI-19
-        """
-        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+        document, heard = await self._read(wanted.parse, await self._prepared(wanted))
+        return AsyncPage(self, wanted, document, ResponseMetadata.of(*heard))
 
     async def _prepared(self, operation: Call) -> PreparedCall:
         if self._is_closed:
@@ -540,18 +499,22 @@ def _with(operation: C, options: CallOptions | None) -> C:
     return operation if options is None or options is operation.options else operation.with_options(options)
 
 
-def operation_of(method: Callable[..., object], /, *args: object, **kwargs: object) -> Operation[Any]:
+def operation_of(
+    method: Callable[..., object], /, *args: object, **kwargs: object
+) -> Operation[Any] | PageOperation[Any]:
     """
     Return the call that a method of a family would make, as a value.
 
     Raises:
-        InvalidFieldValue: *method* is no method of a family, or one that streams or pages.
+        InvalidFieldValue: *method* is no method of a family, or one that streams.
     """
     build = getattr(method, "__wrapped__", None)
+    if build is not None and kwargs.get("stream"):
+        raise InvalidFieldValue("stream: an open stream has its metadata itself; call the method")
     operation = None if build is None else build(*args, **kwargs)
-    if not isinstance(operation, Operation):
+    if not isinstance(operation, Operation | PageOperation):
         name = getattr(method, "__qualname__", type(method).__name__)
-        raise InvalidFieldValue(f"method: must be a method of a family that is answered by one document, not {name}")
+        raise InvalidFieldValue(f"method: must be a method of a family that is answered by a document, not {name}")
     return operation
 
 

@@ -26,6 +26,7 @@ from openai_client.errors import (
     TokenLimitExceeded,
     UnexpectedResponse,
 )
+from openai_client.remembering import heard_with, remember
 from openai_client.shareable import share_key
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def parted(parts: Sequence[Part], answer: Any) -> list[Any]:
         begin += size
         parse = part.operation.parse
         # some other middleware may want to see bytes
-        results.append(result if parse == CreateEmbeddingResponse.from_wire else parse(result.wire_bytes()))
+        own_result = result if parse == CreateEmbeddingResponse.from_wire else parse(result.wire_bytes())
+        results.append(remember(own_result, heard_with(answer)))
     return results
 
 

@@ -1,6 +1,10 @@
 """
 What an answer says besides its result.
 
+A model that a call returned remembers the head of its answer, in a slot that takes no part in equality, repr, dumps,
+copies and pickles: `metadata_of` reads it. Pages and streams have `metadata`; for results that are no model there is
+`call_with_metadata`.
+
 Spec: CLI-16, FWD-05, ERR-07
 """
 
@@ -8,9 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from openai_client.auth import MaskedHeaders
+from openai_client.errors import InvalidFieldValue
+from openai_client.remembering import heard_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,11 +68,24 @@ class ResponseMetadata:
     """Milliseconds that the upstream says it worked."""
     rate_limits: RateLimits
     """What is left of the account's limits."""
+    head_seconds: float
+    """Seconds from the first attempt to the head of the answer, pauses between attempts included."""
+    seconds: float | None = None
+    """Seconds from the call to its whole answer; None of a stream, which may still be open."""
+    poll_after: float | None = None
+    """Seconds after which the upstream wants to be asked again about work under way; None when it says nothing."""
 
     @classmethod
-    def of(cls, head: ReplyHead) -> ResponseMetadata:
-        """Return the metadata in the head of an answer."""
+    def of(cls, head: ReplyHead, seconds: float | None = None) -> ResponseMetadata:
+        """
+        Return the metadata in the head of an answer.
+
+        Args:
+            head: The head.
+            seconds: From the call to its whole answer, if that is there.
+        """
         headers = head.headers
+        poll_after_ms = _whole(headers.get("openai-poll-after-ms"))
         return cls(
             status=head.status,
             headers=MappingProxyType(MaskedHeaders(headers)),
@@ -83,7 +102,32 @@ class ResponseMetadata:
                 reset_requests=headers.get("x-ratelimit-reset-requests"),
                 reset_tokens=headers.get("x-ratelimit-reset-tokens"),
             ),
+            head_seconds=sum(attempt.delay + attempt.elapsed for attempt in head.attempts),
+            seconds=seconds,
+            poll_after=None if poll_after_ms is None else poll_after_ms / 1000,
         )
+
+
+def metadata_of(result: object) -> ResponseMetadata:
+    """
+    Return the metadata of a call from its result: a model, a page, or an open stream.
+
+    Raises:
+        InvalidFieldValue: *result* did not come from a call as it is: a copy, a part of an answer, an answer out of a
+            cache; or it is of a kind that cannot remember, such as text: use `call_with_metadata`.
+
+    Spec: CLI-16
+    """
+    found: Any = getattr(result, "metadata", None)
+    if isinstance(found, ResponseMetadata):
+        return found
+    heard = heard_with(result)
+    if heard is None:
+        raise InvalidFieldValue(
+            f"result: this {type(result).__name__} carries no metadata; models that a call returned do, their parts "
+            "and copies do not; for text and bytes there is call_with_metadata"
+        )
+    return ResponseMetadata.of(heard.head, heard.seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

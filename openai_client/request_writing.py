@@ -52,6 +52,8 @@ class PreparedCall(NamedTuple):
     secrets: tuple[Secret, ...]
     limit: str
     """What ends the call, such as `the call's timeout of 2 s`; meaningless without a deadline."""
+    began: float
+    """The monotonic time from which the call's timeouts count."""
 
     def through(self, wanted: Layer | None, resilience: Resilience) -> Self:
         """
@@ -155,7 +157,7 @@ def write_call(
     )
     if config.compression is not None:
         http = config.compression.compress(http)
-    return PreparedCall(http, secrets, limit)
+    return PreparedCall(http, secrets, limit, now)
 
 
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:

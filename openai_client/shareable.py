@@ -19,12 +19,14 @@ from pydantic import BaseModel
 from http_util.redact import is_sensitive_header, is_sensitive_name
 from openai_client.errors import InvalidConfiguration
 from openai_client.operation import as_bytes, as_nothing, as_text
+from openai_client.remembering import heard_with, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from openai_client.config import ClientConfig
     from openai_client.operation import Call, Operation
+    from openai_client.remembering import Heard
 
 T = TypeVar("T")
 
@@ -47,6 +49,19 @@ class Kept(NamedTuple, Generic[T]):
     """What the operation's own parser made of them."""
     body: bytes
     """The body of the answer."""
+
+    @property
+    def _heard(self) -> Heard | None:
+        """What the result remembers."""
+        return heard_with(self.result)
+
+    @_heard.setter
+    def _heard(self, heard: Heard | None) -> None:
+        remember(self.result, heard)
+
+    def again(self, operation: Operation[T]) -> T:
+        """Return the result once more, for somebody else, as a value of his own."""
+        return remember(operation.parse(self.body), self._heard)
 
 
 def checked_operations(operations: Iterable[str]) -> frozenset[str]:

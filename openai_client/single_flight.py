@@ -86,7 +86,7 @@ class AsyncSingleFlightClient(AsyncMiddleware):
                     continue
                 raise own_error(error) from error
             self.joined += 1
-            return asked.parse(kept(asked, answer).body)
+            return kept(asked, answer).again(asked)
 
     def _begin(self, key: str, asked: Operation[Any]) -> _AsyncFlight:
         """Send the request that others may join."""
@@ -173,7 +173,7 @@ class SingleFlightClient(Middleware):
             if flight.is_answered:
                 with self._lock:
                     self.joined += 1
-                return asked.parse(kept(asked, flight.answer).body)
+                return kept(asked, flight.answer).again(asked)
             error = flight.error
             if error is not None and not patience.asks_again(error, self._clock.monotonic()):
                 raise own_error(error)

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, assert_type
 
-from openai_client import AsyncClient, AsyncPage, AsyncStream, Client, Page, Stream
+from openai_client import (
+    Answer,
+    AsyncClient,
+    AsyncPage,
+    AsyncStream,
+    Client,
+    Page,
+    ResponseMetadata,
+    Stream,
+    metadata_of,
+)
 from openai_client._generated.operations.chat import create_chat_completion, stream_chat_completion
 from openai_client.operation import Operation, StreamOperation
 from openai_client.types import (
@@ -87,6 +98,45 @@ async def awaited(client: AsyncClient) -> None:
     assert_type(await client.responses.create(model="m", input="x"), Response)
     assert_type(await client.responses.create(model="m", input="x", stream=True), AsyncStream[ResponseStreamEvent])
     assert_type(client.responses.stream(model="m", input="x"), AsyncStream[ResponseStreamEvent])
+
+
+def lists(client: Client) -> None:
+    """Items and pages keep their type."""
+    page = client.files.list()
+    assert_type(page.auto(limit=3), Iterator[OpenAIFile])
+    assert_type(page.pages(), Iterator[Page[OpenAIFile]])
+    assert_type(page.previous_page(), Page[OpenAIFile] | None)
+
+
+async def awaited_lists(client: AsyncClient) -> None:
+    """Items and pages keep their type."""
+    page = await client.files.list()
+    assert_type(page.auto(limit=3), AsyncIterator[OpenAIFile])
+    async for item in page.auto():
+        assert_type(item, OpenAIFile)
+    assert_type(await page.next_page(), AsyncPage[OpenAIFile] | None)
+
+
+def with_metadata(client: Client) -> None:
+    """What a call heard does not change what it returns."""
+    assert_type(metadata_of(client.models.retrieve("m")), ResponseMetadata)
+    assert_type(client.models.retrieve("m")._request_id, str | None)
+    assert_type(client.call_with_metadata(client.files.content, "f"), Answer[bytes])
+    assert_type(client.call_with_metadata(client.models.retrieve, model="m").result, Model)
+    assert_type(client.call_with_metadata(client.files.list, limit=2).result, Page[OpenAIFile])
+    speech = client.call_with_metadata(client.audio.speech.create, model="m", voice="alloy", input="x")
+    assert_type(speech.result, bytes)
+    assert_type(speech.metadata, ResponseMetadata)
+    # a keyword is checked as the method checks it
+    client.call_with_metadata(client.models.retrieve, models="m")  # type: ignore[call-overload]
+
+
+async def awaited_with_metadata(client: AsyncClient) -> None:
+    """The same on an event loop."""
+    assert_type((await client.call_with_metadata(client.files.content, "f")).result, bytes)
+    assert_type((await client.call_with_metadata(client.files.list, limit=2)).result, AsyncPage[OpenAIFile])
+    made = await client.call_with_metadata(client.embeddings.create, model="m", input="x", timeout=3.0)
+    assert_type(made.result, CreateEmbeddingResponse)
 
 
 def refused(client: Client) -> None:

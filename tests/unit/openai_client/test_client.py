@@ -334,13 +334,14 @@ async def test_a_result_comes_with_its_metadata_on_request(pair: PairMaker) -> N
 
 @pytest.mark.requirement("CLI-16")
 async def test_a_method_can_be_called_for_its_metadata(pair: PairMaker) -> None:
-    """With its own arguments; streams and lists carry their metadata themselves."""
+    """With its own arguments; streams carry their metadata themselves."""
     made = pair(Answer.json(MODEL, headers={"x-request-id": "req-1"}))
     answer = await made.call(lambda client: client.call_with_metadata(client.models.retrieve, "m"))
     assert (answer.result.id, answer.metadata.upstream_request_id) == ("m", "req-1")
-    for method in (made.client.chat.completions.list, made.client.close if made.colour == "sync" else len):
+    other = made.client.close if made.colour == "sync" else len
+    for method, arguments in ((made.client.responses.stream_stored, ["r"]), (other, [])):
         with pytest.raises(errors.InvalidFieldValue, match="method: must be a method of a family"):
-            await made.call(lambda client, method=method: client.call_with_metadata(method))
+            await made.call(lambda client, method=method, given=arguments: client.call_with_metadata(method, *given))
 
 
 @pytest.mark.requirement("CLI-19")

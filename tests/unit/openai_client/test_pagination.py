@@ -169,8 +169,8 @@ async def test_a_cancelled_list_stops_where_it_is() -> None:
     """The request that is under way ends with the task."""
     made = Pair("async", files("a", more=True), Answer(before_head=(Stall(),)))
     task = asyncio.ensure_future(ids(made))
-    while len(made.requests) < 2:
-        await asyncio.sleep(0)
+    await made.clock.settle()
+    assert len(made.requests) == 2
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

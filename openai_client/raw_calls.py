@@ -1,0 +1,121 @@
+"""
+Calls that have no method: any path below the base URL, through the same auth, errors and records as all others.
+
+Spec: CLI-19
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+
+from openai_client.raw import raw_operation, raw_stream_operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from openai_client.base_model import Unknown
+    from openai_client.metadata import Answer
+    from openai_client.operation import CallOptions, Operation, QueryValue, StreamOperation
+    from openai_client.streams import AsyncStream, Stream
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+class RawCalls(ABC):
+    """
+    The raw calls of the blocking client.
+
+    Spec: CLI-19
+    """
+
+    @abstractmethod
+    def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
+        """Make a call and return its result together with the head of the answer."""
+
+    @abstractmethod
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> Stream[E]:
+        """Return a streamed call."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Answer[bytes]:
+        """
+        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
+
+        Spec: CLI-19
+        """
+        return self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+
+    def request_stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Stream[Unknown]:
+        """
+        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
+
+        Spec: CLI-19
+        """
+        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+
+
+class AsyncRawCalls(ABC):
+    """
+    The raw calls of the asynchronous client; each as its namesake of `RawCalls`.
+
+    Spec: CLI-19
+    """
+
+    @abstractmethod
+    async def with_metadata(self, operation: Operation[T], options: CallOptions | None = None) -> Answer[T]:
+        """Make a call and return its result together with the head of the answer."""
+
+    @abstractmethod
+    def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> AsyncStream[E]:
+        """Return a streamed call."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> Answer[bytes]:
+        """
+        Make any call below the base URL; arguments and errors as `raw_operation` and `execute`.
+
+        Spec: CLI-19
+        """
+        return await self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+
+    def request_stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
+        options: CallOptions | None = None,
+    ) -> AsyncStream[Unknown]:
+        """
+        Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
+
+        Spec: CLI-19
+        """
+        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
