@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from codegen.families_source import families_source, index_source
 from codegen.functions_source import FunctionWriter
 from codegen.models_source import NOTICE, ROOT, import_block, sources_of
-from codegen.plan import class_name
+from codegen.plan import PlanError, class_name
 from codegen.resources_source import ResourceWriter
 
 if TYPE_CHECKING:
@@ -34,7 +34,12 @@ class OperationWriter:
         sources = {"families.py": families_source(tops), "index.py": index_source(self._plan.contents())}
         for top in tops:
             self._write((top,), [item for item in operations if item.resource[0] == top], sources)
+        self._refuse_stale_extras({".".join(item.resource) for item in operations})
         return sources
+
+    def _refuse_stale_extras(self, places: set[str]) -> None:
+        if stale := sorted(self._overrides["extras"].keys() - places):
+            raise PlanError(f"overrides.toml: extras: client.{stale[0]} has no operations")
 
     def _write(self, way: Way, operations: list[PlannedOperation], sources: dict[str, str]) -> None:
         """Add the module of the resource at *way*; a resource with much in it is a folder by resource."""
@@ -48,7 +53,7 @@ class OperationWriter:
 
     def _module(self, way: Way, operations: list[PlannedOperation], elsewhere: tuple[Way, ...]) -> str:
         functions = FunctionWriter(self._plan, self._overrides)
-        resources = ResourceWriter(elsewhere)
+        resources = ResourceWriter(elsewhere, self._overrides["extras"])
         bodies: list[str] = []
         for operation in operations:
             written = functions.write(operation)
@@ -56,6 +61,7 @@ class OperationWriter:
             resources.add(operation, written)
         classes = resources.write(way)
         groups = sources_of(functions.names, self._plan)
+        groups |= resources.imports
         groups["openai_client.binding"] = resources.bases | functions.descriptors
         groups["openai_client.calling"] = functions.calling
         groups["openai_client.operation"] = functions.helpers

@@ -9,6 +9,8 @@ from codegen.models_source import ROOT
 from codegen.plan import class_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codegen.functions_source import WrittenOperation
     from codegen.plan import PlannedOperation, Way
 
@@ -19,6 +21,10 @@ class ResourceWriter:
 
     elsewhere: tuple[Way, ...]
     """Resources below these have modules of their own, which are imported when they are first used."""
+    extras: Mapping[str, str] = field(default_factory=dict)
+    """Classes written by hand whose methods a resource has too, as `module:name` by the resource's place."""
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    """Names of such classes by their module."""
     bases: set[str] = field(default_factory=lambda: {"AsyncResource", "SyncResource"})
     """Names of `openai_client.binding` that the classes need."""
     has_parts: bool = False
@@ -46,13 +52,29 @@ class ResourceWriter:
         if methods:
             lines = [f"    {method} = {value}" for method, value in methods]
             found.append(
-                "\n".join([f"class _{name}:", f'    """The operations of `{place}`, in neither colour."""', "", *lines])
+                "\n".join(
+                    [
+                        f"class _{name}{self._extra(way)}:",
+                        f'    """The operations of `{place}`, in neither colour."""',
+                        "",
+                        *lines,
+                    ]
+                )
             )
         for colour, base, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
             bases = f"_{name}, {base}" if methods else base
             head = [f"class {colour}{name}({bases}):", f'    """`{place}`, {how}."""']
             found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
         return found
+
+    def _extra(self, way: Way) -> str:
+        """Return the bases of a resource's operations that are written by hand, in brackets."""
+        place = ".".join(way)
+        if place not in self.extras:
+            return ""
+        module, _, name = self.extras[place].partition(":")
+        self.imports.setdefault(f"openai_client.{module}", set()).add(name)
+        return f"({name})"
 
     def _part(self, colour: str, way: Way) -> str:
         self.has_parts = True

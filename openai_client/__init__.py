@@ -20,6 +20,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from openai_client.polling.walking import (
+        wait_for,
+        wait_for_async,
+    )
+    from openai_client.polling.plan import (
+        Pace,
+        Progress,
+    )
+    from openai_client.polling.lifecycle import (
+        WorkFailed,
+        WorkUnfinished,
+    )
     from openai_client.answer_cache import (
         AsyncCacheStore,
         CacheStore,
@@ -253,6 +265,12 @@ _HOME_OF: Final = {
     "StreamOperation": "operation",
     "AsyncPage": "pagination",
     "Page": "pagination",
+    "WorkFailed": "polling.lifecycle",
+    "WorkUnfinished": "polling.lifecycle",
+    "Pace": "polling.plan",
+    "Progress": "polling.plan",
+    "wait_for": "polling.walking",
+    "wait_for_async": "polling.walking",
     "raw_operation": "raw",
     "raw_stream_operation": "raw",
     "require_answer": "refusal",
@@ -338,8 +356,10 @@ __all__ = [
     "OpenAIError",
     "Operation",
     "Overloaded",
+    "Pace",
     "Page",
     "PageOperation",
+    "Progress",
     "QuotaExceeded",
     "RateLimitError",
     "RateLimits",
@@ -365,6 +385,8 @@ __all__ = [
     "Transport",
     "UnexpectedResponse",
     "ValidationError",
+    "WorkFailed",
+    "WorkUnfinished",
     "azure",
     "checked_key",
     "from_failure",
@@ -380,6 +402,8 @@ __all__ = [
     "refiner",
     "require_answer",
     "unchecked_key",
+    "wait_for",
+    "wait_for_async",
 ]
 
 

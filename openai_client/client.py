@@ -117,6 +117,11 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
         return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
 
     @property
+    def clock(self) -> SyncClock:
+        """Where its times and pauses come from."""
+        return self._clock
+
+    @property
     def resilience(self) -> Resilience:
         """
         What stands around every call: what was given, with the retry policy of the settings.
@@ -329,6 +334,11 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
         Spec: CLI-05
         """
         return cls(ClientConfig.from_env(env=env, secret_file=secret_file, **settings))
+
+    @property
+    def clock(self) -> Clock:
+        """Where its times and pauses come from."""
+        return self._clock
 
     @property
     def resilience(self) -> Resilience:

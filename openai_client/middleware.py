@@ -72,6 +72,11 @@ class Middleware(SyncFamilies):
         """The settings of the client at the end of the row."""
         return self.client.config
 
+    @property
+    def clock(self) -> SyncClock:
+        """Where its times come from."""
+        return self._clock
+
     @abstractmethod
     def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """Make a call and return its result; see `Client.execute`."""
@@ -102,6 +107,11 @@ class AsyncMiddleware(AsyncFamilies):
     def config(self) -> ClientConfig:
         """The settings of the client at the end of the row."""
         return self.client.config
+
+    @property
+    def clock(self) -> Clock:
+        """Where its times come from."""
+        return self._clock
 
     @abstractmethod
     async def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:

@@ -125,6 +125,8 @@ def _may_be_shared(operation: Call, operations: frozenset[str]) -> bool:
     options = operation.options
     if options.idempotency_key is not None:
         return False
+    if operation.headers.get("cache-control") == "no-cache":
+        return False
     if any(is_sensitive_header(name) for headers in (operation.headers, options.headers) for name in headers):
         return False
     if operation.method == "GET":

@@ -12,6 +12,7 @@ from openai_client._generated.models.batches import Batch, CreateBatchRequest, L
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
+from openai_client.polling.methods import BatchWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -92,7 +93,7 @@ def cancel_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Batch
     )
 
 
-class _Batches:
+class _Batches(BatchWaiting):
     """The operations of `client.batches`, in neither colour."""
 
     list = page_endpoint(list_batches)

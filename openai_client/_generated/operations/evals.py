@@ -25,6 +25,7 @@ from openai_client._generated.models.evals import (
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
+from openai_client.polling.methods import EvalRunWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -291,7 +292,7 @@ class AsyncEvalsRunsOutputItems(_EvalsRunsOutputItems, AsyncResource):
     """`client.evals.runs.output_items`, awaited."""
 
 
-class _EvalsRuns:
+class _EvalsRuns(EvalRunWaiting):
     """The operations of `client.evals.runs`, in neither colour."""
 
     list = page_endpoint(get_eval_runs)

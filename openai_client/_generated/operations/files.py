@@ -13,6 +13,7 @@ from openai_client._generated.models.shared import OpenAIFile
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation, PageOperation, as_bytes, path, query
+from openai_client.polling.methods import FileWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -116,7 +117,7 @@ def download_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes
     )
 
 
-class _Files:
+class _Files(FileWaiting):
     """The operations of `client.files`, in neither colour."""
 
     list = page_endpoint(list_files)

@@ -29,6 +29,7 @@ from openai_client._generated.models.fine_tuning import (
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
+from openai_client.polling.methods import FineTuningJobWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -404,7 +405,7 @@ class AsyncFineTuningCheckpoints(AsyncResource):
         return AsyncFineTuningCheckpointsPermissions(self._client)
 
 
-class _FineTuningJobs:
+class _FineTuningJobs(FineTuningJobWaiting):
     """The operations of `client.fine_tuning.jobs`, in neither colour."""
 
     list = page_endpoint(list_paginated_fine_tuning_jobs)

@@ -40,6 +40,7 @@ from openai_client.operation import (
     query,
     unstreamed,
 )
+from openai_client.polling.methods import ResponseWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -286,7 +287,7 @@ class AsyncResponsesInputTokens(_ResponsesInputTokens, AsyncResource):
     """`client.responses.input_tokens`, awaited."""
 
 
-class _Responses:
+class _Responses(ResponseWaiting):
     """The operations of `client.responses`, in neither colour."""
 
     create = switch_endpoint(create_response, create_response_with, stream_response_with)

@@ -29,6 +29,11 @@ from openai_client._generated.models.vector_stores import (
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
+from openai_client.polling.vector_store_methods import (
+    VectorStoreFileBatchWaiting,
+    VectorStoreFileWaiting,
+    VectorStoreWaiting,
+)
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -427,7 +432,7 @@ def search_vector_store_with(
     return search_vector_store(vector_store_id, body, **call)
 
 
-class _VectorStoresFileBatches:
+class _VectorStoresFileBatches(VectorStoreFileBatchWaiting):
     """The operations of `client.vector_stores.file_batches`, in neither colour."""
 
     create = body_endpoint(create_vector_store_file_batch, create_vector_store_file_batch_with)
@@ -444,7 +449,7 @@ class AsyncVectorStoresFileBatches(_VectorStoresFileBatches, AsyncResource):
     """`client.vector_stores.file_batches`, awaited."""
 
 
-class _VectorStoresFiles:
+class _VectorStoresFiles(VectorStoreFileWaiting):
     """The operations of `client.vector_stores.files`, in neither colour."""
 
     list = page_endpoint(list_vector_store_files)
@@ -463,7 +468,7 @@ class AsyncVectorStoresFiles(_VectorStoresFiles, AsyncResource):
     """`client.vector_stores.files`, awaited."""
 
 
-class _VectorStores:
+class _VectorStores(VectorStoreWaiting):
     """The operations of `client.vector_stores`, in neither colour."""
 
     list = page_endpoint(list_vector_stores)

@@ -24,6 +24,7 @@ from openai_client._generated.models.videos import (
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation, PageOperation, as_bytes, form_or_json, path, query
+from openai_client.polling.methods import VideoWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -273,7 +274,7 @@ def create_video_remix_with(video_id: str, **fields: Unpack[CreateVideoRemixFiel
     return create_video_remix(video_id, body, **call)
 
 
-class _Videos:
+class _Videos(VideoWaiting):
     """The operations of `client.videos`, in neither colour."""
 
     list = page_endpoint(list_videos)

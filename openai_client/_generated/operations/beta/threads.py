@@ -42,6 +42,7 @@ from openai_client.binding import (
 )
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, StreamOperation, path, query, unstreamed
+from openai_client.polling.run_methods import RunWaiting, ThreadWaiting
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -615,7 +616,7 @@ class AsyncBetaThreadsMessages(_BetaThreadsMessages, AsyncResource):
     """`client.beta.threads.messages`, awaited."""
 
 
-class _BetaThreadsRuns:
+class _BetaThreadsRuns(RunWaiting):
     """The operations of `client.beta.threads.runs`, in neither colour."""
 
     list = page_endpoint(list_runs)
@@ -650,7 +651,7 @@ class AsyncBetaThreadsRuns(_BetaThreadsRuns, AsyncResource):
         return AsyncBetaThreadsRunsSteps(self._client)
 
 
-class _BetaThreads:
+class _BetaThreads(ThreadWaiting):
     """The operations of `client.beta.threads`, in neither colour."""
 
     create = body_endpoint(create_thread, create_thread_with)
