@@ -20,18 +20,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from openai_client.polling.walking import (
-        wait_for,
-        wait_for_async,
-    )
-    from openai_client.polling.plan import (
-        Pace,
-        Progress,
-    )
-    from openai_client.polling.lifecycle import (
-        WorkFailed,
-        WorkUnfinished,
-    )
     from openai_client.answer_cache import (
         AsyncCacheStore,
         CacheStore,
@@ -59,6 +47,11 @@ if TYPE_CHECKING:
     )
     from openai_client.embedding_batch import (
         BatchPolicy,
+    )
+    from openai_client.embedding_many import (
+        FailedInputs,
+        ManyEmbeddings,
+        embed_many,
     )
     from openai_client.endpoints import (
         azure,
@@ -148,6 +141,18 @@ if TYPE_CHECKING:
         AsyncPage,
         Page,
     )
+    from openai_client.plans.walking import (
+        wait_for,
+        wait_for_async,
+    )
+    from openai_client.polling.lifecycle import (
+        WorkFailed,
+        WorkUnfinished,
+    )
+    from openai_client.polling.plan import (
+        Pace,
+        Progress,
+    )
     from openai_client.raw import (
         raw_operation,
         raw_stream_operation,
@@ -181,6 +186,9 @@ if TYPE_CHECKING:
         HttpTransport,
         Transport,
     )
+    from openai_client.vectors import (
+        vectors,
+    )
 
 _HOME_OF: Final = {
     "AsyncCacheStore": "answer_cache",
@@ -197,6 +205,9 @@ _HOME_OF: Final = {
     "ClientConfig": "config",
     "ClientSettings": "config",
     "BatchPolicy": "embedding_batch",
+    "FailedInputs": "embedding_many",
+    "ManyEmbeddings": "embedding_many",
+    "embed_many": "embedding_many",
     "azure": "endpoints",
     "Environment": "environment",
     "OFFICIAL_BASE_URL": "environment",
@@ -265,12 +276,12 @@ _HOME_OF: Final = {
     "StreamOperation": "operation",
     "AsyncPage": "pagination",
     "Page": "pagination",
+    "wait_for": "plans.walking",
+    "wait_for_async": "plans.walking",
     "WorkFailed": "polling.lifecycle",
     "WorkUnfinished": "polling.lifecycle",
     "Pace": "polling.plan",
     "Progress": "polling.plan",
-    "wait_for": "polling.walking",
-    "wait_for_async": "polling.walking",
     "raw_operation": "raw",
     "raw_stream_operation": "raw",
     "require_answer": "refusal",
@@ -292,6 +303,7 @@ _HOME_OF: Final = {
     "AsyncTransport": "transport",
     "HttpTransport": "transport",
     "Transport": "transport",
+    "vectors": "vectors",
 }
 
 __all__ = [
@@ -336,6 +348,7 @@ __all__ = [
     "ErrorCategory",
     "ErrorSource",
     "ExpiredApiKey",
+    "FailedInputs",
     "HealthCheck",
     "HttpTransport",
     "InsufficientPermissions",
@@ -348,6 +361,7 @@ __all__ = [
     "InvalidState",
     "LoadedSecret",
     "MalformedRequest",
+    "ManyEmbeddings",
     "MemoryStore",
     "MissingApiKey",
     "MissingRequiredField",
@@ -389,6 +403,7 @@ __all__ = [
     "WorkUnfinished",
     "azure",
     "checked_key",
+    "embed_many",
     "from_failure",
     "from_stream_error",
     "key_from_env",
@@ -402,6 +417,7 @@ __all__ = [
     "refiner",
     "require_answer",
     "unchecked_key",
+    "vectors",
     "wait_for",
     "wait_for_async",
 ]

@@ -141,7 +141,7 @@ def parted(parts: Sequence[Part], answer: Any) -> list[Any]:
     if len(parts) == 1:
         return [answer]
     sizes = [len(part.inputs) for part in parts]
-    items = _in_order(answer.data, sum(sizes))
+    items = in_order(answer.data, sum(sizes))
     usages = _shared_usage(answer.usage, [_weight(part) for part in parts])
     results, begin = [], 0
     for part, size, usage in zip(parts, sizes, usages, strict=True):
@@ -184,8 +184,13 @@ def _inputs(body: CreateEmbeddingRequest) -> tuple[str, list[str] | list[list[in
     return ("text" if isinstance(given[0], str) else "tokens"), given
 
 
-def _in_order(data: Sequence[Embedding], wanted: int) -> Sequence[Embedding]:
-    """Return the embeddings in the order of the inputs."""
+def in_order(data: Sequence[Embedding], wanted: int) -> Sequence[Embedding]:
+    """
+    Return the embeddings in the order of the inputs.
+
+    Raises:
+        UnexpectedResponse: There is not exactly one for each of the *wanted* inputs.
+    """
     indices = [item.index for item in data]
     if set(indices) == {None} and len(data) == wanted:
         return data

@@ -1,9 +1,8 @@
 """
 Waiting for work that the API does in its own time: a batch, a run, a vector store, a fine-tuning job, a video.
 
-What is asked next, how long the pauses are and which end is a good one is decided in a plan (`steps`, `lifecycle`,
-`plan`), a generator that does nothing itself; `walking` takes its steps, blocking or on an event loop. The methods that
-resources have (`client.batches.poll`) are plans with a name, in `methods`.
+How work ends is data (`lifecycle`), what is asked when is a plan (`plan`), and the methods that resources have
+(`client.batches.poll`) are plans with a name (`methods`, `run_methods`, `vector_store_methods`).
 
 Spec: CLI-20
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from openai_client.errors import InvalidState, Timeout
+from openai_client.errors import ErrorSource, InvalidState, Timeout
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -108,6 +108,7 @@ class Lifecycle:
             f"{self.name} {getattr(result, 'id', None)} is {state}{why}",
             result=result,
             code=None if code is None else str(code),
+            source=ErrorSource.UPSTREAM,
         )
 
     def unfinished(self, result: Any, waited: float) -> WorkUnfinished:

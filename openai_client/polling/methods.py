@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from openai_client.plans.descriptor import steps_endpoint
 from openai_client.polling import lifecycle
-from openai_client.polling.descriptor import steps_endpoint
 from openai_client.polling.plan import asking, split_keywords, until_done
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.videos import CreateVideoFields
+    from openai_client.plans.steps import Steps
     from openai_client.polling.plan import PollKeywords
-    from openai_client.polling.steps import Steps
     from openai_client.types import Batch, EvalRun, FineTuningJob, OpenAIFile, Response, VideoResource
 
     class VideoFields(CreateVideoFields, PollKeywords, total=False):

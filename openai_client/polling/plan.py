@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from openai_client.calling import CallKeywords
 from openai_client.errors import InvalidFieldValue, OpenAIError
 from openai_client.metadata import ResponseMetadata
+from openai_client.plans.steps import Pause
 from openai_client.polling.lifecycle import state_of
-from openai_client.polling.steps import Pause
 from openai_client.remembering import heard_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from openai_client.operation import Operation
+    from openai_client.plans.steps import Seen, Steps
     from openai_client.polling.lifecycle import Lifecycle
-    from openai_client.polling.steps import Seen, Steps
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from openai_client.plans.descriptor import steps_endpoint
 from openai_client.polling import lifecycle
-from openai_client.polling.descriptor import steps_endpoint
 from openai_client.polling.plan import asking, split_keywords, until_done
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         SubmitToolOutputsRunFields,
     )
     from openai_client.operation import Operation
+    from openai_client.plans.steps import Seen, Steps
     from openai_client.polling.plan import PollKeywords
-    from openai_client.polling.steps import Seen, Steps
     from openai_client.types import RunObject
 
     class RunFields(CreateRunFields, PollKeywords, total=False):

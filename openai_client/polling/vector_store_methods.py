@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openai_client.errors import InvalidFieldValue
+from openai_client.plans.descriptor import steps_endpoint
+from openai_client.plans.steps import Together
 from openai_client.polling import lifecycle
-from openai_client.polling.descriptor import steps_endpoint
 from openai_client.polling.plan import asking, split_keywords, until_done
-from openai_client.polling.steps import Together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from openai_client._generated.fields.vector_stores import CreateVectorStoreFileBatchFields
     from openai_client.calling import CallKeywords
     from openai_client.file_input import FileInput
+    from openai_client.plans.steps import Steps
     from openai_client.polling.plan import PollKeywords
-    from openai_client.polling.steps import Steps
     from openai_client.types import (
         ChunkingStrategyRequestParam,
         VectorStoreFileBatchObject,

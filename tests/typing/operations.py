@@ -20,6 +20,7 @@ from openai_client import (
 from openai_client._generated.operations.chat import create_chat_completion, stream_chat_completion
 from openai_client.operation import Operation, StreamOperation
 from openai_client.types import (
+    Batch,
     ChatCompletionRequestUserMessage,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
@@ -34,7 +35,9 @@ from openai_client.types import (
     Response,
     ResponseCompletedEvent,
     ResponseStreamEvent,
+    RunObject,
     Unknown,
+    VectorStoreFileBatchObject,
     VectorStoreFileObject,
 )
 
@@ -137,6 +140,24 @@ async def awaited_with_metadata(client: AsyncClient) -> None:
     assert_type((await client.call_with_metadata(client.files.list, limit=2)).result, AsyncPage[OpenAIFile])
     made = await client.call_with_metadata(client.embeddings.create, model="m", input="x", timeout=3.0)
     assert_type(made.result, CreateEmbeddingResponse)
+
+
+def waiting(client: Client) -> None:
+    """What waits returns what it waits for."""
+    assert_type(client.batches.poll("b", on_progress=print, max_wait_seconds=5), Batch)
+    run = client.beta.threads.runs.create_and_poll("t", assistant_id="a", poll_interval_ms=500, timeout=3.0)
+    assert_type(run, RunObject)
+    stored = client.vector_stores.files.upload_and_poll(vector_store_id="v", file=Path("a.txt"))
+    assert_type(stored, VectorStoreFileObject)
+    assert_type(client.files.wait_for_processing("f", poll_interval=1.0), OpenAIFile)
+    # what is waited for is known by its own id, and how by known names
+    client.batches.poll("b", poll_interval=5)  # type: ignore[call-arg]
+
+
+async def awaited_waiting(client: AsyncClient) -> None:
+    """On an event loop it is awaited."""
+    assert_type(await client.responses.poll("r"), Response)
+    assert_type(await client.vector_stores.file_batches.upload_and_poll("v", files=[b"x"]), VectorStoreFileBatchObject)
 
 
 def refused(client: Client) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from openai_client._generated.models.embeddings import CreateEmbeddingRequest, CreateEmbeddingResponse
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
+from openai_client.embedding_many import EmbeddingMany
 from openai_client.operation import Operation
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_embedding_with(**fields: Unpack[CreateEmbeddingFields]) -> Operation[
     return create_embedding(body, **call)
 
 
-class _Embeddings:
+class _Embeddings(EmbeddingMany):
     """The operations of `client.embeddings`, in neither colour."""
 
     create = body_endpoint(create_embedding, create_embedding_with)

@@ -35,6 +35,8 @@ class Together:
     """The calls."""
     at_once: int
     """How many may be under way at the same time, one or more."""
+    keeps_errors: bool = False
+    """Whether a call that fails leaves its error in place of its answer, and does not touch the others."""
 
 
 class Seen(NamedTuple):

@@ -14,7 +14,7 @@ from openai_client.binding import AsyncResource, SyncResource
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from openai_client.polling.steps import Steps
+    from openai_client.plans.steps import Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def steps_endpoint(build: Callable[P, Steps[T]]) -> StepsEndpoint[P, T]:
 
 def _bound(build: Callable[..., Steps[Any]], resource: SyncResource | AsyncResource) -> Callable[..., Any]:
     # loaded with the first wait
-    from openai_client.polling.walking import wait_for, wait_for_async
+    from openai_client.plans.walking import wait_for, wait_for_async
 
     walk: Callable[..., Any] = wait_for if isinstance(resource, SyncResource) else wait_for_async
     # a resource and its descriptors are one thing in two classes

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from http_util.clock import SystemClock, SystemSyncClock
 from openai_client.errors import OpenAIError
-from openai_client.polling.steps import Pause, Seen, Together
+from openai_client.plans.steps import Pause, Seen, Together
 
 if TYPE_CHECKING:
     from http_util.clock import Clock, SyncClock
     from openai_client.binding import AsyncCaller, SyncCaller
     from openai_client.operation import Operation
-    from openai_client.polling.steps import Step, Steps
+    from openai_client.plans.steps import Step, Steps
 
 T = TypeVar("T")
 
@@ -38,17 +38,17 @@ def wait_for(client: SyncCaller, steps: Steps[T], *, clock: SyncClock | None = N
 
     Spec: CLI-20
     """
-    clock = clock or getattr(client, "clock", None) or SystemSyncClock()
+    source: SyncClock = getattr(client, "clock", SystemSyncClock()) if clock is None else clock
     rng = rng or Random()
     try:
         step = next(steps)
         while True:
             try:
-                result = _taken(client, step, clock, rng)
+                result = _taken(client, step, source, rng)
             except OpenAIError as error:
                 step = steps.throw(error)
             else:
-                step = steps.send(Seen(result, clock.monotonic()))
+                step = steps.send(Seen(result, source.monotonic()))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return] # a generator's value is what its type says
     finally:
@@ -59,17 +59,17 @@ async def wait_for_async(
     client: AsyncCaller, steps: Steps[T], *, clock: Clock | None = None, rng: Random | None = None
 ) -> T:
     """Take the steps of a plan on an event loop; the rest is as for `wait_for`."""
-    clock = clock or getattr(client, "clock", None) or SystemClock()
+    source: Clock = getattr(client, "clock", SystemClock()) if clock is None else clock
     rng = rng or Random()
     try:
         step = next(steps)
         while True:
             try:
-                result = await _taken_async(client, step, clock, rng)
+                result = await _taken_async(client, step, source, rng)
             except OpenAIError as error:
                 step = steps.throw(error)
             else:
-                step = steps.send(Seen(result, clock.monotonic()))
+                step = steps.send(Seen(result, source.monotonic()))
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return] # a generator's value is what its type says
     finally:
@@ -82,8 +82,17 @@ def _taken(client: SyncCaller, step: Step, clock: SyncClock, rng: Random) -> Any
         clock.sleep(step.seconds + step.spread * rng.random())
         return None
     if isinstance(step, Together):
-        return [client.execute(operation, operation.options) for operation in step.operations]
+        return [_executed(client, operation, keeps_errors=step.keeps_errors) for operation in step.operations]
     return client.execute(step, step.options)
+
+
+def _executed(client: SyncCaller, operation: Operation[Any], *, keeps_errors: bool) -> Any:
+    try:
+        return client.execute(operation, operation.options)
+    except OpenAIError as error:
+        if not keeps_errors:
+            raise
+        return error
 
 
 async def _taken_async(client: AsyncCaller, step: Step, clock: Clock, rng: Random) -> Any:
@@ -102,7 +111,12 @@ async def _together(client: AsyncCaller, step: Together) -> list[Any]:
 
     async def one(operation: Operation[Any]) -> Any:
         async with places:
-            return await client.execute(operation, operation.options)
+            try:
+                return await client.execute(operation, operation.options)
+            except OpenAIError as error:
+                if not step.keeps_errors:
+                    raise
+                return error
 
     tasks = [asyncio.ensure_future(one(operation)) for operation in step.operations]
     try:
