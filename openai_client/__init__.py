@@ -36,6 +36,10 @@ if TYPE_CHECKING:
         AsyncCachingClient,
         CachingClient,
     )
+    from openai_client.call_middleware import (
+        AsyncMiddlewareTransport,
+        MiddlewareTransport,
+    )
     from openai_client.client import (
         AsyncClient,
         Client,
@@ -44,6 +48,12 @@ if TYPE_CHECKING:
         ApiVersionConfig,
         ClientConfig,
         ClientSettings,
+    )
+    from openai_client.deprecation import (
+        Deprecations,
+    )
+    from openai_client.embedding_arrays import (
+        vectors,
     )
     from openai_client.embedding_batch import (
         BatchPolicy,
@@ -186,9 +196,6 @@ if TYPE_CHECKING:
         HttpTransport,
         Transport,
     )
-    from openai_client.vectors import (
-        vectors,
-    )
 
 _HOME_OF: Final = {
     "AsyncCacheStore": "answer_cache",
@@ -199,11 +206,14 @@ _HOME_OF: Final = {
     "BatchingClient": "batching",
     "AsyncCachingClient": "caching",
     "CachingClient": "caching",
+    "AsyncMiddlewareTransport": "call_middleware",
+    "MiddlewareTransport": "call_middleware",
     "AsyncClient": "client",
     "Client": "client",
     "ApiVersionConfig": "config",
     "ClientConfig": "config",
     "ClientSettings": "config",
+    "Deprecations": "deprecation",
     "BatchPolicy": "embedding_batch",
     "FailedInputs": "embedding_many",
     "ManyEmbeddings": "embedding_many",
@@ -303,7 +313,7 @@ _HOME_OF: Final = {
     "AsyncTransport": "transport",
     "HttpTransport": "transport",
     "Transport": "transport",
-    "vectors": "vectors",
+    "vectors": "embedding_arrays",
 }
 
 __all__ = [
@@ -318,6 +328,7 @@ __all__ = [
     "AsyncClient",
     "AsyncHealthCheck",
     "AsyncHttpTransport",
+    "AsyncMiddlewareTransport",
     "AsyncPage",
     "AsyncSingleFlightClient",
     "AsyncStream",
@@ -342,6 +353,7 @@ __all__ = [
     "ContentFiltered",
     "ContentPolicyError",
     "Deleted",
+    "Deprecations",
     "DeserializationError",
     "DnsResolutionFailed",
     "Environment",
@@ -363,6 +375,7 @@ __all__ = [
     "MalformedRequest",
     "ManyEmbeddings",
     "MemoryStore",
+    "MiddlewareTransport",
     "MissingApiKey",
     "MissingRequiredField",
     "NetworkError",

@@ -143,7 +143,10 @@ class Auth:
     def _with(self, key: Secret | None, *, admin: bool) -> Authorization:
         """Return the headers that *key* is written into, and are not without it."""
         if admin and key is None:
-            raise MissingApiKey("admin_api_key: this call needs the organization's admin key; none was given")
+            raise MissingApiKey(
+                "admin_api_key: this call administers the organization and needs its admin key; none was given, and "
+                "the API key is not sent in its place"
+            )
         headers = MaskedHeaders()
         if key is not None:
             key = key.audited(self.audit)

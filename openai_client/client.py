@@ -9,16 +9,18 @@ Spec: CLI-01, CLI-02, CLI-03, CLI-15, CLI-16, CLI-19
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from http_util.errors import HttpFailure
 from http_util.frames import shows_no_arguments, without_frames
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.answer_reading import read_answer
+from openai_client.client_settings import check_transport, merged, moved
 from openai_client.config import ClientConfig
+from openai_client.deprecation import deprecations_in, deprecations_told, tell
 from openai_client.endpoint_keys import has_providers, open_endpoints_async
 from openai_client.error_mapping import from_failure
-from openai_client.errors import InvalidConfiguration, InvalidFieldValue, OpenAIError
+from openai_client.errors import InvalidFieldValue
 from openai_client.metadata import Answer, ResponseMetadata
 from openai_client.operation import Operation, PageOperation
 from openai_client.pagination import AsyncPage, Page
@@ -30,13 +32,13 @@ from openai_client.streams import AsyncStream, Stream
 from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error, resilience_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
     from random import Random
     from types import TracebackType
     from typing import Unpack
 
-    from http_util.call import HttpReply
+    from http_util.call import HttpReply, ReplyHead
     from http_util.clock import Clock, SyncClock
     from http_util.resilience import Layer, Resilience
     from openai_client.binding import Method, SwitchMethod
@@ -49,8 +51,6 @@ P = ParamSpec("P")
 F = ParamSpec("F")
 T = TypeVar("T")
 E = TypeVar("E")
-
-_PLACE: Final = frozenset({"base_url", "http"})
 
 
 class Client(SyncFamilies, ReliableCalls, RawCalls):
@@ -73,6 +73,7 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
         clock: SyncClock | None = None,
         rng: Random | None = None,
         resilience: Resilience | None = None,
+        middleware: Sequence[object] = (),
         **settings: Unpack[ClientSettings],
     ) -> None:
         """
@@ -85,19 +86,25 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
             rng: Source of the retries' jitter.
             resilience: What stands around every call: retries, failover, breaker, limiter, and hooks. Several clients
                 may share one. By default nothing is there but the retry policy in the settings, if one is set.
+            middleware: Sees every call before it is sent and every answer before it is read; see
+                `openai_client.call_middleware`. The first sees a call first and its answer last.
             settings: Settings, or replacements of some in *config*: see `ClientConfig`.
 
         Raises:
             ConfigurationError: A setting is wrong, or *transport* is given together with what belongs to one.
         """
-        self.config: ClientConfig = _merged(config, settings)
+        self.config: ClientConfig = merged(config, settings)
         """The settings in force."""
-        _check_transport(transport, resilience, rng)
+        check_transport(transport, resilience, rng)
         self._clock: SyncClock = clock or _system_sync_clock()
         self._owns_transport = transport is None
         self._transport: Transport = transport or HttpTransport(
             self.config.http, clock=self._clock, rng=rng, resilience=resilience
         )
+        if middleware:
+            from openai_client.call_middleware import MiddlewareTransport
+
+            self._transport = MiddlewareTransport(self._transport, middleware)
         self._is_closed = False
 
     @classmethod
@@ -163,7 +170,7 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
         Raises:
             InvalidConfiguration: A setting is wrong, or says where to call: that takes a client of its own.
         """
-        return type(self)(_moved(self.config, settings), transport=self._transport, clock=self._clock)
+        return type(self)(moved(self.config, settings), transport=self._transport, clock=self._clock)
 
     def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """
@@ -200,6 +207,7 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
     def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
         """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
         reply = self._reply(prepared)
+        self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
         return remember(read_answer(parse, reply, prepared.secrets), heard), heard
 
@@ -260,6 +268,7 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
             raise closed_error()
         # what is loaded with the first call is not the upstream's time
         self._transport.prepare()
+        tell(deprecations_in(operation), self.config.deprecations)
         return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
 
     def _reply(self, prepared: PreparedCall) -> HttpReply:
@@ -271,10 +280,20 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
 
     def _source(self, prepared: PreparedCall) -> tuple[EventSource, PreparedCall]:
         try:
-            return self._transport.open(prepared.http), prepared
+            source = self._transport.open(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
+        try:
+            self._heed(prepared, source.head)
+        except BaseException:
+            source.close()
+            raise
+        return source, prepared
+
+    def _heed(self, prepared: PreparedCall, head: ReplyHead) -> None:
+        """Tell of what the upstream says is deprecated."""
+        tell(deprecations_told(prepared.operation_id, head.headers), self.config.deprecations)
 
 
 class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
@@ -292,6 +311,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
         clock: Clock | None = None,
         rng: Random | None = None,
         resilience: Resilience | None = None,
+        middleware: Sequence[object] = (),
         **settings: Unpack[ClientSettings],
     ) -> None:
         """
@@ -304,19 +324,25 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
             rng: Source of the retries' jitter.
             resilience: What stands around every call: retries, failover, breaker, limiter, and hooks. Several clients
                 may share one. By default nothing is there but the retry policy in the settings, if one is set.
+            middleware: Sees every call before it is sent and every answer before it is read; see
+                `openai_client.call_middleware`. The first sees a call first and its answer last.
             settings: Settings, or replacements of some in *config*: see `ClientConfig`.
 
         Raises:
             ConfigurationError: A setting is wrong, or *transport* is given together with what belongs to one.
         """
-        self.config: ClientConfig = _merged(config, settings)
+        self.config: ClientConfig = merged(config, settings)
         """The settings in force."""
-        _check_transport(transport, resilience, rng)
+        check_transport(transport, resilience, rng)
         self._clock: Clock = clock or _system_clock()
         self._owns_transport = transport is None
         self._transport: AsyncTransport = transport or AsyncHttpTransport(
             self.config.http, clock=self._clock, rng=rng, resilience=resilience
         )
+        if middleware:
+            from openai_client.call_middleware import AsyncMiddlewareTransport
+
+            self._transport = AsyncMiddlewareTransport(self._transport, middleware)
         self._is_closed = False
 
     @classmethod
@@ -382,7 +408,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
         Raises:
             InvalidConfiguration: A setting is wrong, or says where to call: that takes a client of its own.
         """
-        return type(self)(_moved(self.config, settings), transport=self._transport, clock=self._clock)
+        return type(self)(moved(self.config, settings), transport=self._transport, clock=self._clock)
 
     async def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """
@@ -419,6 +445,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
     async def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
         """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
         reply = await self._reply(prepared)
+        self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
         return remember(read_answer(parse, reply, prepared.secrets), heard), heard
 
@@ -476,6 +503,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
             raise closed_error()
         # what is loaded with the first call is not the upstream's time
         self._transport.prepare()
+        tell(deprecations_in(operation), self.config.deprecations)
         # but what a provider of keys takes counts against the call's timeout
         now, auth = self._clock.monotonic(), self.config.auth
         is_provided = auth.is_provided(admin=operation.admin)
@@ -495,10 +523,20 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
     async def _source(self, operation: Call) -> tuple[AsyncEventSource, PreparedCall]:
         prepared = await self._prepared(operation)
         try:
-            return await self._transport.open(prepared.http), prepared
+            source = await self._transport.open(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
+        try:
+            self._heed(prepared, source.head)
+        except BaseException:
+            await source.aclose()
+            raise
+        return source, prepared
+
+    def _heed(self, prepared: PreparedCall, head: ReplyHead) -> None:
+        """Tell of what the upstream says is deprecated."""
+        tell(deprecations_told(prepared.operation_id, head.headers), self.config.deprecations)
 
 
 C = TypeVar("C", bound="Call")
@@ -526,35 +564,6 @@ def operation_of(
         name = getattr(method, "__qualname__", type(method).__name__)
         raise InvalidFieldValue(f"method: must be a method of a family that is answered by a document, not {name}")
     return operation
-
-
-def _check_transport(transport: object | None, resilience: Resilience | None, rng: Random | None) -> None:
-    """Refuse what a transport that is brought along would leave unused."""
-    for name, given in (("resilience", resilience), ("rng", rng)):
-        if transport is not None and given is not None:
-            raise InvalidConfiguration(f"{name}: belongs to the transport; give it to the one that is brought along")
-
-
-def _merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:
-    """Return the settings of a new client."""
-    try:
-        if config is None:
-            return ClientConfig(**settings)
-        return config.with_settings(**settings) if settings else config
-    except OpenAIError as error:
-        # these frames and the constructor's may be shown in a traceback, and credentials stand in the settings
-        cast("dict[str, object]", settings).clear()
-        error.__traceback__ = None
-        raise
-
-
-def _moved(config: ClientConfig, settings: ClientSettings) -> ClientConfig:
-    """Return the settings of a client that shares its connections with another one."""
-    if taken := sorted(_PLACE & settings.keys()):
-        # as above
-        cast("dict[str, object]", settings).clear()
-        raise InvalidConfiguration(f"{', '.join(taken)}: belongs to the connections; make a client of its own for it")
-    return _merged(config, settings)
 
 
 def _system_sync_clock() -> SyncClock:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from http_util.secret import Secret
     from http_util.secret_audit import SecretAudit
     from openai_client.auth import ApiKey, KeyProvider
+    from openai_client.deprecation import Deprecations
 
 DEFAULT_TIMEOUT: Final = 60.0
 """Seconds for one call that is not a stream."""
@@ -69,6 +70,7 @@ class ClientSettings(TypedDict, total=False):
     http: HttpConfig | Mapping[str, Any]
     api_version: ApiVersionConfig
     audit: SecretAudit | None
+    deprecations: Deprecations | None
     compression: RequestCompression | None
 
 
@@ -84,7 +86,7 @@ class ClientConfig:
         >>> ClientConfig(base_url="https://api.openai.com/v1", api_key=None)
         Traceback (most recent call last):
         ...
-        openai_client.errors.MissingApiKey: api_key: the official service needs a key
+        openai_client.errors.MissingApiKey: api_key: the official service needs a key; give one ...
 
     Spec: CLI-04
     """
@@ -116,6 +118,8 @@ class ClientConfig:
     api_version: ApiVersionConfig = field(default_factory=ApiVersionConfig)
     audit: SecretAudit | None = field(default=None, repr=False, compare=False)
     """Records every reading of a key."""
+    deprecations: Deprecations | None = field(default=None, repr=False, compare=False)
+    """Tells a hook, once per use site, of deprecated operations and fields; None: only Python's warnings do."""
     compression: RequestCompression | None = field(default=None, repr=False)
     """Packs request bodies; None sends them as they are."""
 
@@ -318,7 +322,7 @@ _KINDS: Final[dict[str, tuple[Any, str]]] = {
     "api_version": (ApiVersionConfig, "an ApiVersionConfig"),
 }
 
-_NOT_TOLD: Final = ("api_key", "admin_api_key", "audit")
+_NOT_TOLD: Final = ("api_key", "admin_api_key", "audit", "deprecations")
 _SECRET_KNOBS: Final = ("proxy_auth", "client_key_password")
 
 

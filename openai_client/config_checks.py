@@ -74,7 +74,8 @@ def check_keys(given: dict[str, Any]) -> None:
     official = is_official(given["base_url"])
     if all(given.get(name) is None for name in _KEYS) and (official or "api_key" not in given):
         raise MissingApiKey(
-            "api_key: the official service needs a key"
+            "api_key: the official service needs a key; give one as text, as a Secret, or as a function that returns "
+            "it. The environment is not read here: Client.from_env() reads OPENAI_API_KEY"
             if official
             else "api_key: give a key, or None for a server that needs none"
         )

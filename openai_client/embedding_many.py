@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from openai_client._generated.models.embeddings import CreateEmbeddingRequest
+from openai_client.embedding_arrays import vector
 from openai_client.embedding_batch import MOST_INPUTS, in_order, may_be_one_inputs_fault
 from openai_client.errors import InvalidFieldValue, OpenAIError
 from openai_client.plans.descriptor import steps_endpoint
 from openai_client.plans.steps import Together
-from openai_client.vectors import vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,7 +49,7 @@ class ManyEmbeddings:
     """
 
     vectors: tuple[memoryview[float] | None, ...] = field(repr=False)
-    """One array of 32-bit floats (see `openai_client.vectors`) for each input, in order; None where it failed."""
+    """For each input an array as `openai_client.vectors` gives them, in order; None where it failed."""
     failures: tuple[FailedInputs, ...]
     """What failed; empty when everything is there."""
     requests: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from pydantic import BaseModel
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 """The methods that may be used."""
+
+_ADMIN: Final = frozenset({"organization", "projects"})
 
 _IDEMPOTENT: Final = METHODS - {"POST", "PATCH"}
 _PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
@@ -43,6 +46,8 @@ def raw_operation(
 ) -> Operation[bytes]:
     """
     Describe any call answered by one document, which is returned as it came.
+
+    A path of the organization's administration takes the admin key, and every other one the API key.
 
     Args:
         method: An HTTP method, in any case.
@@ -67,6 +72,7 @@ def raw_operation(
         body=_body(body),
         content_type=content_type,
         idempotent=verb in _IDEMPOTENT,
+        admin=is_admin_path(path),
         parse=as_bytes,
         options=options,
     )
@@ -95,10 +101,25 @@ def raw_stream_operation(
         query=written_query(**(query or {})),
         body=_body(body),
         idempotent=verb in _IDEMPOTENT,
+        admin=is_admin_path(path),
         parse_event=Unknown.from_wire,
         end=StreamEnd(event_types=_LAST_EVENTS),
         options=options,
     )
+
+
+def is_admin_path(path: str) -> bool:
+    """
+    Tell whether *path* belongs to the organization's administration, however it is written.
+
+    Example:
+        >>> [is_admin_path(path) for path in ("/organization/users", "//%6frganization/users", "/models/organization")]
+        [True, True, False]
+
+    Spec: SEC-19
+    """
+    segments = unquote(path).split("/")
+    return next((segment.casefold() for segment in segments if segment), "") in _ADMIN
 
 
 def _checked(method: str, path: str) -> str:
@@ -106,7 +127,7 @@ def _checked(method: str, path: str) -> str:
     verb = method.upper()
     if verb not in METHODS:
         raise InvalidFieldValue(f"method: must be one of {', '.join(sorted(METHODS))}, not {method[:32]!r}")
-    if not _PATH.fullmatch(path) or any(part in {".", ".."} for part in path.split("/")):
+    if not _PATH.fullmatch(path) or any(part in {".", ".."} for part in unquote(path).split("/")):
         raise InvalidFieldValue(
             "path: must begin with '/', be percent-encoded and have no query, fragment or '..'; "
             f"got {path.partition('?')[0][:200]!r}"

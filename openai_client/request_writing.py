@@ -18,8 +18,9 @@ from http_util.resilience import NOTHING, Layer
 from http_util.secret import Secret
 from openai_client.auth import merged_headers
 from openai_client.endpoint_keys import open_endpoints, written_for
+from openai_client.environment import is_official
 from openai_client.error_mapping import refiner
-from openai_client.errors import InvalidConfiguration, SerializationError
+from openai_client.errors import InvalidConfiguration, MissingApiKey, SerializationError
 from openai_client.operation import EVENT_STREAM, JSON, StreamOperation, query
 from openai_client.option_checks import checked_policy
 from openai_client.reliability import check_enabled
@@ -54,6 +55,8 @@ class PreparedCall(NamedTuple):
     """What ends the call, such as `the call's timeout of 2 s`; meaningless without a deadline."""
     began: float
     """The monotonic time from which the call's timeouts count."""
+    operation_id: str
+    """What the API description calls it."""
 
     def through(self, wanted: Layer | None, resilience: Resilience) -> Self:
         """
@@ -109,10 +112,7 @@ def write_call(
         ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
         SerializationError: The body cannot be written, or is larger than `max_body_bytes`.
     """
-    if operation.beta is not None and not config.api_version.enable_beta:
-        raise InvalidConfiguration(
-            f"api_version.enable_beta: {operation.operation_id} belongs to a beta service; set it to true to use those"
-        )
+    _check_allowed(operation, config)
     options = operation.options
     auth = config.auth
     authorization = authorization or auth.authorize(admin=operation.admin)
@@ -131,7 +131,8 @@ def write_call(
     content = _content(operation, config.http.max_body_bytes)
     alternatives: tuple[Target, ...] = ()
     secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets
-    if resilience.failover is not None:
+    # an organization is administered where it is, and the keys of other endpoints are for ordinary calls
+    if resilience.failover is not None and not operation.admin:
         if endpoints is None:
             endpoints = open_endpoints(resilience.failover, config.audit)
         alternatives, others = written_for(
@@ -157,7 +158,21 @@ def write_call(
     )
     if config.compression is not None:
         http = config.compression.compress(http)
-    return PreparedCall(http, secrets, limit, now)
+    return PreparedCall(http, secrets, limit, now, operation.operation_id)
+
+
+def _check_allowed(operation: Call, config: ClientConfig) -> None:
+    """Refuse what the settings do not allow, or would send without the credential that it needs."""
+    if operation.beta is not None and not config.api_version.enable_beta:
+        raise InvalidConfiguration(
+            f"api_version.enable_beta: {operation.operation_id} belongs to a beta service; to use those, make the "
+            "client with api_version=ApiVersionConfig(enable_beta=True)"
+        )
+    if config.api_key is None and not operation.admin and is_official(config.base_url):
+        raise MissingApiKey(
+            f"api_key: {operation.operation_id} needs an API key, and there is none; the admin key is for "
+            "client.admin only"
+        )
 
 
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:

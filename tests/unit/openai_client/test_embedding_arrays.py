@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openai_client import DeserializationError, vectors
+from openai_client.embedding_arrays import vector
 from openai_client.types import CreateEmbeddingResponse
-from openai_client.vectors import vector
 
 FLOATS = st.lists(st.floats(width=32, allow_nan=False), min_size=1)
 

@@ -1,0 +1,64 @@
+"""
+What a client is made with: settings put together, and what does not go together refused.
+
+Spec: CLI-04, CLI-12, SEC-01
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from openai_client.config import ClientConfig
+from openai_client.errors import InvalidConfiguration, OpenAIError
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from http_util.resilience import Resilience
+    from openai_client.config import ClientSettings
+
+_PLACE: Final = frozenset({"base_url", "http"})
+
+
+def check_transport(transport: object | None, resilience: Resilience | None, rng: Random | None) -> None:
+    """
+    Refuse what a transport that is brought along would leave unused.
+
+    Raises:
+        InvalidConfiguration: *resilience* or *rng* is given beside a *transport*.
+    """
+    for name, given in (("resilience", resilience), ("rng", rng)):
+        if transport is not None and given is not None:
+            raise InvalidConfiguration(f"{name}: belongs to the transport; give it to the one that is brought along")
+
+
+def merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:
+    """
+    Return the settings of a new client: those of *config*, or the defaults, with *settings* in place of some.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    try:
+        if config is None:
+            return ClientConfig(**settings)
+        return config.with_settings(**settings) if settings else config
+    except OpenAIError as error:
+        # these frames and the constructor's may be shown in a traceback, and credentials stand in the settings
+        cast("dict[str, object]", settings).clear()
+        error.__traceback__ = None
+        raise
+
+
+def moved(config: ClientConfig, settings: ClientSettings) -> ClientConfig:
+    """
+    Return the settings of a client that shares its connections with another one.
+
+    Raises:
+        ConfigurationError: A setting is wrong, or belongs to the connections.
+    """
+    if taken := sorted(_PLACE & settings.keys()):
+        # as above
+        cast("dict[str, object]", settings).clear()
+        raise InvalidConfiguration(f"{', '.join(taken)}: belongs to the connections; make a client of its own for it")
+    return merged(config, settings)
