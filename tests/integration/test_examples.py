@@ -47,6 +47,14 @@ def test_the_first_stream_prints_tokens_and_their_evidence() -> None:
     assert "12 tokens, evidence: finish_reason" in run("first_stream.py")
 
 
+@pytest.mark.requirement("CLI-21")
+def test_many_embeddings_are_made_in_few_requests() -> None:
+    """With its progress shown."""
+    printed = run("many_embeddings.py")
+    assert printed.startswith("64 of 200 embedded\n")
+    assert printed.endswith("200 vectors of 8 numbers in 4 requests\n")
+
+
 @pytest.mark.requirement("DOC-02")
 def test_the_host_program_answers_from_a_configuration(tmp_path: Path) -> None:
     """With the configuration of a pool `chat`."""
