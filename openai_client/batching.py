@@ -17,7 +17,8 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from openai_client.embedding_batch import BatchPolicy, joined, may_be_one_inputs_fault, part_of, parted
+from openai_client.embedding_answers import may_be_one_inputs_fault
+from openai_client.embedding_batch import BatchPolicy, joined, part_of, parted
 from openai_client.errors import Timeout
 from openai_client.middleware import AsyncMiddleware, Middleware
 from openai_client.patience import Patience, own_error

@@ -13,19 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
-from adapter_api.outcome import Outcome
 from openai_client._generated.models.embeddings import (
     CreateEmbeddingRequest,
     CreateEmbeddingResponse,
     CreateEmbeddingResponseUsage,
-    Embedding,
 )
-from openai_client.errors import (
-    ContentPolicyError,
-    RequestError,
-    TokenLimitExceeded,
-    UnexpectedResponse,
-)
+from openai_client.embedding_answers import MOST_INPUTS, in_order
 from openai_client.remembering import heard_with, remember
 from openai_client.shareable import share_key
 
@@ -36,13 +29,7 @@ if TYPE_CHECKING:
     from openai_client.config import ClientConfig
     from openai_client.operation import Operation
 
-MOST_INPUTS: Final = 2048
-"""Inputs that the API takes in one request."""
-
 _BATCHED: Final = frozenset({"createEmbedding"})
-
-# a smaller request may be accepted where this one was not
-_SPLIT: Final = (RequestError, ContentPolicyError, TokenLimitExceeded)
 
 
 class Part(NamedTuple):
@@ -155,25 +142,6 @@ def parted(parts: Sequence[Part], answer: Any) -> list[Any]:
     return results
 
 
-def may_be_one_inputs_fault(error: Exception) -> bool:
-    """
-    Tell whether a smaller request may succeed where the whole one was refused, and nothing was processed or billed.
-
-    Example:
-        >>> from openai_client.errors import InvalidFieldValue, QuotaExceeded
-        >>> [
-        ...     may_be_one_inputs_fault(InvalidFieldValue("no", param=param))
-        ...     for param in ("input[3]", None, "dimensions")
-        ... ]
-        [True, True, False]
-        >>> may_be_one_inputs_fault(QuotaExceeded("no"))
-        False
-    """
-    if not isinstance(error, _SPLIT) or error.outcome in {Outcome.UNKNOWN, Outcome.PARTIAL}:
-        return False
-    return error.param is None or error.param.startswith(("input", "$.input"))
-
-
 def _inputs(body: CreateEmbeddingRequest) -> tuple[str, list[str] | list[list[int]]]:
     """Return the kind of the inputs, and the inputs as a list."""
     given: Any = body.input
@@ -182,23 +150,6 @@ def _inputs(body: CreateEmbeddingRequest) -> tuple[str, list[str] | list[list[in
     if isinstance(given[0], int):
         return "tokens", [given]
     return ("text" if isinstance(given[0], str) else "tokens"), given
-
-
-def in_order(data: Sequence[Embedding], wanted: int) -> Sequence[Embedding]:
-    """
-    Return the embeddings in the order of the inputs.
-
-    Raises:
-        UnexpectedResponse: There is not exactly one for each of the *wanted* inputs.
-    """
-    indices = [item.index for item in data]
-    if set(indices) == {None} and len(data) == wanted:
-        return data
-    if sorted(index for index in indices if index is not None) != list(range(wanted)) or len(data) != wanted:
-        raise UnexpectedResponse(
-            f"the answer has {len(data)} embeddings for {wanted} inputs, or not one for each", outcome=Outcome.UNKNOWN
-        )
-    return sorted(data, key=lambda item: cast("int", item.index))
 
 
 def _weight(part: Part) -> int:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from openai_client._generated.models.embeddings import CreateEmbeddingRequest
+from openai_client.embedding_answers import MOST_INPUTS, in_order, may_be_one_inputs_fault
 from openai_client.embedding_arrays import vector
-from openai_client.embedding_batch import MOST_INPUTS, in_order, may_be_one_inputs_fault
 from openai_client.errors import InvalidFieldValue, OpenAIError
 from openai_client.plans.descriptor import steps_endpoint
 from openai_client.plans.steps import Together

@@ -15,11 +15,11 @@ from http_util.deadline import Deadline
 from openai_client import CallOptions, ClientConfig, errors
 from openai_client._generated.operations.embeddings import create_embedding
 from openai_client._generated.operations.models import list_models
+from openai_client.embedding_answers import may_be_one_inputs_fault
 from openai_client.embedding_batch import (
     BatchPolicy,
     Part,
     joined,
-    may_be_one_inputs_fault,
     part_of,
     parted,
 )
