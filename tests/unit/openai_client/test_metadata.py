@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import struct
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel
 
-from http_util.testing import Answer, Pause
+from http_util.testing import Answer, FakeClock, Pause
 from openai_client import (
+    AsyncBatchingClient,
     AsyncSingleFlightClient,
-    BatchingClient,
     CachingClient,
     InvalidFieldValue,
     MemoryStore,
@@ -173,12 +174,23 @@ async def test_middleware_hands_the_metadata_on(pair: MakePair) -> None:
 
 
 @pytest.mark.requirement("CLI-16", "BAT-01")
-def test_everybody_in_a_batch_has_the_metadata_of_its_request() -> None:
-    """Parts of one answer share what was heard of it."""
-    answer = b'{"data": [{"index": 0, "embedding": [1.0]}], "model": "m"}'
-    made = Pair("sync", Answer.json(answer, headers=HEADERS))
-    batching: Any = BatchingClient(made.client, clock=made.sync_clock)
-    assert batching.embeddings.create(model="m", input="x")._request_id == "req-9"
+async def test_everybody_who_shares_an_answer_has_its_metadata() -> None:
+    """Equal calls that became one request, and inputs that became one batch."""
+    made = Pair("async", Answer.json(MODEL, headers=HEADERS))
+    single: Any = AsyncSingleFlightClient(made.client)
+    models = await asyncio.gather(single.models.retrieve("m"), single.models.retrieve("m"))
+    assert [model._request_id for model in models] == ["req-9", "req-9"]
+    assert models[0] is not models[1]
+    answer = b'{"data": [{"index": 0, "embedding": [1.0]}, {"index": 1, "embedding": [2.0]}], "model": "m"}'
+    made = Pair("async", Answer.json(answer, headers=HEADERS))
+    batching: Any = AsyncBatchingClient(made.client, clock=FakeClock(auto=True))
+    embed = batching.embeddings.create
+    both = asyncio.gather(embed(model="m", input="x"), embed(model="m", input="y"))
+    clock: Any = batching.clock
+    await clock.settle()
+    clock.advance(1.0)
+    assert [answer._request_id for answer in await both] == ["req-9", "req-9"]
+    assert len(made.requests) == 1
 
 
 @pytest.mark.requirement("CLI-16")

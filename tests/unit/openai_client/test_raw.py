@@ -45,6 +45,7 @@ def test_any_streamed_call_becomes_one_too() -> None:
         ("GET", "/a\r\nx: y", "path"),
         ("GET", "/../admin", "path"),
         ("GET", "/a/./b", "path"),
+        ("GET", "/a/%2e%2E/organization/users", "path"),
     ],
 )
 def test_what_could_leave_the_base_url_is_refused(method: str, path: str, field: str) -> None:
