@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from adapter_api.outcome import Outcome
 from http_util.errors import PolicyFailure
+from http_util.streamed_body import StreamedBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class Timeouts:
     write: float | None = 30.0
     """Until the upstream takes the next piece of the request."""
     first_byte: float | None = 30.0
-    """From the start of the attempt until the head of the answer is there."""
+    """From the start of the attempt, or the end of a streamed body, until the head of the answer is there."""
     idle: float | None = 30.0
     """Between two pieces of the answer. Comments and pings count as pieces."""
 
@@ -81,7 +82,8 @@ class HttpCall:
     url: str
     """Absolute."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | StreamedBody | None = field(default=None, repr=False)
+    """The body: whole, or read while it is sent."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     deadline: Deadline | None = None
     """Ends the call wherever it is: waiting, connecting, pausing between attempts, or streaming."""
@@ -114,6 +116,11 @@ class HttpCall:
     def endpoint(self) -> str:
         """`scheme://host:port`, as the attempt ledger names it."""
         return _endpoint(self.url)
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether there is a body to send: one that is read while it is sent may be used up."""
+        return not isinstance(self.content, StreamedBody) or self.content.can_begin
 
     def wants(self, layer: Layer) -> bool:
         """Tell whether *layer* stands around this call, where there is one."""

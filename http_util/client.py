@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from adapter_api.outcome import Outcome
+from http_util.body_stream import BodyStream
 from http_util.engine import async_transport, sync_transport
 from http_util.errors import PolicyFailure
 from http_util.third_party_logs import quiet_third_party_logs
@@ -174,7 +175,7 @@ class RequestRules:
         """
         Let *request* pass, with the headers that it lacks, or refuse it.
 
-        A body of unknown length passes: whoever streams one bounds it.
+        A body of unknown length passes, and one that is read while it is sent: neither is held in memory.
 
         Raises:
             PolicyFailure: *egress_denied* or *malformed_request*; nothing was sent and nothing was resolved.
@@ -185,7 +186,7 @@ class RequestRules:
         header_bytes, body_bytes = self._completed(request)
         if header_bytes > self._max_header_bytes:
             raise _too_large("headers", header_bytes, "max_header_bytes", self._max_header_bytes)
-        if body_bytes > self._max_body_bytes:
+        if body_bytes > self._max_body_bytes and not isinstance(request.stream, BodyStream):
             raise _too_large("body", body_bytes, "max_body_bytes", self._max_body_bytes)
 
     def _completed(self, request: httpx.Request) -> tuple[int, int]:

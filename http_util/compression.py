@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from http_util.call import HttpCall
+    from http_util.streamed_body import StreamedBody
 
 # what zlib calls the two containers; "deflate" is zlib's own one (RFC 9110, 8.4.1.2)
 _CONTAINER: Final = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -81,15 +82,15 @@ class RequestCompression:
         if self.level not in _LEVELS:
             raise ValueError(f"level must be from 1 to 9, not {self.level!r}")
 
-    def pack(self, headers: Mapping[str, str], content: bytes | None) -> Packed | None:
+    def pack(self, headers: Mapping[str, str], content: bytes | StreamedBody | None) -> Packed | None:
         """
         Return the body packed, or None when it is better sent as it is.
 
         Args:
             headers: Of the request. Who names an encoding, a length or a digest has done it himself: nothing is packed.
-            content: The body; None for none.
+            content: The body; None for none. One that is read while it is sent goes out as it is.
         """
-        if content is None or len(content) < self.min_bytes:
+        if not isinstance(content, bytes) or len(content) < self.min_bytes:
             return None
         if not _SPEAKS_OF_THE_BYTES.isdisjoint(name.lower() for name in headers):
             return None

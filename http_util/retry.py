@@ -83,6 +83,8 @@ class Stop(StrEnum):
     """The policy does not repeat failures of this kind."""
     NOT_REPLAY_SAFE = "not_replay_safe"
     """The upstream may have processed the request, and the caller did not say that it may be repeated."""
+    BODY_USED = "body_used_up"
+    """The body was read while it was sent, and cannot be read again."""
     RETRY_AFTER = "retry_after_too_long"
     """The upstream asks for a longer pause than the policy or the deadline allows."""
     DEADLINE = "deadline"

@@ -24,7 +24,7 @@ from http_util.retry import GiveUp, Retry, Stop
 from http_util.telemetry import ABORT, ExhaustedRecord, RetryRecord, notify
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from http_util.clock import Clock, SyncClock
@@ -39,6 +39,7 @@ class RetryPlan:
     __slots__ = (
         "_began",
         "_budget",
+        "_can_be_sent",
         "_clock",
         "_deadline",
         "_delay",
@@ -60,6 +61,7 @@ class RetryPlan:
         began: float | None = None,
         deadline: Deadline | None = None,
         replay_safe: bool = False,
+        can_be_sent: Callable[[], bool] = lambda: True,
         budget: RetryBudget | None = None,
         hooks: Sequence[object] = (),
     ) -> None:
@@ -74,6 +76,7 @@ class RetryPlan:
             began: Monotonic moment at which the first attempt began; None means now.
             deadline: No pause goes beyond it.
             replay_safe: Whether the request may be processed twice, see `RetryPolicy.decide`.
+            can_be_sent: Tells after an attempt whether there is still a body for another.
             budget: Pays for retries; None means that they are free.
             hooks: See `http_util.telemetry.Hooks`.
         """
@@ -84,6 +87,7 @@ class RetryPlan:
         self._began = clock.monotonic() if began is None else began
         self._deadline = deadline
         self._replay_safe = replay_safe
+        self._can_be_sent = can_be_sent
         self._budget = budget
         self._hooks = hooks
         self._delay = 0.0
@@ -142,6 +146,8 @@ class RetryPlan:
             elapsed=elapsed,
             replay_safe=self._replay_safe,
         )
+        if isinstance(decision, Retry) and not self._can_be_sent():
+            decision = GiveUp(Stop.BODY_USED)
         if isinstance(decision, Retry):
             answer = self._asked(failure, attempt, decision)
             left, late = self._policy.time_left(remaining, elapsed)

@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 _NEVER: Final = math.inf
 
+_MOMENT: Final = 0.001
+
 
 class HasNews(Protocol):
     """Something that arrives piece by piece."""
@@ -259,6 +261,21 @@ class AsyncWatch:
         if at < self._armed_at:
             self._arm(at)
 
+    def check(self) -> None:
+        """Raise the failure of a call that is over."""
+        if self._failure is not None:
+            raise self._failure
+
+    def postpone(self, at: float) -> None:
+        """Let the wait that is going on be over by *at*, in place of what it began with; nothing when there is none."""
+        if self._task is not None:
+            self._timer_at = at
+            self.ring_by(at)
+
+    def total_timeout(self) -> float | None:
+        """Seconds that the engine shall bound a request with its body by: None, because `guard` does."""
+        return None
+
     def socket_timeout(self, timeouts: Timeouts) -> float | None:  # noqa: ARG002 - the watch keeps the time of reads
         """Seconds that the engine itself shall bound a read by: None, because `guard` does."""
         return None
@@ -376,6 +393,24 @@ class Watch:
 
     def ring_by(self, at: float) -> None:
         """Nothing to set."""
+
+    def check(self) -> None:
+        """
+        Look at the time in the middle of a wait.
+
+        Raises:
+            DeadlineExceeded: The deadline has passed.
+        """
+        self.settle()
+
+    def postpone(self, at: float) -> None:
+        """Nothing to set: the engine begins to wait for the head when the body is sent."""
+
+    def total_timeout(self) -> float | None:
+        """Seconds that our engine shall bound a request with its body by: what is left of the deadline."""
+        left = self._deadline_at - self._clock.monotonic()
+        # a moment more, so that the deadline has surely passed when the engine says so
+        return None if left == _NEVER else max(0.0, left) + _MOMENT
 
     def socket_timeout(self, timeouts: Timeouts) -> float | None:
         """Seconds that the engine shall bound a read by: the timers' larger one, or what is left of the deadline."""

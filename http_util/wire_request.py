@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from http_util.call import encoded_headers
+from http_util.streamed_body import StreamedBody
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from http_util.body_stream import BodyStream
     from http_util.call import HttpCall
 
 _MOST_URLS: Final = 256
@@ -29,7 +31,10 @@ _HAVE_BODIES: Final = frozenset({"PATCH", "POST", "PUT"})
 
 
 def wire_request(
-    call: HttpCall, extensions: Mapping[str, Any], defaults: tuple[tuple[bytes, bytes], ...] = ()
+    call: HttpCall,
+    extensions: Mapping[str, Any],
+    defaults: tuple[tuple[bytes, bytes], ...] = (),
+    stream: BodyStream | None = None,
 ) -> httpx.Request:
     """
     Return the request of one attempt at *call*.
@@ -38,23 +43,31 @@ def wire_request(
         call: What to send.
         extensions: What the transport is told beside it.
         defaults: Headers for a call that does not have its own of that name; names in lower case.
+        stream: The body, where the call's is read while it is sent.
 
     Raises:
         PolicyFailure: A header cannot be sent.
         httpx.InvalidURL: The URL is none.
     """
     url = _parsed(call.url)
-    content = call.content or b""
+    content: bytes | StreamedBody = call.content or b""
     headers = encoded_headers(call.headers)
     has_host, is_framed, missing = _lacking(tuple(call.headers), defaults)
     if not has_host:
         headers.insert(0, (b"Host", url.netloc))
     headers += missing
-    if not is_framed and (content or call.method in _HAVE_BODIES):
+    if isinstance(content, StreamedBody):
+        if not is_framed:
+            headers.append(_framing(content.length))
+    elif not is_framed and (content or call.method in _HAVE_BODIES):
         headers.append((b"Content-Length", b"%d" % len(content)))
-    return httpx.Request(
-        call.method, url, headers=headers, stream=httpx.ByteStream(content), extensions=dict(extensions)
-    )
+    body = httpx.ByteStream(content) if isinstance(content, bytes) else stream
+    return httpx.Request(call.method, url, headers=headers, stream=body, extensions=dict(extensions))
+
+
+def _framing(length: int | None) -> tuple[bytes, bytes]:
+    """Return the header that says where a body ends; HTTP/2 does not send the second."""
+    return (b"Transfer-Encoding", b"chunked") if length is None else (b"Content-Length", b"%d" % length)
 
 
 _parsed = lru_cache(maxsize=_MOST_URLS)(httpx.URL)

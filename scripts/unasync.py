@@ -49,6 +49,7 @@ SUBSTITUTIONS: Final[tuple[tuple[str, str], ...]] = (
     (r"AsyncEncodedBody", "EncodedBody"),
     (r"AsyncLayers", "Layers"),
     (r"AsyncEventStream", "EventStream"),
+    (r"AsyncByteStream", "ByteStream"),
     (r"AsyncExchange", "Exchange"),
     (r"AsyncStreamPieces", "StreamPieces"),
     (r"AsyncWatch", "Watch"),

@@ -11,14 +11,16 @@ Spec: HTU-1001, HTU-1002, HTU-05, HTU-12, HTU-14, HTU-PERF-1301, ERR-11
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tenacity import Retrying
 
 from adapter_api.outcome import Outcome
 from http_util._sync.body import Body
+from http_util._sync.byte_stream import ByteStream
 from http_util._sync.event_stream import EventStream
 from http_util.attempt_ledger import AttemptLedger
+from http_util.body_stream import BodyStream
 from http_util.call import HttpReply, ReplyHead
 from http_util.classify import classify_status, received_headers, upstream_request_id
 from http_util.client import Guard
@@ -34,6 +36,7 @@ from http_util.errors import (
 from http_util.redact import safe_message
 from http_util.resilience import NOTHING, Layer
 from http_util.retry_plan import RetryPlan
+from http_util.streamed_body import StreamedBody
 from http_util.telemetry import AttemptRecord, notify
 from http_util.transport_errors import TRANSPORT_ERRORS, Phase, classify_transport_error, safe_cause
 from http_util.watch import Watch
@@ -154,6 +157,28 @@ class Exchange:
             body.close()
             watch.stop()
 
+    def download(self, call: HttpCall, *, watch: Watch | None = None) -> ByteStream:
+        """
+        Make *call* and return its answer as an open stream of bytes, which the caller closes. Its size is not bounded.
+
+        Args:
+            call: The call to make.
+            watch: As for `open`.
+
+        Raises:
+            HttpFailure: The call failed.
+
+        Spec: HTU-20
+        """
+        watch = self._watch(call, watch)
+        try:
+            head, body = self._answer(call, watch)
+        except BaseException:
+            watch.stop()
+            raise
+        watch.on_broken(body.abandon)
+        return ByteStream(head, body, max_whole_bytes=self._max_response_bytes)
+
     def _watch(self, call: HttpCall, watch: Watch | None) -> Watch:
         watch = watch or Watch(self._clock)
         watch.tighten(call.deadline)
@@ -190,6 +215,7 @@ class Exchange:
             began=ledger.started,
             deadline=call.deadline,
             replay_safe=call.replay_safe,
+            can_be_sent=lambda: call.can_be_sent,
             budget=self._budget,
             hooks=self._hooks,
         )
@@ -282,10 +308,15 @@ class Exchange:
             watch.ring_by(now + idle)
         try:
             # as `watch.guard` does it, without a coroutine of its own
-            watch.enter("first_byte_timeout", math.inf if first_byte is None else now + first_byte)
+            streams = isinstance(call.content, StreamedBody)
+            watch.enter("first_byte_timeout", math.inf if first_byte is None or streams else now + first_byte)
             try:
                 # the request has no name here: its URL may hold a key, and the frame may be shown
-                response = self._transport.handle_request(wire_request(call, extensions, self._headers))
+                response = (
+                    self._streamed(call, watch, extensions, progress)
+                    if streams
+                    else self._transport.handle_request(wire_request(call, extensions, self._headers))
+                )
             except BaseException as error:
                 if (broken := watch.leave(error)) is not None:
                     raise broken from None
@@ -299,8 +330,38 @@ class Exchange:
                 raise
             raise failure.replace(outcome=Outcome.NOT_SENT) from None
         except TRANSPORT_ERRORS as error:
+            if error is progress.callers_error:
+                raise
             raise classify_transport_error(error, Phase.SENDING) from safe_cause(error)
         return response
+
+    def _streamed(
+        self, call: HttpCall, watch: Watch, extensions: dict[str, Any], progress: _Progress
+    ) -> httpx.Response:
+        """
+        Send a call whose body is read meanwhile; its source is let go of, whatever happens.
+
+        The wait for the head begins when the body is sent: until then the upstream is bounded by the write timer.
+        """
+
+        def on_end() -> None:
+            if call.timeouts.first_byte is not None:
+                watch.postpone(self._clock.monotonic() + call.timeouts.first_byte)
+
+        stream = BodyStream(cast("StreamedBody", call.content), check=watch.check, on_end=on_end)
+        extensions["timeout"]["total"] = watch.total_timeout()
+        try:
+            return self._transport.handle_request(
+                wire_request(call, extensions, self._headers, stream)
+            )
+        except Exception:
+            if stream.failure is None:
+                raise
+            # on the way here it may have been copied or wrapped
+            progress.callers_error = stream.failure
+            raise stream.failure from None
+        finally:
+            stream.close()
 
     def _refused(self, call: HttpCall, status: int, headers: Mapping[str, str], body: Body) -> StatusFailure:
         """The failure that an error answer stands for, by its status, its headers and the beginning of its body."""
@@ -354,10 +415,12 @@ def _excerpt(body: Body) -> bytes:
 class _Progress:
     """How far one attempt has come, as the engine tells it."""
 
-    __slots__ = ("_on_resent", "is_sent")
+    __slots__ = ("_on_resent", "callers_error", "is_sent")
 
     def __init__(self, on_resent: Callable[[], None]) -> None:
         self.is_sent = False
+        # what the source of the body raised, or who is told of its progress
+        self.callers_error: Exception | None = None
         self._on_resent = on_resent
 
     def trace(self, name: str, info: Mapping[str, Any]) -> None:  # noqa: ARG002 - the engine's signature

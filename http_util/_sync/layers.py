@@ -67,7 +67,7 @@ class Layers:
                 if not failover.moves(failure, replay_safe=call.replay_safe):
                     raise
                 failover.failed(at.endpoint, self._clock.monotonic())
-                if following is None:
+                if following is None or not call.can_be_sent:
                     raise
                 _tell(failover, at, following, failure)
             else:

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import select
 import ssl
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final, cast
 
 import httpx
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 
 _PAUSE_AT: Final = 64 * 1024
 """Unread bytes of an answer at which the socket is not read any more. A read brings at most 256 KiB beyond it."""
+
+
+_REST_BYTES: Final = 64 * 1024
+"""Bytes that are read at once from a socket that broke."""
 
 
 class Http1Connection(asyncio.BufferedProtocol):
@@ -176,6 +181,11 @@ class Http1Connection(asyncio.BufferedProtocol):
             async for piece in frames:
                 while not (answer.ends_sending or (self._can_write and takes_writes(self._transport))):
                     await answer.change(write_timeout, httpx.WriteTimeout)
+                if self._is_open and self.has_news():
+                    # an early answer is read before more is written: to a connection that was closed behind it, a write
+                    # would be the end of both; the first turn finds it in the socket, the second one has read it
+                    await asyncio.sleep(0)  # noqa: TID251 - not a pause: one turn for the sockets
+                    await asyncio.sleep(0)  # noqa: TID251 - as above
                 if answer.ends_sending:
                     return
                 self._transport.write(piece)
@@ -237,12 +247,28 @@ class Http1Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._is_open = False
+        if exc is not None and not self._is_sent:
+            self._read_rest()
         if self._answer is not None:
             self._answer.fail(connection_ended(exc, is_new=self._is_new and not self._answer.status))
             self._reader = self._answer = None
         if not self._lost.done():
             self._lost.set_result(None)
         self._owner.lost(self)
+
+    def _read_rest(self) -> None:
+        """
+        Take in what lies in a socket that broke while the request was being sent: most often why it is not wanted.
+
+        Over TLS it is not to be had any more; there `_send_body` has looked for it before each write.
+        """
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return
+        # nothing more, an error, or a socket that is closed already: what was there is read
+        with suppress(OSError, ValueError):
+            socket = self._transport.get_extra_info("socket").fileno()
+            while self._reader is not None and (data := os.read(socket, _REST_BYTES)):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         """The socket takes no more for now."""

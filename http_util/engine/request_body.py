@@ -23,9 +23,14 @@ SLICE_BYTES: Final = 64 * 1024
 """Most bytes of a body that are handed to a socket at once: what a kernel buffer takes, and what a cancel waits for."""
 
 
-def is_repeatable(stream: Any) -> bool:
-    """Tell whether a body may be sent a second time: it is there whole, and no iterator that was used up."""
+def is_whole(stream: Any) -> bool:
+    """Tell whether a body is there whole."""
     return isinstance(stream, httpx.ByteStream)
+
+
+def is_repeatable(stream: Any) -> bool:
+    """Tell whether a body may be sent from its beginning: it is whole, or says so; not an iterator that was used up."""
+    return is_whole(stream) or bool(getattr(stream, "can_begin", False))
 
 
 class Listener(Protocol):
@@ -108,7 +113,7 @@ class Framing:
         if is_chunked and length is not None:
             raise Unwritable("the request has both a content-length and a transfer-encoding")
         stream: Any = request.stream
-        if is_chunked or not is_repeatable(stream):
+        if is_chunked or not is_whole(stream):
             return cls(stream, is_chunked, length, b"", is_short=False)
         whole: bytes = b"".join(stream)
         if len(whole) != (length or 0):
@@ -124,7 +129,7 @@ class Framing:
             Unwritable: It turned out to be of another length than its header says.
         """
         sent = 0
-        if is_repeatable(self.stream):
+        if is_whole(self.stream):
             for piece in _cut(b"".join(self.stream)):
                 yield piece
             return

@@ -271,8 +271,18 @@ class BlockingBody(httpx.SyncByteStream):
 
 
 async def _answer(thread: EngineThread, pool: Pool, request: httpcore.Request) -> httpcore.Response:
-    """Send *request*, in the event loop; the body of the response is for the calling thread."""
-    response = await pool.handle_async_request(request)
+    """
+    Send *request*, in the event loop; the body of the response is for the calling thread.
+
+    Raises:
+        TimeoutError: The timer `total`, which only requests with a streamed body have, ran out.
+    """
+    total = request.extensions.get("timeout", {}).get("total")
+    if total is None:
+        response = await pool.handle_async_request(request)
+    else:
+        async with asyncio.timeout(total):
+            response = await pool.handle_async_request(request)
     body = BlockingBody(thread, response.extensions[BODY_EXTENSION])
     extensions = {**response.extensions, BODY_EXTENSION: body}
     return httpcore.Response(response.status, headers=response.headers, content=body, extensions=extensions)
@@ -303,6 +313,10 @@ class _OtherThread:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+
+    @property
+    def can_begin(self) -> bool:
+        return bool(getattr(self._stream, "can_begin", False))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = iter(self._stream)
