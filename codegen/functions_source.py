@@ -60,6 +60,8 @@ class FunctionWriter:
         """Names of `openai_client.calling`."""
         self.descriptors: set[str] = set()
         """Names of `openai_client.binding`."""
+        self.binary: set[str] = set()
+        """Names of `openai_client.binary_content`."""
         self.fields: dict[str, set[str]] = {}
         """Names of typed dictionaries by their module below `fields`."""
 
@@ -117,14 +119,19 @@ class FunctionWriter:
         whole, *streams = forms
         with_fields = "_with" if self._body_object(operation.endpoint) is not None else ""
         first = "page_endpoint" if whole.kind == "PageOperation" else "body_endpoint" if with_fields else "endpoint"
+        downloads = []
+        if _is_binary(operation.endpoint):
+            second = "download_body_endpoint" if with_fields else "download_endpoint"
+            downloads = [("download", self._made(second, _both(whole, with_fields)))]
         if not streams:
-            return [(operation.method, self._made(first, _both(whole, with_fields)))]
+            return [(operation.method, self._made(first, _both(whole, with_fields))), *downloads]
         streamed = streams[0]
         second = "stream_body_endpoint" if with_fields else "stream_endpoint"
         either = f"{whole.function}, {whole.function}{with_fields}, {streamed.function}{with_fields}"
         return [
             (operation.method, self._made("switch_endpoint", either)),
             (_stream_name(operation.method), self._made(second, _both(streamed, with_fields))),
+            *downloads,
         ]
 
     def _made(self, descriptor: str, arguments: str) -> str:
@@ -176,11 +183,14 @@ class FunctionWriter:
         if endpoint.result is not None:
             text = " | str" if endpoint.operation_id in self._overrides["text_answers"] else ""
             return self._annotator.write(endpoint.result, Direction.RECEIVED) + text
-        return "None" if endpoint.result_type is None else "bytes"
+        if endpoint.result_type is None:
+            return "None"
+        self.binary.add("BinaryContent")
+        return "BinaryContent"
 
     def _parse(self, endpoint: Endpoint, shape: Shape | None) -> str:
         if shape is None or (endpoint.result_type != JSON and shape is endpoint.result):
-            parser = "as_nothing" if endpoint.result_type is None else "as_bytes" if shape is None else "as_text"
+            parser = "as_nothing" if endpoint.result_type is None else "as_binary" if shape is None else "as_text"
             self.helpers.add(parser)
             return parser
         if isinstance(shape, Ref) and self._plan.document.definitions[shape.name].alias is None:
@@ -263,6 +273,8 @@ class FunctionWriter:
             form_only = endpoint.body.json is None
             self.helpers.add("FORM" if form_only else "form_or_json")
             kind = ["content_type=FORM" if form_only else "content_type=form_or_json(body)"]
+            if endpoint.body.part_types:
+                kind.append(f"part_types={literal(dict(endpoint.body.part_types))}")
         if endpoint.event is None:
             return ["body=body", *kind]
         if form.is_stream:
@@ -276,6 +288,11 @@ def argument(item: Parameter) -> str:
     """Return the name of *item* in a function."""
     name = attribute(item.name)
     return f"{name}_" if name in _RESERVED else name
+
+
+def _is_binary(endpoint: Endpoint) -> bool:
+    """Tell whether the whole answer is a file."""
+    return endpoint.result is None and endpoint.result_type is not None
 
 
 def _name(parameter: str) -> str:

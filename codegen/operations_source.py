@@ -64,6 +64,7 @@ class OperationWriter:
         groups |= resources.imports
         groups["openai_client.binding"] = resources.bases | functions.descriptors
         groups["openai_client.calling"] = functions.calling
+        groups["openai_client.binary_content"] = functions.binary
         groups["openai_client.operation"] = functions.helpers
         groups["functools"] = {"cached_property"} if resources.has_parts else set()
         later = {_module_of(part): {class_name(part), f"Async{class_name(part)}"} for part in elsewhere}

@@ -156,7 +156,7 @@ class Parser:
         schema = content[content_type]["schema"]
         shape = self._shape(schema, f"{base}Request", base)
         if content_type == JSON or JSON not in content:
-            return Body(shape, content_type, item.get("required", False))
+            return Body(shape, content_type, item.get("required", False), part_types=_part_types(content[content_type]))
         other = content[JSON]["schema"]
         fits_form = self._fields(other) <= self._fields(schema)
         return Body(
@@ -302,6 +302,10 @@ class Parser:
         tag = schema.get("discriminator", {}).get("propertyName")
         whole = members[0] if len(members) == 1 else OneOf(members, tag)
         return _nullable(whole) if is_nullable else whole
+
+
+def _part_types(form: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, how["contentType"]) for name, how in form.get("encoding", {}).items())
 
 
 def _answer_type(content: Mapping[str, Any]) -> str | None:

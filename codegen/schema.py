@@ -134,6 +134,8 @@ class Body:
     required: bool
     json: Shape | None = None
     """What may be sent as JSON in place of a form; None where the body is no form, or nothing else than a form."""
+    part_types: tuple[tuple[str, str], ...] = ()
+    """Media types of a form's fields that are not sent as plain text, by name."""
 
     def shapes(self) -> Iterator[Shape]:
         """Yield what the body may be."""

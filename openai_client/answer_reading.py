@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from adapter_api.outcome import Outcome
 from openai_client.error_mapping import from_stream_error, is_stream_error
 from openai_client.errors import DeserializationError, InvalidContentType
-from openai_client.operation import JSON, as_bytes, as_nothing, as_text
+from openai_client.operation import JSON, as_binary, as_bytes, as_nothing, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Text and bytes are answers of any type; everything else is JSON.
-_OPAQUE: Final[frozenset[object]] = frozenset({as_bytes, as_nothing, as_text})
+_OPAQUE: Final[frozenset[object]] = frozenset({as_binary, as_bytes, as_nothing, as_text})
 _PLACES_SHOWN: Final = 3
 
 

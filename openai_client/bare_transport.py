@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from http_util.call import HttpCall, HttpReply
-    from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
+    from openai_client.transport import (
+        AsyncByteSource,
+        AsyncEventSource,
+        AsyncTransport,
+        ByteSource,
+        EventSource,
+        Transport,
+    )
 
 
 class BareTransport:
@@ -32,6 +39,10 @@ class BareTransport:
     def open(self, call: HttpCall) -> EventSource:
         """Make the call and return its answer as open events; raises what the transport raises."""
         return self._transport.open(_bare(call))
+
+    def download(self, call: HttpCall) -> ByteSource:
+        """Make the call and return its answer as open bytes; raises what the transport raises."""
+        return self._transport.download(_bare(call))
 
     def close(self) -> None:
         """Leave the transport as it is."""
@@ -55,6 +66,10 @@ class AsyncBareTransport:
     async def open(self, call: HttpCall) -> AsyncEventSource:
         """Make the call and return its answer as open events; raises what the transport raises."""
         return await self._transport.open(_bare(call))
+
+    async def download(self, call: HttpCall) -> AsyncByteSource:
+        """Make the call and return its answer as open bytes; raises what the transport raises."""
+        return await self._transport.download(_bare(call))
 
     async def aclose(self) -> None:
         """Leave the transport as it is."""

@@ -27,6 +27,7 @@ from openai_client.errors import InvalidFieldValue
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
     from openai_client.pagination import AsyncPage, Page
     from openai_client.streams import AsyncStream, Stream
@@ -69,6 +70,9 @@ class SyncCaller(Protocol):
     def open_stream(self, operation: StreamOperation[E], options: CallOptions) -> Stream[E]:
         """Return a context manager; entering makes the call, leaving closes the response."""
 
+    def open_download(self, operation: Operation[Any], options: CallOptions) -> Download:
+        """Return a context manager; entering makes the call, leaving closes the response."""
+
     def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> Page[T]:
         """Make the call and return the page; raises the client's errors."""
 
@@ -80,6 +84,9 @@ class AsyncCaller(Protocol):
         """Make the call and return its parsed result; raises the client's errors."""
 
     def open_stream(self, operation: StreamOperation[E], options: CallOptions) -> AsyncStream[E]:
+        """Return a context manager; entering makes the call, leaving closes the response."""
+
+    def open_download(self, operation: Operation[Any], options: CallOptions) -> AsyncDownload:
         """Return a context manager; entering makes the call, leaving closes the response."""
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> AsyncPage[T]:
@@ -242,6 +249,43 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
             return call
 
 
+class DownloadEndpoint(_Descriptor, Generic[P]):
+    """The descriptor behind `download_endpoint`."""
+
+    _verb = "open_download"
+
+    if TYPE_CHECKING:
+
+        def __init__(self, build: Callable[P, Operation[Any]]) -> None: ...
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Download]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, AsyncDownload]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
+
+
+class DownloadBodyEndpoint(_Descriptor, Generic[F, P]):
+    """The descriptor behind `download_body_endpoint`."""
+
+    _verb = "open_download"
+
+    def __init__(self, build: Callable[P, Operation[Any]], build_with: Callable[F, Operation[Any]]) -> None:
+        """Remember both functions; `build` is one that chooses."""
+        super().__init__(_either(build, build_with))
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, resource: None, owner: type) -> Self: ...
+        @overload
+        def __get__(self, resource: SyncResource, owner: type) -> Method[F, P, Download]: ...
+        @overload
+        def __get__(self, resource: AsyncResource, owner: type) -> Method[F, P, AsyncDownload]: ...
+        def __get__(self, resource: Any, owner: type) -> Any: ...
+
+
 class PageEndpoint(_Descriptor, Generic[P, T]):
     """The descriptor behind `page_endpoint`."""
 
@@ -292,6 +336,18 @@ def switch_endpoint(
     The stream is open when the method returns, so the caller closes it: by a `with` block, or by reading to its end.
     """
     return SwitchEndpoint(build, build_with, build_stream)
+
+
+def download_endpoint(build: Callable[P, Operation[Any]]) -> DownloadEndpoint[P]:
+    """Return the attribute that makes *build* a method answered by bytes that are read as they come."""
+    return DownloadEndpoint(build)
+
+
+def download_body_endpoint(
+    build: Callable[P, Operation[Any]], build_with: Callable[F, Operation[Any]]
+) -> DownloadBodyEndpoint[F, P]:
+    """Return the attribute that makes *build*, or *build_with* from fields, a method answered by bytes as they come."""
+    return DownloadBodyEndpoint(build, build_with)
 
 
 def page_endpoint(build: Callable[P, PageOperation[T]]) -> PageEndpoint[P, T]:

@@ -15,7 +15,7 @@ from openai_client.errors import InvalidFieldValue, MissingRequiredField, OpenAI
 from openai_client.operation import CLIENT_DEFAULTS, CallOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from openai_client.operation import QueryValue
 
@@ -35,6 +35,7 @@ class CallKeywords(TypedDict, total=False):
     extra_headers: Mapping[str, str] | None
     extra_query: Mapping[str, QueryValue] | None
     extra_body: Mapping[str, Any] | None
+    on_progress: Callable[[int, int | None], object] | None
 
 
 _FIELDS: Final = {
@@ -43,6 +44,7 @@ _FIELDS: Final = {
     "extra_headers": "headers",
     "extra_query": "query",
     "extra_body": "extra_body",
+    "on_progress": "on_progress",
 }
 _NAMES: Final = frozenset({"options", *_FIELDS})
 

@@ -18,6 +18,7 @@ from openai_client.answer_reading import read_answer
 from openai_client.client_settings import check_transport, merged, moved
 from openai_client.config import ClientConfig
 from openai_client.deprecation import deprecations_in, deprecations_told, tell
+from openai_client.download_calls import AsyncDownloads, Downloads
 from openai_client.endpoint_keys import has_providers, open_endpoints_async
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidFieldValue
@@ -53,7 +54,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-class Client(SyncFamilies, ReliableCalls, RawCalls):
+class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -263,13 +264,13 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
         document, heard = self._read(wanted.parse, self._prepared(wanted))
         return Page(self, wanted, document, ResponseMetadata.of(*heard))
 
-    def _prepared(self, operation: Call) -> PreparedCall:
+    def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
         # what is loaded with the first call is not the upstream's time
         self._transport.prepare()
         tell(deprecations_in(operation), self.config.deprecations)
-        return write_call(operation, self.config, self._clock.monotonic(), self.resilience)
+        return write_call(operation, self.config, self._clock.monotonic(), self.resilience, downloads=downloads)
 
     def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:
@@ -296,7 +297,7 @@ class Client(SyncFamilies, ReliableCalls, RawCalls):
         tell(deprecations_told(prepared.operation_id, head.headers), self.config.deprecations)
 
 
-class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
+class AsyncClient(AsyncDownloads, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
     """
     The client for one event loop. Any number of tasks may use it at once.
 
@@ -498,7 +499,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
         document, heard = await self._read(wanted.parse, await self._prepared(wanted))
         return AsyncPage(self, wanted, document, ResponseMetadata.of(*heard))
 
-    async def _prepared(self, operation: Call) -> PreparedCall:
+    async def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         if self._is_closed:
             raise closed_error()
         # what is loaded with the first call is not the upstream's time
@@ -511,7 +512,7 @@ class AsyncClient(AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
         failover = self.resilience.failover
         waits = failover is not None and has_providers(failover)
         endpoints = await open_endpoints_async(failover, self.config.audit) if failover is not None and waits else None
-        return write_call(operation, self.config, now, self.resilience, authorization, endpoints)
+        return write_call(operation, self.config, now, self.resilience, authorization, endpoints, downloads=downloads)
 
     async def _reply(self, prepared: PreparedCall) -> HttpReply:
         try:

@@ -1,8 +1,8 @@
 """
 Middleware: objects that look like a client and stand in front of one.
 
-A middleware has the client's families and its `execute`, `open_stream` and `fetch_page`; what it does not care about it
-hands on. So they stack, and code that takes a client need not know:
+A middleware has the client's families and its `execute`, `open_stream`, `open_download` and `fetch_page`; what it does
+not care about it hands on. So they stack, and code that takes a client need not know:
 
     client = CachingClient(SingleFlightClient(Client(...)), MemoryStore(), tenant="acme")
     client.models.list()
@@ -15,7 +15,7 @@ Spec: REL-01, REL-03, REL-08
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from http_util.clock import SystemClock, SystemSyncClock
 from http_util.deadline import Deadline
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from http_util.clock import Clock, SyncClock
     from openai_client.config import ClientConfig
+    from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
     from openai_client.pagination import AsyncPage, Page
     from openai_client.streams import AsyncStream, Stream
@@ -85,6 +86,10 @@ class Middleware(SyncFamilies):
         """Return a streamed call of the client behind; see `Client.open_stream`."""
         return self.client.open_stream(operation, options or operation.options)
 
+    def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> Download:
+        """Return a download of the client behind; see `Client.open_download`."""
+        return self.client.open_download(operation, options or operation.options)
+
     def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> Page[T]:
         """Fetch one page through the client behind; see `Client.fetch_page`."""
         return self.client.fetch_page(operation, options or operation.options)
@@ -120,6 +125,10 @@ class AsyncMiddleware(AsyncFamilies):
     def open_stream(self, operation: StreamOperation[E], options: CallOptions | None = None) -> AsyncStream[E]:
         """Return a streamed call of the client behind; see `AsyncClient.open_stream`."""
         return self.client.open_stream(operation, options or operation.options)
+
+    def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> AsyncDownload:
+        """Return a download of the client behind; see `AsyncClient.open_download`."""
+        return self.client.open_download(operation, options or operation.options)
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> AsyncPage[T]:
         """Fetch one page through the client behind; see `AsyncClient.fetch_page`."""

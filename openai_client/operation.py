@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from openai_client.base_model import RequestModel
+from openai_client.binary_content import BinaryContent
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.file_input import UploadFile
 from openai_client.option_checks import check_finite, checked_policy
@@ -39,6 +40,7 @@ QueryValue: TypeAlias = "str | int | float | bool | Sequence[str] | Mapping[str,
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
 EVENT_STREAM: Final = "text/event-stream"
+ANYTHING: Final = "*/*"
 
 _BEFORE: Final = "before"
 
@@ -68,6 +70,12 @@ class CallOptions:
     Vendor fields, merged into the top level of the JSON body unchanged. A field that the body model has set is refused,
     so nothing is overwritten silently; a schema field left unset may be given here, and is then not validated. Numbers
     must be finite: JSON has no others.
+    """
+    on_progress: Callable[[int, int | None], object] | None = field(default=None, repr=False)
+    """
+    For calls that send a form, and for downloads: told every 64 KiB or so, and at the end, how many bytes have gone or
+    come, and of how many (None: nobody knows). A form that is sent again begins at zero again. It may be called in
+    another thread where the client blocks. What it raises ends the call, and leaves it as it is.
     """
 
     def __post_init__(self) -> None:
@@ -112,6 +120,8 @@ class Call:
     """Body fields that the operation itself decides, such as `stream`."""
     content_type: str = JSON
     """The media type of the body; meaningless without one."""
+    part_types: Mapping[str, str] = field(default_factory=dict)
+    """Media types of a form's fields that are not sent as plain text, by name."""
     idempotent: bool = False
     """Whether making the call twice has the effect of making it once."""
     admin: bool = False
@@ -158,6 +168,16 @@ class Call:
         fields = {} if self.body is None else self.body.model_dump(mode="json", exclude_unset=True, by_alias=True)
         return to_json({**fields, **added}, inf_nan_mode="null")
 
+    @property
+    def is_form(self) -> bool:
+        """Whether the body is written as a form; bytes are sent as they are, whatever they are."""
+        return self.content_type == FORM and isinstance(self.body, BaseModel)
+
+    @property
+    def accept(self) -> str:
+        """The media type that the answer is to have."""
+        return JSON
+
     def with_options(self, options: CallOptions) -> Self:
         """Return the same call with other options."""
         return replace(self, options=options)
@@ -169,6 +189,11 @@ class Operation(Call, Generic[T]):
 
     parse: Callable[[bytes], T]
     """Turn the body of a successful answer into the result; raises `pydantic.ValidationError` when it cannot."""
+
+    @property
+    def accept(self) -> str:
+        """The media type that the answer is to have."""
+        return ANYTHING if self.parse is as_binary else JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +231,11 @@ class StreamOperation(Call, Generic[E]):
     """
     end: StreamEnd = StreamEnd()
     """How the stream says that it is complete."""
+
+    @property
+    def accept(self) -> str:
+        """The media type that the answer is to have."""
+        return EVENT_STREAM
 
 
 class ListPage(Protocol[T_co]):
@@ -334,8 +364,13 @@ def as_text(data: bytes) -> str:
 
 
 def as_bytes(data: bytes) -> bytes:
-    """Parse an answer that is binary: it is returned unchanged."""
+    """Parse an answer of which nobody knows what it is: it is returned unchanged."""
     return data
+
+
+def as_binary(data: bytes) -> BinaryContent:
+    """Parse an answer that is a file: its bytes, with ways to use them."""
+    return BinaryContent(data)
 
 
 def as_nothing(data: bytes) -> None:

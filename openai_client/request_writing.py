@@ -7,7 +7,7 @@ Spec: CLI-08, CLI-11, FWD-04, FWD-05, RTY-06, SEC-18
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
 from urllib.parse import quote, urlencode
 
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
@@ -20,18 +20,21 @@ from openai_client.auth import merged_headers
 from openai_client.endpoint_keys import open_endpoints, written_for
 from openai_client.environment import is_official
 from openai_client.error_mapping import refiner
-from openai_client.errors import InvalidConfiguration, MissingApiKey, SerializationError
-from openai_client.operation import EVENT_STREAM, JSON, StreamOperation, query
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue, MissingApiKey, OpenAIError, SerializationError
+from openai_client.operation import StreamOperation, query
 from openai_client.option_checks import checked_policy
 from openai_client.reliability import check_enabled
 from openai_client.token_costs import counted_tokens, estimated_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pydantic import BaseModel
 
     from http_util.call import Target
     from http_util.errors import HttpFailure
     from http_util.resilience import Resilience
+    from http_util.streamed_body import StreamedBody
     from openai_client.auth import Authorization
     from openai_client.config import ClientConfig
     from openai_client.endpoint_keys import OpenEndpoint
@@ -96,6 +99,9 @@ def write_call(
     resilience: Resilience = NOTHING,
     authorization: Authorization | None = None,
     endpoints: Iterable[OpenEndpoint] | None = None,
+    *,
+    downloads: bool = False,
+    boundary: Callable[[], str] | None = None,
 ) -> PreparedCall:
     """
     Write the HTTP call for *operation*, options included. Reads the keys, so one operation is written once.
@@ -107,10 +113,13 @@ def write_call(
         resilience: What will stand around the call.
         authorization: Credentials that were waited for; None reads them here.
         endpoints: Those of the failover list, whose credentials were waited for; None reads them here.
+        downloads: Whether the answer is read piece by piece: like a stream's, only its head is bound to come in time.
+        boundary: Source of the boundaries of forms; None: chance.
 
     Raises:
         ConfigurationError: There is no usable key, a header is malformed, or a beta service is not enabled.
-        SerializationError: The body cannot be written, or is larger than `max_body_bytes`.
+        SerializationError: The body cannot be written, or is larger than `max_body_bytes`, which does not bound forms.
+        InvalidFieldValue: There is nothing that `on_progress` could be told of.
     """
     _check_allowed(operation, config)
     options = operation.options
@@ -125,10 +134,15 @@ def write_call(
     )
     headers.update(authorization.headers)
     _check_size(headers, config.http.max_header_bytes)
-    streams = isinstance(operation, StreamOperation)
+    streams = downloads or isinstance(operation, StreamOperation)
     deadline, limit = _deadline(options, config, now, streams=streams)
     url = _url(operation, config)
-    content = _content(operation, config.http.max_body_bytes)
+    check_progress(operation, downloads=downloads)
+    content: bytes | StreamedBody | None
+    if operation.is_form:
+        headers["content-type"], content = _form(operation, boundary)
+    else:
+        content = _content(operation, config.http.max_body_bytes)
     alternatives: tuple[Target, ...] = ()
     secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets
     # an organization is administered where it is, and the keys of other endpoints are for ordinary calls
@@ -152,7 +166,9 @@ def write_call(
         secrets=secrets,
         family=operation.path.split("/", 2)[1],
         request_id=headers.get(CORRELATION_HEADER.lower()),
-        tokens=0 if resilience.limiter is None else estimated_tokens(operation, content),
+        tokens=0
+        if resilience.limiter is None
+        else estimated_tokens(operation, content if isinstance(content, bytes) else None),
         count_tokens=None if resilience.limiter is None else counted_tokens,
         alternatives=alternatives,
     )
@@ -206,9 +222,44 @@ def _content(operation: Call, most: int) -> bytes | None:
     raise SerializationError(f"{operation.operation_id}: {problem}")
 
 
+def _form(operation: Call, boundary: Callable[[], str] | None) -> tuple[str, StreamedBody]:
+    """Return the media type and the body of a form, without repeating any of it when it cannot be written."""
+    from openai_client.multipart import new_boundary, write_form
+
+    try:
+        return write_form(
+            cast("BaseModel", operation.body),
+            boundary=(boundary or new_boundary)(),
+            fixed=operation.fixed,
+            part_types=operation.part_types,
+            on_progress=operation.options.on_progress,
+        )
+    # as in `_content`
+    except (TypeError, ValueError) as error:
+        if isinstance(error, OpenAIError):
+            raise
+        problem = f"the body cannot be written as {operation.content_type} ({type(error).__name__})"
+    raise SerializationError(f"{operation.operation_id}: {problem}")
+
+
+def check_progress(operation: Call, *, downloads: bool) -> None:
+    """
+    Refuse a callback that would never be called.
+
+    Raises:
+        InvalidFieldValue: The call sends no form and is no download.
+    """
+    if operation.options.on_progress is not None and not (downloads or operation.is_form):
+        raise InvalidFieldValue(
+            f"on_progress: is for calls that send files and for downloads, and {operation.operation_id} is none; "
+            "a binary answer is downloaded by the method `download`",
+            param="on_progress",
+        )
+
+
 def _own_headers(operation: Call, config: ClientConfig) -> dict[str, str]:
     """Return the headers that follow from what the call is."""
-    headers = {"accept": EVENT_STREAM if isinstance(operation, StreamOperation) else JSON}
+    headers = {"accept": operation.accept}
     if operation.body is not None or operation.fixed or operation.options.extra_body:
         headers["content-type"] = operation.content_type
     if operation.beta is not None:

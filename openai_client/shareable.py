@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from http_util.redact import is_sensitive_header, is_sensitive_name
 from openai_client.errors import InvalidConfiguration
-from openai_client.operation import as_bytes, as_nothing, as_text
+from openai_client.operation import as_binary, as_bytes, as_nothing, as_text
 from openai_client.remembering import heard_with, remember
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ POSTs that may be named: they leave nothing behind but a bill. Whoever names a g
 """
 
 # what `read_answer` returns unread, also when it looks like an error
-_OPAQUE: Final[frozenset[object]] = frozenset({as_bytes, as_nothing, as_text})
+_OPAQUE: Final[frozenset[object]] = frozenset({as_binary, as_bytes, as_nothing, as_text})
 
 
 class Kept(NamedTuple, Generic[T]):

@@ -18,6 +18,8 @@ from http_util.resilience import NOTHING, Resilience
 from openai_client.errors import InvalidConfiguration, InvalidState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx
 
     from http_util._async.exchange import AsyncExchange
@@ -72,6 +74,48 @@ class AsyncEventSource(Protocol):
         """Give the connection back or close it. Safe to call twice."""
 
 
+class ByteSource(Protocol):
+    """An open answer as bytes, for blocking code."""
+
+    @property
+    def head(self) -> ReplyHead:
+        """The head of the answer."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes in all, as the head says; None when it does not."""
+
+    def next_piece(self) -> bytes | None:
+        """Return the next piece, None at the end of a whole answer; raises `HttpFailure`."""
+
+    def read_all(self, on_piece: Callable[[int], object] | None = None) -> bytes:
+        """Return what is left, telling *on_piece* the size of each piece; raises `HttpFailure`, also for too much."""
+
+    def close(self) -> None:
+        """Give the connection back or close it. Safe to call twice."""
+
+
+class AsyncByteSource(Protocol):
+    """An open answer as bytes, for an event loop."""
+
+    @property
+    def head(self) -> ReplyHead:
+        """The head of the answer."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes in all, as the head says; None when it does not."""
+
+    async def next_piece(self) -> bytes | None:
+        """Return the next piece, None at the end of a whole answer; raises `HttpFailure`."""
+
+    async def read_all(self, on_piece: Callable[[int], object] | None = None) -> bytes:
+        """Return what is left, telling *on_piece* the size of each piece; raises `HttpFailure`, also for too much."""
+
+    async def aclose(self) -> None:
+        """Give the connection back or close it. Safe to call twice."""
+
+
 class Transport(Protocol):
     """
     Sends calls and blocks until they are answered.
@@ -87,6 +131,9 @@ class Transport(Protocol):
 
     def open(self, call: HttpCall) -> EventSource:
         """Make the call and return its answer as open events; raises `HttpFailure`, also for an error status."""
+
+    def download(self, call: HttpCall) -> ByteSource:
+        """Make the call and return its answer as open bytes; raises `HttpFailure`, also for an error status."""
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -107,6 +154,9 @@ class AsyncTransport(Protocol):
 
     async def open(self, call: HttpCall) -> AsyncEventSource:
         """Make the call and return its answer as open events; raises `HttpFailure`, also for an error status."""
+
+    async def download(self, call: HttpCall) -> AsyncByteSource:
+        """Make the call and return its answer as open bytes; raises `HttpFailure`, also for an error status."""
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -186,6 +236,16 @@ class HttpTransport:
             InvalidState: The transport is closed.
         """
         return self._ready().open(call)
+
+    def download(self, call: HttpCall) -> ByteSource:
+        """
+        Make the call and return its answer as open bytes of any number, which the caller closes.
+
+        Raises:
+            HttpFailure: It failed.
+            InvalidState: The transport is closed.
+        """
+        return self._ready().download(call)
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -289,6 +349,16 @@ class AsyncHttpTransport:
             InvalidState: The transport is closed.
         """
         return await self._ready().open(call)
+
+    async def download(self, call: HttpCall) -> AsyncByteSource:
+        """
+        Make the call and return its answer as open bytes of any number, which the caller closes.
+
+        Raises:
+            HttpFailure: It failed.
+            InvalidState: The transport is closed.
+        """
+        return await self._ready().download(call)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""

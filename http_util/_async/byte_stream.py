@@ -12,6 +12,8 @@ from adapter_api.outcome import Outcome
 from http_util.errors import HttpFailure, ProtocolFailure, TransportFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from http_util._async.body import AsyncBody
     from http_util.call import ReplyHead
     from http_util.watch import AsyncWatch
@@ -73,9 +75,12 @@ class AsyncByteStream:
         self.byte_count += len(piece)
         return piece
 
-    async def read_all(self) -> bytes:
+    async def read_all(self, on_piece: Callable[[int], object] | None = None) -> bytes:
         """
         What is left of the answer, as a whole.
+
+        Args:
+            on_piece: Told the size of each piece that has come.
 
         Raises:
             HttpFailure: As `next_piece`, or the rest is larger than `max_response_bytes`.
@@ -88,6 +93,8 @@ class AsyncByteStream:
                 self.settle(failure)
                 raise failure
             pieces.append(piece)
+            if on_piece is not None:
+                on_piece(len(piece))
         return b"".join(pieces)
 
     def settle(self, failure: HttpFailure | None) -> None:

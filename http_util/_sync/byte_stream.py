@@ -13,6 +13,8 @@ from adapter_api.outcome import Outcome
 from http_util.errors import HttpFailure, ProtocolFailure, TransportFailure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from http_util._sync.body import Body
     from http_util.call import ReplyHead
     from http_util.watch import Watch
@@ -74,9 +76,12 @@ class ByteStream:
         self.byte_count += len(piece)
         return piece
 
-    def read_all(self) -> bytes:
+    def read_all(self, on_piece: Callable[[int], object] | None = None) -> bytes:
         """
         What is left of the answer, as a whole.
+
+        Args:
+            on_piece: Told the size of each piece that has come.
 
         Raises:
             HttpFailure: As `next_piece`, or the rest is larger than `max_response_bytes`.
@@ -89,6 +94,8 @@ class ByteStream:
                 self.settle(failure)
                 raise failure
             pieces.append(piece)
+            if on_piece is not None:
+                on_piece(len(piece))
         return b"".join(pieces)
 
     def settle(self, failure: HttpFailure | None) -> None:

@@ -351,9 +351,7 @@ class Exchange:
         stream = BodyStream(cast("StreamedBody", call.content), check=watch.check, on_end=on_end)
         extensions["timeout"]["total"] = watch.total_timeout()
         try:
-            return self._transport.handle_request(
-                wire_request(call, extensions, self._headers, stream)
-            )
+            return self._transport.handle_request(wire_request(call, extensions, self._headers, stream))
         except Exception:
             if stream.failure is None:
                 raise

@@ -18,6 +18,8 @@ from openai_client import (
     metadata_of,
 )
 from openai_client._generated.operations.chat import create_chat_completion, stream_chat_completion
+from openai_client.binary_content import BinaryContent
+from openai_client.downloads import Download
 from openai_client.operation import Operation, StreamOperation
 from openai_client.types import (
     Batch,
@@ -60,9 +62,11 @@ def blocking(client: Client) -> None:
     assert_type(client.embeddings.create(CreateEmbeddingRequest(model="m", input="x")), CreateEmbeddingResponse)
     assert_type(client.responses.create(CreateResponse(model="m", input="x")), Response)
     client.responses.delete("r")
-    assert_type(client.files.content("f"), bytes)
+    assert_type(client.files.content("f"), BinaryContent)
+    assert_type(client.files.download("f"), Download)
     assert_type(client.files.create(file=Path("a.jsonl"), purpose="batch"), OpenAIFile)
-    assert_type(client.audio.speech.create(model="m", voice="alloy", input="x"), bytes)
+    assert_type(client.audio.speech.create(model="m", voice="alloy", input="x"), BinaryContent)
+    assert_type(client.audio.speech.download(model="m", voice="alloy", input="x", on_progress=print), Download)
     assert_type(client.vector_stores.files.list("v"), Page[VectorStoreFileObject])
     assert_type(client.vector_stores.files.retrieve("f", vector_store_id="v"), VectorStoreFileObject)
     assert_type(client.admin.organization.projects.users.list("p"), Page[ProjectUser])

@@ -29,10 +29,12 @@ from openai_client._generated.models.audio import (
     VoiceResource,
 )
 from openai_client.base_model import Unknown, WireParser
+from openai_client.binary_content import BinaryContent
 from openai_client.binding import (
     AsyncResource,
     SyncResource,
     body_endpoint,
+    download_body_endpoint,
     endpoint,
     page_endpoint,
     stream_body_endpoint,
@@ -44,7 +46,7 @@ from openai_client.operation import (
     Operation,
     PageOperation,
     StreamOperation,
-    as_bytes,
+    as_binary,
     path,
     query,
     text_where,
@@ -88,7 +90,7 @@ _CREATE_TRANSLATION_ANSWER: Final = WireParser[
 ](CreateTranslationResponseJson | CreateTranslationResponseVerboseJson | Unknown)
 
 
-def create_speech(body: CreateSpeechRequest, **call: Unpack[CallKeywords]) -> Operation[bytes]:
+def create_speech(body: CreateSpeechRequest, **call: Unpack[CallKeywords]) -> Operation[BinaryContent]:
     """
     Speak a text.
 
@@ -99,12 +101,12 @@ def create_speech(body: CreateSpeechRequest, **call: Unpack[CallKeywords]) -> Op
         method="POST",
         path="/audio/speech",
         body=unstreamed(body),
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
 
-def create_speech_with(**fields: Unpack[CreateSpeechFields]) -> Operation[bytes]:
+def create_speech_with(**fields: Unpack[CreateSpeechFields]) -> Operation[BinaryContent]:
     """Do as `create_speech`, with the fields of the body as arguments."""
     body, call = body_and_call(CreateSpeechRequest, fields)
     return create_speech(body, **call)
@@ -359,6 +361,7 @@ class _AudioSpeech:
 
     create = switch_endpoint(create_speech, create_speech_with, stream_speech_with)
     stream = stream_body_endpoint(stream_speech, stream_speech_with)
+    download = download_body_endpoint(create_speech, create_speech_with)
 
 
 class AudioSpeech(_AudioSpeech, SyncResource):

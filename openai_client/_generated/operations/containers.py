@@ -17,9 +17,10 @@ from openai_client._generated.models.containers import (
     CreateContainerBody,
     CreateContainerFileBody,
 )
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binary_content import BinaryContent
+from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import Operation, PageOperation, as_bytes, as_nothing, form_or_json, path, query
+from openai_client.operation import Operation, PageOperation, as_binary, as_nothing, form_or_json, path, query
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -193,7 +194,7 @@ def delete_container_file(file_id: str, *, container_id: str, **call: Unpack[Cal
 
 def retrieve_container_file_content(
     file_id: str, *, container_id: str, **call: Unpack[CallKeywords]
-) -> Operation[bytes]:
+) -> Operation[BinaryContent]:
     """
     Return the content of a file in a container.
 
@@ -204,7 +205,7 @@ def retrieve_container_file_content(
         method="GET",
         path=path("/containers/{container_id}/files/{file_id}/content", container_id=container_id, file_id=file_id),
         idempotent=True,
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
@@ -213,6 +214,7 @@ class _ContainersFilesContent:
     """The operations of `client.containers.files.content`, in neither colour."""
 
     retrieve = endpoint(retrieve_container_file_content)
+    download = download_endpoint(retrieve_container_file_content)
 
 
 class ContainersFilesContent(_ContainersFilesContent, SyncResource):

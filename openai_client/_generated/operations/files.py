@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from openai_client._generated.models.files import CreateFileRequest, DeleteFileResponse, ListFilesResponse
 from openai_client._generated.models.shared import OpenAIFile
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binary_content import BinaryContent
+from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import FORM, Operation, PageOperation, as_bytes, path, query
+from openai_client.operation import FORM, Operation, PageOperation, as_binary, path, query
 from openai_client.polling.methods import FileWaiting
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def delete_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[DeleteF
     )
 
 
-def download_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
+def download_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[BinaryContent]:
     """
     Return the content of a file.
 
@@ -112,7 +113,7 @@ def download_file(file_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes
         method="GET",
         path=path("/files/{file_id}/content", file_id=file_id),
         idempotent=True,
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
@@ -125,6 +126,7 @@ class _Files(FileWaiting):
     retrieve = endpoint(retrieve_file)
     delete = endpoint(delete_file)
     content = endpoint(download_file)
+    download = download_endpoint(download_file)
 
 
 class Files(_Files, SyncResource):

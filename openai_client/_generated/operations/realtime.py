@@ -55,6 +55,7 @@ def create_realtime_call(body: RealtimeCallCreateRequest, **call: Unpack[CallKey
         path="/realtime/calls",
         body=body,
         content_type=FORM,
+        part_types={"sdp": "application/sdp", "session": "application/json"},
         parse=as_text,
         options=call_options(call),
     )

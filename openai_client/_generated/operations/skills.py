@@ -21,9 +21,10 @@ from openai_client._generated.models.skills import (
     SkillVersionListResource,
     SkillVersionResource,
 )
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binary_content import BinaryContent
+from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import Operation, PageOperation, as_bytes, form_or_json, path, query
+from openai_client.operation import Operation, PageOperation, as_binary, form_or_json, path, query
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -136,7 +137,7 @@ def delete_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[Delet
     )
 
 
-def get_skill_content(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
+def get_skill_content(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[BinaryContent]:
     """
     Return the files of a skill as a zip archive.
 
@@ -147,7 +148,7 @@ def get_skill_content(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[
         method="GET",
         path=path("/skills/{skill_id}/content", skill_id=skill_id),
         idempotent=True,
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
@@ -237,7 +238,7 @@ def delete_skill_version(
     )
 
 
-def get_skill_version_content(version: str, *, skill_id: str, **call: Unpack[CallKeywords]) -> Operation[bytes]:
+def get_skill_version_content(version: str, *, skill_id: str, **call: Unpack[CallKeywords]) -> Operation[BinaryContent]:
     """
     Return the files of a version of a skill as a zip archive.
 
@@ -248,7 +249,7 @@ def get_skill_version_content(version: str, *, skill_id: str, **call: Unpack[Cal
         method="GET",
         path=path("/skills/{skill_id}/versions/{version}/content", skill_id=skill_id, version=version),
         idempotent=True,
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
@@ -257,6 +258,7 @@ class _SkillsVersionsContent:
     """The operations of `client.skills.versions.content`, in neither colour."""
 
     retrieve = endpoint(get_skill_version_content)
+    download = download_endpoint(get_skill_version_content)
 
 
 class SkillsVersionsContent(_SkillsVersionsContent, SyncResource):
@@ -271,6 +273,7 @@ class _SkillsContent:
     """The operations of `client.skills.content`, in neither colour."""
 
     retrieve = endpoint(get_skill_content)
+    download = download_endpoint(get_skill_content)
 
 
 class SkillsContent(_SkillsContent, SyncResource):

@@ -21,9 +21,10 @@ from openai_client._generated.models.videos import (
     VideoListResource,
     VideoResource,
 )
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binary_content import BinaryContent
+from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import FORM, Operation, PageOperation, as_bytes, form_or_json, path, query
+from openai_client.operation import FORM, Operation, PageOperation, as_binary, form_or_json, path, query
 from openai_client.polling.methods import VideoWaiting
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def delete_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[Delet
 
 def retrieve_video_content(
     video_id: str, *, variant: VideoContentVariant | None = None, **call: Unpack[CallKeywords]
-) -> Operation[bytes]:
+) -> Operation[BinaryContent]:
     """
     Return the file of a finished video, or its preview.
 
@@ -241,7 +242,7 @@ def retrieve_video_content(
         query=query(variant=variant),
         idempotent=True,
         deprecated=True,
-        parse=as_bytes,
+        parse=as_binary,
         options=call_options(call),
     )
 
@@ -286,6 +287,7 @@ class _Videos(VideoWaiting):
     retrieve = endpoint(get_video)
     delete = endpoint(delete_video)
     download_content = endpoint(retrieve_video_content)
+    download = download_endpoint(retrieve_video_content)
     remix = body_endpoint(create_video_remix, create_video_remix_with)
 
 

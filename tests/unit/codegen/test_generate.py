@@ -68,7 +68,10 @@ def test_every_class_and_function_has_a_docstring() -> None:
     ("module", "line"),
     [
         ("files", "content_type=FORM,"),
-        ("files", "parse=as_bytes,"),
+        ("files", "parse=as_binary,"),
+        ("files", "download = download_endpoint(download_file)"),
+        ("audio", "download = download_body_endpoint(create_speech, create_speech_with)"),
+        ("realtime", 'part_types={"sdp": "application/sdp", "session": "application/json"},'),
         ("videos", "content_type=form_or_json(body),"),
         ("audio", "parse=text_where("),
         ("audio", 'fixed={"stream_format": "sse"},'),

@@ -1,0 +1,83 @@
+"""
+How a client makes calls whose answer is read piece by piece: the part of it that both clients inherit.
+
+Spec: CLI-17
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from http_util.errors import HttpFailure
+from http_util.frames import without_frames
+from openai_client.downloads import AsyncDownload, Download
+from openai_client.error_mapping import from_failure
+
+if TYPE_CHECKING:
+    from http_util.clock import Clock, SyncClock
+    from openai_client.operation import Call, CallOptions, Operation
+    from openai_client.request_writing import PreparedCall
+    from openai_client.transport import AsyncByteSource, AsyncTransport, ByteSource, Transport
+
+
+class Downloads(ABC):
+    """What a blocking client does for downloads."""
+
+    _clock: SyncClock
+    _transport: Transport
+
+    @abstractmethod
+    def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
+        """Return the call as it is sent."""
+
+    def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> Download:
+        """
+        Return a call whose answer is read piece by piece, as a context manager. Entering makes the call.
+
+        Args:
+            operation: The call; any that is answered by one document, whatever its parser makes of it.
+            options: Used instead of the operation's own.
+
+        Spec: CLI-17
+        """
+        wanted = operation if options is None else operation.with_options(options)
+
+        def connect() -> tuple[ByteSource, PreparedCall]:
+            prepared = self._prepared(wanted, downloads=True)
+            try:
+                return self._transport.download(prepared.http), prepared
+            except HttpFailure as failure:
+                ended = prepared.ended_by(failure, self._clock.monotonic())
+                raise from_failure(ended, prepared.secrets) from without_frames(failure)
+
+        return Download(connect, self._clock, wanted.options.on_progress)
+
+
+class AsyncDownloads(ABC):
+    """What a client on an event loop does for downloads."""
+
+    _clock: Clock
+    _transport: AsyncTransport
+
+    @abstractmethod
+    async def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
+        """Return the call as it is sent."""
+
+    def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> AsyncDownload:
+        """
+        Return a call whose answer is read piece by piece; arguments as `Downloads.open_download`.
+
+        Spec: CLI-17
+        """
+        wanted = operation if options is None else operation.with_options(options)
+
+        async def connect() -> tuple[AsyncByteSource, PreparedCall]:
+            prepared = await self._prepared(wanted, downloads=True)
+            try:
+                return await self._transport.download(prepared.http), prepared
+            except HttpFailure as failure:
+                ended = prepared.ended_by(failure, self._clock.monotonic())
+                raise from_failure(ended, prepared.secrets) from without_frames(failure)
+
+        return AsyncDownload(connect, self._clock, wanted.options.on_progress)
