@@ -38,8 +38,9 @@ class OperationWriter:
         return sources
 
     def _refuse_stale_extras(self, places: set[str]) -> None:
-        if stale := sorted(self._overrides["extras"].keys() - places):
-            raise PlanError(f"overrides.toml: extras: client.{stale[0]} has no operations")
+        for table in ("extras", "coloured_extras"):
+            if stale := sorted(self._overrides[table].keys() - places):
+                raise PlanError(f"overrides.toml: {table}: client.{stale[0]} has no operations")
 
     def _write(self, way: Way, operations: list[PlannedOperation], sources: dict[str, str]) -> None:
         """Add the module of the resource at *way*; a resource with much in it is a folder by resource."""
@@ -53,7 +54,7 @@ class OperationWriter:
 
     def _module(self, way: Way, operations: list[PlannedOperation], elsewhere: tuple[Way, ...]) -> str:
         functions = FunctionWriter(self._plan, self._overrides)
-        resources = ResourceWriter(elsewhere, self._overrides["extras"])
+        resources = ResourceWriter(elsewhere, self._overrides["extras"], self._overrides["coloured_extras"])
         bodies: list[str] = []
         for operation in operations:
             written = functions.write(operation)

@@ -22,10 +22,12 @@ class ResourceWriter:
     elsewhere: tuple[Way, ...]
     """Resources below these have modules of their own, which are imported when they are first used."""
     extras: Mapping[str, str] = field(default_factory=dict)
-    """Classes written by hand whose methods a resource has too, as `module:name` by the resource's place."""
+    """Colourless classes written by hand whose methods a resource has too, as `module:name` by the resource's place."""
+    coloured: Mapping[str, str] = field(default_factory=dict)
+    """The same for classes that a resource builds on; each has a twin called `Async...`."""
     imports: dict[str, set[str]] = field(default_factory=dict)
     """Names of such classes by their module."""
-    bases: set[str] = field(default_factory=lambda: {"AsyncResource", "SyncResource"})
+    bases: set[str] = field(default_factory=set)
     """Names of `openai_client.binding` that the classes need."""
     has_parts: bool = False
     """Whether a resource has others below it."""
@@ -61,7 +63,8 @@ class ResourceWriter:
                     ]
                 )
             )
-        for colour, base, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
+        for colour, plain, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
+            base = self._base(way, colour, plain)
             bases = f"_{name}, {base}" if methods else base
             head = [f"class {colour}{name}({bases}):", f'    """`{place}`, {how}."""']
             found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
@@ -70,11 +73,20 @@ class ResourceWriter:
     def _extra(self, way: Way) -> str:
         """Return the bases of a resource's operations that are written by hand, in brackets."""
         place = ".".join(way)
-        if place not in self.extras:
-            return ""
-        module, _, name = self.extras[place].partition(":")
-        self.imports.setdefault(f"openai_client.{module}", set()).add(name)
-        return f"({name})"
+        return f"({self._imported(self.extras[place])})" if place in self.extras else ""
+
+    def _base(self, way: Way, colour: str, base: str) -> str:
+        """Return what a resource's class builds on: *base*, or what is written by hand on top of it."""
+        place = ".".join(way)
+        if place in self.coloured:
+            return self._imported(self.coloured[place], colour)
+        self.bases.add(base)
+        return base
+
+    def _imported(self, source: str, colour: str = "") -> str:
+        module, _, name = source.partition(":")
+        self.imports.setdefault(f"openai_client.{module}", set()).add(f"{colour}{name}")
+        return f"{colour}{name}"
 
     def _part(self, colour: str, way: Way) -> str:
         self.has_parts = True

@@ -18,6 +18,7 @@ from openai_client._generated.models.uploads import (
 )
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
+from openai_client.large_files import AsyncChunkedUploads, ChunkedUploads
 from openai_client.operation import FORM, Operation, path
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class _Uploads:
     complete = body_endpoint(complete_upload, complete_upload_with)
 
 
-class Uploads(_Uploads, SyncResource):
+class Uploads(_Uploads, ChunkedUploads):
     """`client.uploads`, blocking."""
 
     @cached_property
@@ -140,7 +141,7 @@ class Uploads(_Uploads, SyncResource):
         return UploadsParts(self._client)
 
 
-class AsyncUploads(_Uploads, AsyncResource):
+class AsyncUploads(_Uploads, AsyncChunkedUploads):
     """`client.uploads`, awaited."""
 
     @cached_property
