@@ -7,15 +7,17 @@ Contents are only hashed, so that any size will do. Forms up to a megabyte are p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import re
 from collections import defaultdict
 from email import policy
 from email.parser import BytesParser
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 SMALL = 1024 * 1024
 BLOCK = bytes(range(256)) * 255 + b"block ends"
@@ -79,113 +81,163 @@ def parsed(content_type: str, body: bytes) -> list[list[Any]]:
     return parts
 
 
-async def application(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[..., Any]) -> None:
-    """Serve."""
-    if scope["type"] != "http":
-        return
-    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-    path, method = scope["path"].removeprefix("/v1"), scope["method"]
+class Call:
+    """One request, and what it takes to answer it."""
 
-    async def answer(document: Any, status: int = 200) -> None:
+    def __init__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[..., Any]) -> None:
+        self.headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.path = scope["path"].removeprefix("/v1")
+        self.version = scope["http_version"]
+        self._receive = receive
+        self._send = send
+
+    async def answer(self, document: Any, status: int = 200) -> None:
+        """Answer with JSON."""
         data = json.dumps(document).encode()
         head = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(data))]
-        await send({"type": "http.response.start", "status": status, "headers": head})
-        await send({"type": "http.response.body", "body": data})
+        await self._send({"type": "http.response.start", "status": status, "headers": head})
+        await self._send({"type": "http.response.body", "body": data})
 
-    async def form() -> FormReader | None:
-        reader = FormReader(headers.get("content-type", ""))
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the pieces of the request, and an EOFError in place of an end that does not come."""
         while True:
-            event = await receive()
+            event = await self._receive()
             if event["type"] == "http.disconnect":
-                return None
-            reader.feed(event.get("body", b""))
+                raise EOFError
+            yield event.get("body", b"")
             if not event.get("more_body"):
-                break
+                return
+
+    async def document(self) -> Any:
+        """Return a request that is JSON, or nothing."""
+        return json.loads(b"".join([piece async for piece in self.pieces()]) or b"{}")
+
+    async def form(self) -> FormReader:
+        """Read a form and remember what it was."""
+        reader = FormReader(self.headers.get("content-type", ""))
+        async for piece in self.pieces():
+            reader.feed(piece)
         whole = reader.finish()
-        small = parsed(headers["content-type"], bytes(reader.start)) if reader.size < SMALL / 2 else []
+        small = parsed(self.headers["content-type"], bytes(reader.start)) if reader.size < SMALL / 2 else []
         SEEN["forms"].append(
             {
-                "path": path,
+                "path": self.path,
                 "whole": whole,
-                "sha": reader.sha.hexdigest(),
-                "size": reader.size,
-                "filename": reader.filename,
-                "length": headers.get("content-length"),
-                "chunked": headers.get("transfer-encoding") == "chunked",
-                "version": scope["http_version"],
+                "length": self.headers.get("content-length"),
+                "version": self.version,
                 "parts": small,
             }
         )
         return reader
 
-    match method, path.strip("/").split("/"):
-        case "GET", ["seen"]:
-            await answer(SEEN)
-        case "POST", ["forget"]:
-            SEEN.clear()
-            await answer({})
-        case "POST", ["files"]:
-            if (read := await form()) is not None:
-                await answer({"id": read.sha.hexdigest(), "bytes": read.size, "filename": read.filename})
-        case "POST", ["images", "edits"] | ["audio", "transcriptions"] | ["audio", "translations"] | [
-            "realtime",
-            "calls",
-        ]:
-            await form()
-            await answer({"created": 1, "data": [], "text": "heard"})
-        case "GET", ["files", name, "content"]:
-            await give(int(name), send, cut=False)
-        case "GET", ["containers", _, "files", name, "content"]:
-            await give(int(name), send, cut=True)
-        case "POST", ["audio", "speech"]:
-            while (await receive()).get("more_body"):
-                pass
-            await give(300_000, send, cut=False)
-        case "POST", ["uploads"]:
-            body = b""
-            while True:
-                event = await receive()
-                body += event.get("body", b"")
-                if not event.get("more_body"):
-                    break
-            name = f"upload-{len(UPLOADS)}"
-            UPLOADS[name] = {"parts": {}, "asked": json.loads(body)}
-            SEEN["uploads"].append({"create": json.loads(body)})
-            await answer({"id": name, "status": "pending"})
-        case "POST", ["uploads", name, "parts"]:
-            UPLOADS[name]["now"] = UPLOADS[name].get("now", 0) + 1
-            UPLOADS[name]["most"] = max(UPLOADS[name].get("most", 0), UPLOADS[name]["now"])
-            read = await form()
-            UPLOADS[name]["now"] -= 1
-            if read is not None:
-                failing = UPLOADS[name]["asked"]["filename"] == "fails" and read.filename == "part-2"
-                UPLOADS[name]["parts"][read.filename] = read.sha.hexdigest()
-                await answer({"id": read.filename, "error": {"message": "no"}}, 400 if failing else 200)
-        case "POST", ["uploads", name, last]:
-            body = b""
-            while True:
-                event = await receive()
-                body += event.get("body", b"")
-                if not event.get("more_body"):
-                    break
-            asked = json.loads(body or b"{}")
-            record = UPLOADS[name]
-            SEEN["uploads"].append({last: asked, "most": record.get("most"), "parts": record["parts"]})
-            await answer({"id": name, "status": f"{last}ed", "file": {"id": "file-1", "bytes": 1}})
-        case _:
-            await answer({"error": {"message": f"{method} {path}"}}, 404)
+    async def give(self, size: int, *, cut: bool = False) -> None:
+        """Send a file of *size* bytes, or the half of one that says to be whole."""
+        head = [(b"content-type", b"application/octet-stream"), (b"content-length", b"%d" % size)]
+        await self._send({"type": "http.response.start", "status": 200, "headers": head})
+        at, end = 0, size // 2 if cut else size
+        while at < end:
+            piece = (BLOCK + BLOCK)[at % len(BLOCK) :][: min(len(BLOCK), end - at)]
+            at += len(piece)
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        if cut:
+            await asyncio.sleep(0.05)
+            raise RuntimeError("the answer is cut")
+        await self._send({"type": "http.response.body", "body": b""})
 
 
-async def give(size: int, send: Callable[..., Any], *, cut: bool) -> None:
-    """Send a file of *size* bytes, or the half of one that says to be whole."""
-    head = [(b"content-type", b"application/octet-stream"), (b"content-length", b"%d" % size)]
-    await send({"type": "http.response.start", "status": 200, "headers": head})
-    at, end = 0, size // 2 if cut else size
-    while at < end:
-        piece = (BLOCK + BLOCK)[at % len(BLOCK) :][: min(len(BLOCK), end - at)]
-        at += len(piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-    if cut:
-        await asyncio.sleep(0.05)
-        raise RuntimeError("the answer is cut")
-    await send({"type": "http.response.body", "body": b""})
+async def seen(call: Call) -> None:
+    """Tell what was seen."""
+    await call.answer(SEEN)
+
+
+async def forget(call: Call) -> None:
+    """Forget it."""
+    SEEN.clear()
+    await call.answer({})
+
+
+async def take_file(call: Call) -> None:
+    """Take a file; its id is the hash of its content."""
+    read = await call.form()
+    await call.answer({"id": read.sha.hexdigest(), "bytes": read.size, "filename": read.filename})
+
+
+async def take_form(call: Call) -> None:
+    """Take any form, and give an answer that fits all of them."""
+    await call.form()
+    await call.answer({"created": 1, "data": [], "text": "heard"})
+
+
+async def give_file(call: Call, size: str) -> None:
+    """Give a file of the size that it is called by."""
+    await call.give(int(size))
+
+
+async def give_half(call: Call, size: str) -> None:
+    """Give the half of one."""
+    await call.give(int(size), cut=True)
+
+
+async def speak(call: Call) -> None:
+    """Give a fixed number of bytes."""
+    await call.document()
+    await call.give(300_000)
+
+
+async def begin_upload(call: Call) -> None:
+    """Begin an upload in parts."""
+    asked, name = await call.document(), f"upload-{len(UPLOADS)}"
+    UPLOADS[name] = {"asked": asked, "parts": {}, "now": 0, "most": 0}
+    SEEN["uploads"].append({"create": asked})
+    await call.answer({"id": name, "status": "pending"})
+
+
+async def take_part(call: Call, name: str) -> None:
+    """Take a part; the third one of an upload called `fails` is refused."""
+    upload = UPLOADS[name]
+    upload["now"] += 1
+    upload["most"] = max(upload["most"], upload["now"])
+    try:
+        read = await call.form()
+    finally:
+        upload["now"] -= 1
+    upload["parts"][read.filename] = read.sha.hexdigest()
+    if upload["asked"]["filename"] == "fails" and read.filename == "part-2":
+        await call.answer({"error": {"message": "no"}}, 400)
+    else:
+        await call.answer({"id": read.filename})
+
+
+async def end_upload(call: Call, name: str, how: str) -> None:
+    """Complete or cancel an upload."""
+    asked, upload = await call.document(), UPLOADS[name]
+    SEEN["uploads"].append({how: asked, "most": upload["most"], "parts": upload["parts"]})
+    await call.answer({"id": name, "status": f"{how}ed", "file": {"id": "file-1", "bytes": 1}})
+
+
+ROUTES: Any = [
+    ("GET /seen", seen),
+    ("POST /forget", forget),
+    ("POST /files", take_file),
+    ("POST /(?:images/edits|audio/transcriptions|audio/translations|realtime/calls)", take_form),
+    ("GET /files/([0-9]+)/content", give_file),
+    ("GET /containers/[^/]+/files/([0-9]+)/content", give_half),
+    ("POST /audio/speech", speak),
+    ("POST /uploads", begin_upload),
+    ("POST /uploads/([^/]+)/parts", take_part),
+    ("POST /uploads/([^/]+)/(complete|cancel)", end_upload),
+]
+
+
+async def application(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[..., Any]) -> None:
+    """Serve."""
+    if scope["type"] != "http":
+        return
+    call = Call(scope, receive, send)
+    line = f"{scope['method']} {call.path}"
+    for pattern, serve in ROUTES:
+        if (found := re.fullmatch(pattern, line)) is not None:
+            with contextlib.suppress(EOFError):
+                await serve(call, *found.groups())
+            return
+    await call.answer({"error": {"message": line}}, 404)

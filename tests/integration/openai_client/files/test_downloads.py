@@ -28,6 +28,11 @@ def content(size: int) -> bytes:
     return (BLOCK * (size // len(BLOCK) + 1))[:size]
 
 
+def names_in(folder: Path) -> list[str]:
+    """Return the names in *folder*."""
+    return [entry.name for entry in folder.iterdir()]
+
+
 async def used(caller: Caller, make: Callable[[Any], Any], use: Callable[[Any], Any]) -> Any:
     """Enter a download and use it, in either colour."""
     if caller.is_async:
@@ -64,7 +69,7 @@ async def test_a_file_appears_when_it_is_whole(caller: Caller, tmp_path: Path) -
         lambda download: download.write_to(path, on_progress=lambda *how: told.append(how)),
     )
     assert (size, hashlib.sha256(path.read_bytes()).digest()) == (SIZE, hashlib.sha256(content(SIZE)).digest())
-    assert [entry.name for entry in tmp_path.iterdir()] == ["fetched.bin"]
+    assert names_in(tmp_path) == ["fetched.bin"]
     assert told[-1] == (SIZE, SIZE)
     assert len(told) > 5
 
@@ -85,7 +90,7 @@ async def test_an_answer_that_is_cut_leaves_the_file_that_was_there(caller: Call
             await fetch()
         assert caught.value.outcome == "PARTIAL"
     assert path.read_bytes() == b"from before"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["fetched.bin"]
+    assert names_in(tmp_path) == ["fetched.bin"]
 
 
 async def test_the_whole_answer_is_bytes_with_ways_to_use_them(caller: Caller, tmp_path: Path) -> None:
@@ -158,7 +163,7 @@ async def test_what_a_progress_callback_raises_ends_the_download_and_removes_the
     ):
         with pytest.raises(ZeroDivisionError, match="the bar is gone"):
             await used(caller, lambda client: client.files.download(str(SIZE), on_progress=stop), end)
-    assert not list(tmp_path.iterdir())
+    assert not names_in(tmp_path)
     assert await caller.call(lambda client: client.files.content("5")) == content(5)
 
 
@@ -169,13 +174,13 @@ async def test_a_timeout_acts_in_the_middle_of_a_download(caller: Caller, tmp_pa
     def slow(got: int, total: int | None) -> None:
         time.sleep(0.05)
 
-    with pytest.raises(Timeout, match="the call's timeout of 0.4 s passed"):
+    with pytest.raises(Timeout, match=r"the call's timeout of 0.4 s passed"):
         await used(
             caller,
             lambda client: client.files.download("100000000", timeout=0.4, on_progress=slow),
             lambda download: download.write_to(tmp_path / "f"),
         )
-    assert not list(tmp_path.iterdir())
+    assert not names_in(tmp_path)
 
 
 async def test_a_cancelled_download_removes_its_file(settings: dict[str, Any], tmp_path: Path) -> None:
@@ -189,9 +194,9 @@ async def test_a_cancelled_download_removes_its_file(settings: dict[str, Any], t
 
         running = asyncio.ensure_future(fetch())
         await begun.wait()
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(names_in(tmp_path)) == 1
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-        assert not list(tmp_path.iterdir())
+        assert not names_in(tmp_path)
         assert await client.files.content("5") == content(5)

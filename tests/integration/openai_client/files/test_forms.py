@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +16,9 @@ from openai_client.file_input import UploadFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from tests.integration.openai_client.conftest import Caller
     from tests.integration.http_util.engine.real_servers import RealServer
+    from tests.integration.openai_client.conftest import Caller
 
 pytestmark = [pytest.mark.integration, pytest.mark.requirement("CLI-17"), pytest.mark.requirement("EP-FILES-01")]
 
@@ -197,7 +198,7 @@ async def test_a_file_that_shrinks_on_the_way_is_an_error_of_this_side(caller: C
         with path.open("r+b") as file:
             file.truncate(1_000_000)
 
-    with pytest.raises(SerializationError, match="file: the file became .* shorter"):
+    with pytest.raises(SerializationError, match=r"file: the file became .* shorter"):
         await caller.call(lambda client: client.files.create(file=path, purpose="batch", on_progress=cut))
 
 
@@ -218,7 +219,7 @@ async def test_a_timeout_acts_in_the_middle_of_an_upload(caller: Caller) -> None
             time.sleep(0.05)
             return super().readinto(buffer)
 
-    with pytest.raises(Timeout, match="the call's timeout of 0.3 s passed"):
+    with pytest.raises(Timeout, match=r"the call's timeout of 0.3 s passed"):
         await caller.call(
             lambda client: client.files.create(file=Slow(bytes(10_000_000)), purpose="batch", timeout=0.3)
         )
@@ -247,15 +248,11 @@ async def test_a_cancelled_upload_closes_its_file_and_leaves_the_client_working(
 
 def open_files(path: Path) -> list[str]:
     """Return the descriptors of this process that lead to *path*."""
-    import os
-    from pathlib import Path as Place
-
     found = []
-    for link in Place("/proc/self/fd").iterdir():
-        try:
-            found.append(os.readlink(link))
-        except OSError:
-            continue
+    for link in Path("/proc/self/fd").iterdir():
+        # the one that lists the folder is gone when it is looked at
+        with contextlib.suppress(OSError):
+            found.append(str(link.readlink()))
     return [name for name in found if name == str(path)]
 
 

@@ -47,7 +47,6 @@ def transfer(server: RealServer, *words: str) -> dict[str, object]:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, object] = json.loads(done.stdout)
-    print(told)
     return told
 
 

@@ -86,7 +86,7 @@ def main(base_url: str, ca_file: str, protocol: str, colour: str, way: str, plac
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
             sha.update(piece)
-    print(json.dumps({"growth_kib": growth, "result": result, "sha": sha.hexdigest()}))
+    json.dump({"growth_kib": growth, "result": result, "sha": sha.hexdigest()}, sys.stdout)
 
 
 if __name__ == "__main__":
