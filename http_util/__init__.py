@@ -14,8 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from http_util._async.byte_stream import AsyncByteStream
     from http_util._async.event_stream import AsyncEventStream
     from http_util._async.exchange import AsyncExchange
+    from http_util._sync.byte_stream import ByteStream
     from http_util._sync.event_stream import EventStream
     from http_util._sync.exchange import Exchange
     from http_util.attempt_ledger import AttemptLedger
@@ -54,12 +56,15 @@ if TYPE_CHECKING:
     from http_util.secret_audit import SecretAudit, SecretReading
     from http_util.settings_errors import InvalidSettings
     from http_util.sse import ServerSentEvent, SseDecoder, SseTail
+    from http_util.streamed_body import StreamedBody
     from http_util.telemetry import ABORT, AttemptRecord, ExhaustedRecord, Hooks, RetryRecord
     from http_util.watch import AsyncWatch, Watch
 
 _ROOMS = {
+    "_async.byte_stream": ("AsyncByteStream",),
     "_async.event_stream": ("AsyncEventStream",),
     "_async.exchange": ("AsyncExchange",),
+    "_sync.byte_stream": ("ByteStream",),
     "_sync.event_stream": ("EventStream",),
     "_sync.exchange": ("Exchange",),
     "compression": ("RequestCompression",),
@@ -98,6 +103,7 @@ _ROOMS = {
     "secret_audit": ("SecretAudit", "SecretReading"),
     "settings_errors": ("InvalidSettings",),
     "sse": ("ServerSentEvent", "SseDecoder", "SseTail"),
+    "streamed_body": ("StreamedBody",),
     "telemetry": ("ABORT", "AttemptRecord", "ExhaustedRecord", "Hooks", "RetryRecord"),
     "watch": ("AsyncWatch", "Watch"),
 }
@@ -107,6 +113,7 @@ __all__ = [
     "ABORT",
     "AVAILABLE",
     "BILLING_SAFE",
+    "AsyncByteStream",
     "AsyncEventStream",
     "AsyncExchange",
     "AsyncWatch",
@@ -116,6 +123,7 @@ __all__ = [
     "Breaker",
     "BreakerPolicy",
     "Breakers",
+    "ByteStream",
     "Clock",
     "Deadline",
     "DeadlineExceeded",
@@ -158,6 +166,7 @@ __all__ = [
     "SseDecoder",
     "SseTail",
     "StatusFailure",
+    "StreamedBody",
     "SyncClock",
     "SystemClock",
     "SystemSyncClock",

@@ -124,7 +124,11 @@ class HttpConfig(SettingsModel):
     max_idle_connections: int = Field(8, ge=0, le=65_536, description="Connections kept open while unused.")
     keepalive_expiry: Seconds = Field(90.0, description="Seconds after which an unused connection is closed.")
     tcp_keepalive: Seconds | None = Field(60.0, description="Seconds of silence before TCP probes.")
-    max_body_bytes: int = Field(64 * _MIB, ge=1, description="Largest request body in bytes.")
+    max_body_bytes: int = Field(
+        64 * _MIB,
+        ge=1,
+        description="Largest request body in bytes that is held whole; a form with files is not.",
+    )
     max_response_bytes: int = Field(48 * _MIB, ge=1, description="Largest answer in bytes that is not a stream.")
     max_header_bytes: int = Field(
         32 * 1024,

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
         AsyncBatchingClient,
         BatchingClient,
     )
+    from openai_client.binary_content import (
+        BinaryContent,
+    )
     from openai_client.caching import (
         AsyncCachingClient,
         CachingClient,
@@ -51,6 +54,10 @@ if TYPE_CHECKING:
     )
     from openai_client.deprecation import (
         Deprecations,
+    )
+    from openai_client.downloads import (
+        AsyncDownload,
+        Download,
     )
     from openai_client.embedding_arrays import (
         vectors,
@@ -125,12 +132,19 @@ if TYPE_CHECKING:
         UnexpectedResponse,
         ValidationError,
     )
+    from openai_client.file_input import (
+        UploadFile,
+    )
     from openai_client.health import (
         AsyncHealthCheck,
         HealthCheck,
     )
     from openai_client.health_results import (
         CheckResult,
+    )
+    from openai_client.large_files import (
+        upload_large_file,
+        upload_large_file_async,
     )
     from openai_client.memory_store import (
         MemoryStore,
@@ -167,7 +181,9 @@ if TYPE_CHECKING:
         raw_operation,
         raw_stream_operation,
     )
-    from openai_client.refusal import require_answer
+    from openai_client.refusal import (
+        require_answer,
+    )
     from openai_client.secret_loading import (
         LoadedSecret,
         checked_key,
@@ -204,6 +220,7 @@ _HOME_OF: Final = {
     "AuthScheme": "auth",
     "AsyncBatchingClient": "batching",
     "BatchingClient": "batching",
+    "BinaryContent": "binary_content",
     "AsyncCachingClient": "caching",
     "CachingClient": "caching",
     "AsyncMiddlewareTransport": "call_middleware",
@@ -214,14 +231,17 @@ _HOME_OF: Final = {
     "ClientConfig": "config",
     "ClientSettings": "config",
     "Deprecations": "deprecation",
+    "AsyncDownload": "downloads",
+    "Download": "downloads",
+    "vectors": "embedding_arrays",
     "BatchPolicy": "embedding_batch",
     "FailedInputs": "embedding_many",
     "ManyEmbeddings": "embedding_many",
     "embed_many": "embedding_many",
     "azure": "endpoints",
-    "Environment": "environment",
     "OFFICIAL_BASE_URL": "environment",
     "OFFICIAL_REALTIME_URL": "environment",
+    "Environment": "environment",
     "from_failure": "error_mapping",
     "from_stream_error": "error_mapping",
     "refine": "error_mapping",
@@ -272,9 +292,12 @@ _HOME_OF: Final = {
     "TooManyTokens": "errors",
     "UnexpectedResponse": "errors",
     "ValidationError": "errors",
+    "UploadFile": "file_input",
     "AsyncHealthCheck": "health",
     "HealthCheck": "health",
     "CheckResult": "health_results",
+    "upload_large_file": "large_files",
+    "upload_large_file_async": "large_files",
     "MemoryStore": "memory_store",
     "Answer": "metadata",
     "RateLimits": "metadata",
@@ -313,7 +336,6 @@ _HOME_OF: Final = {
     "AsyncTransport": "transport",
     "HttpTransport": "transport",
     "Transport": "transport",
-    "vectors": "embedding_arrays",
 }
 
 __all__ = [
@@ -326,6 +348,7 @@ __all__ = [
     "AsyncCacheStore",
     "AsyncCachingClient",
     "AsyncClient",
+    "AsyncDownload",
     "AsyncHealthCheck",
     "AsyncHttpTransport",
     "AsyncMiddlewareTransport",
@@ -339,6 +362,7 @@ __all__ = [
     "BadGateway",
     "BatchPolicy",
     "BatchingClient",
+    "BinaryContent",
     "CacheStore",
     "CachingClient",
     "CallOptions",
@@ -356,6 +380,7 @@ __all__ = [
     "Deprecations",
     "DeserializationError",
     "DnsResolutionFailed",
+    "Download",
     "Environment",
     "ErrorCategory",
     "ErrorSource",
@@ -411,6 +436,7 @@ __all__ = [
     "TooManyTokens",
     "Transport",
     "UnexpectedResponse",
+    "UploadFile",
     "ValidationError",
     "WorkFailed",
     "WorkUnfinished",
@@ -430,6 +456,8 @@ __all__ = [
     "refiner",
     "require_answer",
     "unchecked_key",
+    "upload_large_file",
+    "upload_large_file_async",
     "vectors",
     "wait_for",
     "wait_for_async",

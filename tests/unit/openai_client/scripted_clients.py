@@ -61,6 +61,10 @@ class AsyncScriptedClient:
         """Return what was asked."""
         return ("open_stream", operation, options)
 
+    def open_download(self, operation: Any, options: Any) -> Any:
+        """Return what was asked."""
+        return ("open_download", operation, options)
+
     async def fetch_page(self, operation: Any, options: Any) -> Any:
         """Return what was asked."""
         return ("fetch_page", operation, options)
@@ -85,6 +89,10 @@ class ScriptedClient:
     def open_stream(self, operation: Any, options: Any) -> Any:
         """Return what was asked."""
         return ("open_stream", operation, options)
+
+    def open_download(self, operation: Any, options: Any) -> Any:
+        """Return what was asked."""
+        return ("open_download", operation, options)
 
     def fetch_page(self, operation: Any, options: Any) -> Any:
         """Return what was asked."""

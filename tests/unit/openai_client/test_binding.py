@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from openai_client.binding import AsyncResource, SyncResource, endpoint, page_endpoint, stream_endpoint
+from openai_client.binding import (
+    AsyncResource,
+    SyncResource,
+    download_endpoint,
+    endpoint,
+    page_endpoint,
+    stream_endpoint,
+)
 from openai_client.operation import (
     CLIENT_DEFAULTS,
     CallOptions,
@@ -33,6 +40,7 @@ def listing() -> PageOperation[str]:
 
 
 class _Things:
+    fetch = download_endpoint(retrieve)
     retrieve = endpoint(retrieve)
     follow = stream_endpoint(follow)
     list = page_endpoint(listing)
@@ -57,6 +65,10 @@ class Recorder:
         """Return what was asked."""
         return ("open_stream", *asked)
 
+    def open_download(self, *asked: Any) -> Any:
+        """Return what was asked."""
+        return ("open_download", *asked)
+
     def fetch_page(self, *asked: Any) -> Any:
         """Return what was asked."""
         return ("fetch_page", *asked)
@@ -76,10 +88,11 @@ class AsyncRecorder(Recorder):
 @pytest.mark.requirement("CLI-03")
 @pytest.mark.parametrize("resource", [Things(Recorder()), AsyncThings(Recorder())])
 def test_each_descriptor_asks_its_client_for_its_own_kind_of_call(resource: Any) -> None:
-    """Documents are executed, streams opened, pages fetched, each with the operation's options."""
+    """Documents are executed, streams and downloads opened, pages fetched, each with the operation's options."""
     options = CallOptions(timeout=1.0)
     assert resource.retrieve("a", options=options) == ("execute", retrieve("a", options=options), options)
     assert resource.follow("a") == ("open_stream", follow("a"), CLIENT_DEFAULTS)
+    assert resource.fetch("a") == ("open_download", retrieve("a"), CLIENT_DEFAULTS)
     kind, operation, _ = resource.list()
     assert (kind, operation.operation_id) == ("fetch_page", "all")
 

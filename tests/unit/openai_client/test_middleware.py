@@ -146,6 +146,8 @@ async def test_streams_and_pages_are_handed_on() -> None:
         assert client.open_stream(operation, given) == ("open_stream", operation, used)
         assert client.fetch_page(operation, given) == ("fetch_page", operation, used)
         assert awaited.open_stream(operation, given) == ("open_stream", operation, used)
+        assert client.open_download(operation, given) == ("open_download", operation, used)
+        assert awaited.open_download(operation, given) == ("open_download", operation, used)
         assert await awaited.fetch_page(operation, given) == ("fetch_page", operation, used)
 
 

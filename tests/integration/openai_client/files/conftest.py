@@ -38,6 +38,20 @@ def file_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer
 
 
 @pytest.fixture
+def plain_file_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The base URL of a server without TLS."""
+
+    def command(port: int) -> list[str | Path]:
+        return [
+            *(sys.executable, "-m", "granian", "--interface", "asgi", "--port", str(port), "--loop", "asyncio"),
+            *("--working-dir", HERE, "--workers-kill-timeout", "2", "--log-level", "warning", "file_app:application"),
+        ]
+
+    with running(command, tmp_path_factory.mktemp("plain")) as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@pytest.fixture
 def settings(file_server: RealServer, protocol: str) -> dict[str, Any]:
     """What a client of the file server is made with."""
     http = {"ca_file": str(file_server.ca_file), "http2": protocol == "h2"}
