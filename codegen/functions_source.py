@@ -238,9 +238,10 @@ class FunctionWriter:
 
     def _event_reading(self, endpoint: Endpoint) -> list[str]:
         found = [f"parse_event={self._parse(endpoint, endpoint.event)}"]
-        if end := self._overrides["stream_ends"].get(endpoint.operation_id):
-            self.helpers.add("StreamEnd")
-            found.append(f"end=StreamEnd(event_types=frozenset({{{', '.join(literal(item) for item in end)}}}))")
+        for field, table in (("event_types", "stream_ends"), ("enough", "stream_enough")):
+            if kinds := self._overrides[table].get(endpoint.operation_id):
+                self.helpers.add("StreamEnd")
+                found.append(f"end=StreamEnd({field}=frozenset({{{', '.join(map(literal, kinds))}}}))")
         if endpoint.operation_id in self._overrides["named_events"]["operations"]:
             found.append("named_events=True")
         return found

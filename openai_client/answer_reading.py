@@ -77,9 +77,13 @@ def _error_document(body: bytes) -> object | None:
 
 def undecodable(problem: ValidationError, facts: ErrorFacts) -> DeserializationError:
     """Return the error for what could not be parsed, an answer or a part of it; it names fields, never values."""
+    return DeserializationError(f"the answer is not what the API describes: {places_of(problem)}", **facts)
+
+
+def places_of(problem: ValidationError) -> str:
+    """Return where a document is at fault, and how: names of fields and of faults, never a value."""
     lines = problem.errors(include_input=False, include_url=False, include_context=False)
-    places = "; ".join(f"{'.'.join(map(str, line['loc'])) or 'body'}: {line['type']}" for line in lines[:_PLACES_SHOWN])
-    return DeserializationError(f"the answer is not what the API describes: {places}", **facts)
+    return "; ".join(f"{'.'.join(map(str, line['loc'])) or 'body'}: {line['type']}" for line in lines[:_PLACES_SHOWN])
 
 
 def _unusable(problem: ValidationError, head: ReplyHead) -> OpenAIError:

@@ -208,6 +208,8 @@ class StreamEnd:
     """The data of the event that ends the stream and is not itself parsed; None when the API has none."""
     event_types: frozenset[str] = frozenset()
     """The `type` of the events after which nothing follows."""
+    enough: frozenset[str] = frozenset()
+    """The `type` of the events after which more may follow, and after which the stream may also just end."""
 
     def is_sentinel(self, data: bytes) -> bool:
         """Tell whether *data*, the payload of one server-sent event, is the closing mark."""
@@ -216,6 +218,10 @@ class StreamEnd:
     def is_last(self, event: object) -> bool:
         """Tell whether *event*, already parsed, is the last one by its type."""
         return getattr(event, "type", None) in self.event_types
+
+    def is_enough(self, event: object) -> bool:
+        """Tell whether the stream may just end after *event*, already parsed."""
+        return bool(self.enough) and getattr(event, "type", None) in self.enough
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

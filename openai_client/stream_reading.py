@@ -2,8 +2,8 @@
 From server-sent events to chunks, or to one error. Pure: whoever waits hands in what came.
 
 A stream is complete only on evidence: the closing mark, an event after which nothing follows, or, when the body just
-ends, a finish reason for every choice that was begun. Everything else that ends a stream is an error, and so is an
-error object in it.
+ends, a finish reason for every choice that was begun, or an event that holds something whole. Everything else that ends
+a stream is an error, and so is an error object in it.
 
 Spec: CLI-10, ERR-07
 """
@@ -175,6 +175,8 @@ class StreamReader(Generic[E]):
                 said = {name: getattr(failed, name, None) for name in ("code", "message")}
                 self._fail(self._reported({"error": said}))
             return
+        if self._operation.end.is_enough(chunk):
+            self._finished.add(None)
         choices: Any = getattr(chunk, "choices", None)
         for choice in choices or ():
             index = getattr(choice, "index", 0)

@@ -9,23 +9,30 @@ Spec: CLI-10, CLI-16
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
+from openai_client.collecting import collector
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidState, OpenAIError
 from openai_client.metadata import ResponseMetadata
 from openai_client.stream_reading import StreamReader, as_failure
+from openai_client.text_deltas import AsyncTextDeltas, TextDeltas
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from http_util.clock import Clock, SyncClock
+    from openai_client.collecting import AsyncCollects, Collects
     from openai_client.operation import StreamOperation
     from openai_client.request_writing import PreparedCall
+    from openai_client.streaming.accumulator import Accumulator
     from openai_client.transport import AsyncEventSource, EventSource
+else:
+    # what they hold is for type checkers: the overloads of `collect`
+    Collects = AsyncCollects = Generic
 
 E = TypeVar("E")
 
@@ -36,7 +43,7 @@ Blocking code cannot leave a read early: there the idle timer bounds it.
 """
 
 
-class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
+class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
     """
     A streamed answer for blocking code. Entering makes the call, iterating yields chunks as they come, leaving closes.
 
@@ -65,6 +72,7 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
         self._is_entered = False
+        self._is_begun = False
 
     def open(self) -> Self:
         """
@@ -127,7 +135,31 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
             source.settle(as_failure(error))
             self.close()
             raise
+        self._is_begun = True
         return chunk
+
+    def text_deltas(self, into: Accumulator[E, object] | None = None) -> TextDeltas[E]:
+        """
+        Return an iterator over the pieces of text in what is still to come; of several choices the first counts.
+
+        Args:
+            into: Sees every event, those without text too, and so has the whole answer at the end.
+        """
+        return TextDeltas(self, into)
+
+    if not TYPE_CHECKING:
+
+        def collect(self, into: Accumulator[E, Any] | None = None) -> Any:
+            """Read to the end and return the whole answer; see `openai_client.collecting.Collects`."""
+            try:
+                whole = collector(self._operation, into, is_begun=self._is_begun)
+                if self._source is None:
+                    self.open()
+                for event in self:
+                    whole.add(event)
+            finally:
+                self.close()
+            return whole.partial()
 
     def _read(self, source: EventSource, reader: StreamReader[E]) -> None:
         """Wait for events, or the end of the body, and hand them to the reader."""
@@ -157,7 +189,7 @@ class Stream(AbstractContextManager["Stream[E]"], Generic[E]):
                 source.next_events(timer="idle_timeout", at=self._clock.monotonic() + LINGER)
 
 
-class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
+class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"]):
     """
     A streamed answer on an event loop. Entering makes the call, iterating yields chunks as they come, leaving closes.
 
@@ -186,6 +218,7 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
         self._reader: StreamReader[E] | None = None
         self._body_ended = False
         self._is_entered = False
+        self._is_begun = False
 
     async def open(self) -> Self:
         """
@@ -248,7 +281,31 @@ class AsyncStream(AbstractAsyncContextManager["AsyncStream[E]"], Generic[E]):
             source.settle(as_failure(error))
             await self.aclose()
             raise
+        self._is_begun = True
         return chunk
+
+    def text_deltas(self, into: Accumulator[E, object] | None = None) -> AsyncTextDeltas[E]:
+        """
+        Return an iterator over the pieces of text in what is still to come; of several choices the first counts.
+
+        Args:
+            into: Sees every event, those without text too, and so has the whole answer at the end.
+        """
+        return AsyncTextDeltas(self, into)
+
+    if not TYPE_CHECKING:
+
+        async def collect(self, into: Accumulator[E, Any] | None = None) -> Any:
+            """Read to the end and return the whole answer; see `openai_client.collecting.AsyncCollects`."""
+            try:
+                whole = collector(self._operation, into, is_begun=self._is_begun)
+                if self._source is None:
+                    await self.open()
+                async for event in self:
+                    whole.add(event)
+            finally:
+                await self.aclose()
+            return whole.partial()
 
     async def _read(self, source: AsyncEventSource, reader: StreamReader[E]) -> None:
         """Wait for events, or the end of the body, and hand them to the reader."""

@@ -1,64 +1,60 @@
 """
 Chat chunks into a chat completion.
 
-Spec: CLI-10, TYP-04
+Spec: CLI-10, CLI-14, TYP-04
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openai_client._generated.models.chat import CreateChatCompletionResponse
-from openai_client.streaming.choices import ChoiceAccumulator
+from openai_client._generated.models.chat import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from openai_client.streaming.accumulator import Accumulator, built
+from openai_client.streaming.choices import Choices
+from openai_client.streaming.merging import joined_base64, without_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from openai_client._generated.models.chat import CreateChatCompletionStreamResponse
 
-
-class ChatAccumulator:
+class ChatAccumulator(Accumulator[CreateChatCompletionStreamResponse, CreateChatCompletionResponse]):
     """
-    Collects the chunks of one chat stream: texts, refusals, reasoning, tool calls, logprobs, usage and vendor fields.
+    Collects the chunks of one chat stream: texts, refusals, tool calls, audio, logprobs, usage and vendor fields.
 
     Example:
         >>> from openai_client._generated.models.chat import CreateChatCompletionStreamResponse as Chunk
         >>> whole = ChatAccumulator()
         >>> for text in ("Hel", "lo"):
         ...     whole.add(Chunk.model_validate({"choices": [{"index": 0, "delta": {"content": text}}]}))
-        >>> whole.text, whole.is_finished
-        ('Hello', False)
+        >>> whole.text, whole.missing()
+        ('Hello', 'no finish reason came for choice 0')
 
     Spec: CLI-10
     """
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._choices = ChoiceAccumulator(_piece)
+        self._choices = Choices(_piece)
 
-    def add(self, chunk: CreateChatCompletionStreamResponse) -> None:
+    def add(self, event: CreateChatCompletionStreamResponse) -> None:
         """Add the next chunk."""
-        self._choices.add(chunk)
+        self._choices.add(event)
 
     @property
     def text(self) -> str:
         """The text of the first choice so far."""
         return self._choices.text(0, "message", "content")
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether every choice has a finish reason."""
-        return self._choices.is_finished
+    def missing(self) -> str | None:
+        """Return which choices have no finish reason yet; None when all have one."""
+        return self._choices.missing()
 
-    def result(self) -> CreateChatCompletionResponse:
+    def partial(self) -> CreateChatCompletionResponse:
         """Return the answer so far as an unstreamed one."""
         answer = self._choices.answer("chat.completion", {"message": {}})
         for choice in answer["choices"]:
-            for call in choice["message"].get("tool_calls") or ():
-                # the position is the stream's; a whole answer has none
-                call.pop("index", None)
-                call.setdefault("type", "function")
-        return CreateChatCompletionResponse.model_validate(answer)
+            _complete(choice["message"])
+        return built(CreateChatCompletionResponse, answer)
 
 
 def _piece(choice: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,3 +67,22 @@ def _piece(choice: Mapping[str, Any]) -> dict[str, Any]:
         delta["tool_calls"] = [{**call, "index": call.get("index") or 0} for call in calls]
     piece["message"] = delta
     return piece
+
+
+def _complete(message: dict[str, Any]) -> None:
+    """Give what grew in *message* the form that it has in a whole answer; also when not all of it came."""
+    if message.get("tool_calls"):
+        message["tool_calls"] = [_whole_call(call) for call in without_places(message["tool_calls"])]
+    if isinstance(message.get("function_call"), dict):
+        message["function_call"] = {"name": "", "arguments": "", **message["function_call"]}
+    if isinstance(message.get("audio"), dict):
+        audio = {"id": "", "data": "", **message["audio"]}
+        message["audio"] = {**audio, "data": joined_base64(audio["data"])}
+
+
+def _whole_call(call: dict[str, Any]) -> dict[str, Any]:
+    kind = call.get("type") or ("custom" if "custom" in call else "function")
+    blank = {"function": {"name": "", "arguments": ""}, "custom": {"name": "", "input": ""}}.get(kind, {})
+    given = call.get(kind)
+    inner = {kind: {**blank, **given} if isinstance(given, dict) else blank} if blank else {}
+    return {**call, "type": kind, **inner}

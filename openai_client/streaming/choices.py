@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openai_client.streaming.merging import merge_piece, said
+from openai_client.streaming.merging import Text, merge_piece, plain, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class ChoiceAccumulator:
+class Choices:
     """Collects chunks of choices. Deltas that come after a choice was finished are dropped: they are no part of it."""
 
     def __init__(self, take_piece: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
@@ -32,6 +32,8 @@ class ChoiceAccumulator:
         """Add one chunk."""
         fields = said(chunk)
         choices = fields.pop("choices", None) or []
+        # what pads a chunk is no part of the answer
+        fields.pop("obfuscation", None)
         for name, value in fields.items():
             # facts are repeated, and an empty one never takes back what was said before
             if value not in (None, "") or name not in self._answer:
@@ -49,17 +51,19 @@ class ChoiceAccumulator:
         merge_piece(whole, piece)
         whole["finish_reason"] = reason
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether there is a choice and every one has a finish reason."""
-        return bool(self._choices) and all(choice.get("finish_reason") for choice in self._choices.values())
+    def missing(self) -> str | None:
+        """Return what has to come before every choice is whole, None when nothing has to."""
+        if not self._choices:
+            return "no choice came"
+        open_ones = [str(index) for index, choice in sorted(self._choices.items()) if not choice.get("finish_reason")]
+        return f"no finish reason came for choice {', '.join(open_ones)}" if open_ones else None
 
     def text(self, index: int, *where: str) -> str:
         """Return the text of choice *index* at the path *where*, empty when there is none."""
         value: Any = self._choices.get(index, {})
         for name in where:
             value = value.get(name) if isinstance(value, dict) else None
-        return value if isinstance(value, str) else ""
+        return str(value) if isinstance(value, Text) else ""
 
     def answer(self, kind: str, blank: Mapping[str, Any]) -> dict[str, Any]:
         """
@@ -69,5 +73,5 @@ class ChoiceAccumulator:
             kind: The `object` of an unstreamed answer.
             blank: What a choice has at least.
         """
-        choices = [{**blank, **choice} for _, choice in sorted(self._choices.items())]
+        choices = [{**blank, **plain(choice)} for _, choice in sorted(self._choices.items())]
         return {**self._answer, "object": kind, "choices": choices}

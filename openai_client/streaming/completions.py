@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from openai_client._generated.models.completions import CreateCompletionResponse
-from openai_client.streaming.choices import ChoiceAccumulator
+from openai_client.streaming.accumulator import Accumulator, built
+from openai_client.streaming.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class CompletionAccumulator:
+class CompletionAccumulator(Accumulator[CreateCompletionResponse, CreateCompletionResponse]):
     """
     Collects the chunks of one completions stream.
 
@@ -31,25 +32,24 @@ class CompletionAccumulator:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._choices = ChoiceAccumulator(_piece)
+        self._choices = Choices(_piece)
 
-    def add(self, chunk: CreateCompletionResponse) -> None:
+    def add(self, event: CreateCompletionResponse) -> None:
         """Add the next chunk."""
-        self._choices.add(chunk)
+        self._choices.add(event)
 
     @property
     def text(self) -> str:
         """The text of the first choice so far."""
         return self._choices.text(0, "text")
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether every choice has a finish reason."""
-        return self._choices.is_finished
+    def missing(self) -> str | None:
+        """Return which choices have no finish reason yet; None when all have one."""
+        return self._choices.missing()
 
-    def result(self) -> CreateCompletionResponse:
+    def partial(self) -> CreateCompletionResponse:
         """Return the answer so far as an unstreamed one."""
-        return CreateCompletionResponse.model_validate(self._choices.answer("text_completion", {"text": ""}))
+        return built(CreateCompletionResponse, self._choices.answer("text_completion", {"text": ""}))
 
 
 def _piece(choice: Mapping[str, Any]) -> dict[str, Any]:

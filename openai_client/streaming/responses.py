@@ -6,21 +6,26 @@ Spec: CLI-10, TYP-12
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Any, Final
 
+from openai_client._generated.models.responses.events import ResponseStreamEvent
 from openai_client._generated.models.responses.response import Response
 from openai_client.errors import StreamInterrupted
-from openai_client.streaming.merging import said
+from openai_client.streaming.accumulator import Accumulator, built
+from openai_client.streaming.merging import Text, joined_base64, said
+from openai_client.streaming.response_items import ResponseItems, texts_of
 
 if TYPE_CHECKING:
-    from openai_client._generated.models.responses.events import ResponseStreamEvent
+    from collections.abc import Mapping
 
 _LAST: Final = frozenset({"response.completed", "response.failed", "response.incomplete"})
+_FACTS: Final = _LAST | {"response.created", "response.queued", "response.in_progress"}
 
 
-class ResponseAccumulator:
+class ResponseEvents:
     """
-    Collects the events of one stream. Unknown events are counted and otherwise ignored.
+    What the events of one stream have told so far, whichever of the two Responses APIs they came from. Pure.
 
     Spec: CLI-10
     """
@@ -28,56 +33,108 @@ class ResponseAccumulator:
     def __init__(self) -> None:
         """Start with nothing."""
         self._response: dict[str, Any] = {}
-        self._items: dict[int, dict[str, Any]] = {}
-        self._texts: dict[tuple[int, int], str] = {}
-        self.is_finished: bool = False
+        self._items = ResponseItems()
+        self._audio = Text()
+        self._transcript = Text()
+        self.is_last: bool = False
         """Whether the response said that it is completed, failed or incomplete."""
         self.unknown_count: int = 0
-        """How many events were of a type that is not accumulated."""
+        """How many events were of a type that is not known."""
 
-    def add(self, event: ResponseStreamEvent) -> None:
-        """Add the next event."""
-        fields = said(event)
-        kind = fields.get("type", "")
+    def add(self, fields: Mapping[str, Any]) -> None:
+        """Add the next event, as plain values."""
+        kind = fields.get("type") or ""
         response = fields.get("response")
-        place = fields.get("output_index") or 0
-        if isinstance(response, dict):
-            self._response = {**self._response, **response}
-            self.is_finished = self.is_finished or kind in _LAST
-        elif kind in {"response.output_item.added", "response.output_item.done"}:
-            self._items[place] = fields.get("item") or {}
-        elif kind == "response.output_text.delta":
-            key = place, fields.get("content_index") or 0
-            self._texts[key] = self._texts.get(key, "") + (fields.get("delta") or "")
-        elif kind == "response.output_text.done":
-            self._texts[place, fields.get("content_index") or 0] = fields.get("text") or ""
-        else:
+        if kind in _FACTS and isinstance(response, dict):
+            self._response |= response
+            self.is_last = self.is_last or kind in _LAST
+        elif kind.startswith("response.audio."):
+            self._hear(kind, fields)
+        elif not self._items.add(kind, fields):
             self.unknown_count += 1
+
+    def _hear(self, kind: str, fields: Mapping[str, Any]) -> None:
+        heard = self._transcript if kind.startswith("response.audio.transcript.") else self._audio
+        heard.add(fields.get("delta") or "")
+
+    @property
+    def output(self) -> list[dict[str, Any]]:
+        """The output items so far: those of the last event, or what can be told from the events before it."""
+        return self._response.get("output") or self._items.whole()
 
     @property
     def text(self) -> str:
         """The text of all output so far."""
-        return "".join(text for _, text in sorted(self._texts.items()))
+        return "".join(texts_of(self.output))
 
-    def result(self) -> Response:
+    @property
+    def audio(self) -> bytes:
+        """The audio so far, decoded; it stands in no output item."""
+        return base64.b64decode(joined_base64(str(self._audio)))
+
+    @property
+    def transcript(self) -> str:
+        """What is said in the audio so far."""
+        return str(self._transcript)
+
+    @property
+    def partial_images(self) -> Mapping[int, str]:
+        """The latest partial image of each output item that draws one, in base64, by the item's place."""
+        return self._items.partial_images
+
+    def missing(self) -> str | None:
+        """Return what has to come before the response is whole."""
+        if self.is_last:
+            return None
+        return "no event came that says that the response is completed, failed or incomplete"
+
+    def fields(self) -> dict[str, Any]:
         """
-        Return the response: the one that the last event holds, or what can be told from the events before it.
+        Return the response so far as plain values.
 
         Raises:
             StreamInterrupted: No event told anything about a response yet.
         """
         if not self._response:
             raise StreamInterrupted("the stream has not told anything about a response yet")
-        response = dict(self._response)
-        if not response.get("output"):
-            places = self._items.keys() | {place for place, _ in self._texts}
-            response["output"] = [self._item(place) for place in sorted(places)]
-        return Response.model_validate(response)
+        return {**self._response, "output": self.output}
 
-    def _item(self, place: int) -> dict[str, Any]:
-        """Return an output item, with the texts that came for it when the item itself has none."""
-        item = dict(self._items.get(place) or {"type": "message", "role": "assistant"})
-        texts = [text for (index, _), text in sorted(self._texts.items()) if index == place]
-        if texts and not item.get("content"):
-            item["content"] = [{"type": "output_text", "text": text, "annotations": []} for text in texts]
-        return item
+
+class ResponseAccumulator(Accumulator[ResponseStreamEvent, Response]):
+    """
+    Collects the events of one stream of the Responses API: messages, refusals, reasoning, calls of every kind of tool.
+
+    Spec: CLI-10
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.events: ResponseEvents = ResponseEvents()
+        """What was told so far, beyond the response: audio, partial images, how many events were unknown."""
+
+    def add(self, event: ResponseStreamEvent) -> None:
+        """Add the next event."""
+        self.events.add(said(event))
+
+    @property
+    def text(self) -> str:
+        """The text of all output so far."""
+        return self.events.text
+
+    @property
+    def unknown_count(self) -> int:
+        """How many events were of a type that is not known."""
+        return self.events.unknown_count
+
+    def missing(self) -> str | None:
+        """Return what has to come before the response is whole; None when its last event came."""
+        return self.events.missing()
+
+    def partial(self) -> Response:
+        """
+        Return the response: the one that the last event holds, or what can be told from the events before it.
+
+        Raises:
+            StreamInterrupted: No event told anything about a response yet.
+        """
+        return built(Response, self.events.fields())

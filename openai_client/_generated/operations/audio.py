@@ -45,6 +45,7 @@ from openai_client.operation import (
     FORM,
     Operation,
     PageOperation,
+    StreamEnd,
     StreamOperation,
     as_binary,
     path,
@@ -127,6 +128,7 @@ def stream_speech(
         body=body,
         fixed={"stream_format": "sse"},
         parse_event=_CREATE_SPEECH_RESPONSE_STREAM_EVENT,
+        end=StreamEnd(event_types=frozenset({"speech.audio.done"})),
         options=call_options(call),
     )
 
@@ -192,6 +194,7 @@ def stream_transcription(
         fixed={"stream": True},
         content_type=FORM,
         parse_event=_CREATE_TRANSCRIPTION_RESPONSE_STREAM_EVENT,
+        end=StreamEnd(event_types=frozenset({"transcript.text.done"})),
         options=call_options(call),
     )
 

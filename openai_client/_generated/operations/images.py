@@ -20,7 +20,7 @@ from openai_client._generated.models.images import (
 from openai_client.base_model import WireParser
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, stream_body_endpoint, switch_endpoint
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import FORM, Operation, StreamOperation, form_or_json, unstreamed
+from openai_client.operation import FORM, Operation, StreamEnd, StreamOperation, form_or_json, unstreamed
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -80,6 +80,7 @@ def stream_image_edit(
         fixed={"stream": True},
         content_type=form_or_json(body),
         parse_event=_IMAGE_EDIT_STREAM_EVENT,
+        end=StreamEnd(enough=frozenset({"image_edit.completed"})),
         options=call_options(call),
     )
 
@@ -125,6 +126,7 @@ def stream_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> Stre
         body=body,
         fixed={"stream": True},
         parse_event=_IMAGE_GEN_STREAM_EVENT,
+        end=StreamEnd(enough=frozenset({"image_generation.completed"})),
         options=call_options(call),
     )
 

@@ -33,7 +33,16 @@ from openai_client.binding import (
     switch_endpoint,
 )
 from openai_client.calling import body_and_call, call_options
-from openai_client.operation import Operation, PageOperation, StreamOperation, as_nothing, path, query, unstreamed
+from openai_client.operation import (
+    Operation,
+    PageOperation,
+    StreamEnd,
+    StreamOperation,
+    as_nothing,
+    path,
+    query,
+    unstreamed,
+)
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -233,6 +242,7 @@ def stream_beta_create_response(
         fixed={"stream": True},
         beta="responses_multi_agent=v1",
         parse_event=_BETA_RESPONSE_STREAM_EVENT,
+        end=StreamEnd(event_types=frozenset({"response.completed", "response.failed", "response.incomplete"})),
         options=call_options(call),
     )
 
