@@ -16,6 +16,8 @@ from codegen.plan import object_of
 from codegen.schema import Definition, Enumeration, Limited, ListOf, MapOf, Nullable, OneOf, Ref, Scalar, refs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from codegen.plan import Plan
     from codegen.schema import Property, Shape
 
@@ -23,7 +25,7 @@ _SUFFIXES: Final = ("Request", "RequestBody", "Body", "MultipartBody", "Param", 
 
 
 def fields_name(body: str, kind: str = "") -> str:
-    """Return the name of the dictionary for the model *body*; *kind* is `Whole` or `Streamed` where both exist."""
+    """Return the name of the dictionary for the model *body*; *kind* is `Whole`, `Streamed` or `Parsed`."""
     for suffix in sorted(_SUFFIXES, key=len, reverse=True):
         if body.endswith(suffix) and body != suffix:
             return f"{body.removesuffix(suffix)}{kind}Fields"
@@ -43,9 +45,16 @@ def asks_for_stream(body: Definition) -> bool:
 class FieldsWriter:
     """Writes the dictionaries of one plan."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Find the bodies that may be given field by field."""
+    def __init__(self, plan: Plan, parsed: Mapping[str, str]) -> None:
+        """
+        Find the bodies that may be given field by field.
+
+        Args:
+            plan: What is generated.
+            parsed: Bodies that methods written by hand take, and the field that has another type there.
+        """
         self._plan = plan
+        self._parsed = parsed
         self._bodies: dict[str, dict[str, bool]] = {}
         for family in plan.generated:
             for operation in plan.families[family]:
@@ -75,9 +84,17 @@ class FieldsWriter:
     def _dictionaries(self, name: str, *, streams: bool, names: set[str]) -> list[str]:
         body = self._plan.document.definitions[name]
         splits = streams and asks_for_stream(body)
-        fields = [item for item in body.properties if not (splits and item.name == "stream")]
-        lines = [f"    {attribute(item.name)}: {self._field(item, names)}" for item in fields]
-        found = [_dictionary(fields_name(name), "CallKeywords", f"The fields of `{name}`.", lines)]
+        fields = {
+            item.name: f"    {attribute(item.name)}: {self._field(item, names)}"
+            for item in body.properties
+            if not (splits and item.name == "stream")
+        }
+        found, base = [], "CallKeywords"
+        if parsed := self._parsed.get(name):
+            fields, rest = {parsed: fields.pop(parsed)}, fields
+            base, title = fields_name(name, "Parsed"), f"The fields of `{name}` but `{parsed}`."
+            found.append(_dictionary(base, "CallKeywords", title, list(rest.values())))
+        found.append(_dictionary(fields_name(name), base, f"The fields of `{name}`.", list(fields.values())))
         if splits:
             names |= {"Literal"}
             for kind, what, line in (

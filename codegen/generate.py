@@ -43,7 +43,7 @@ def generate(settings: Settings | None = None) -> dict[str, str]:
     sources = {
         **{name: f'"""\n{title}\n\n{NOTICE}\n"""\n' for name, title in _PACKAGES.items()},
         **ModelWriter(plan, settings.overrides).modules(),
-        **FieldsWriter(plan).modules(),
+        **FieldsWriter(plan, settings.overrides["parsed_fields"]).modules(),
         **OperationWriter(plan, settings.overrides).modules(),
     }
     with ThreadPoolExecutor(_WORKERS) as pool:

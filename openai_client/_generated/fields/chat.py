@@ -36,8 +36,8 @@ from openai_client._generated.models.shared import (
 from openai_client.calling import CallKeywords
 
 
-class CreateChatCompletionFields(CallKeywords, total=False):
-    """The fields of `CreateChatCompletionRequest`."""
+class CreateChatCompletionParsedFields(CallKeywords, total=False):
+    """The fields of `CreateChatCompletionRequest` but `response_format`."""
 
     metadata: Mapping[str, str] | None
     top_logprobs: int | None
@@ -58,7 +58,6 @@ class CreateChatCompletionFields(CallKeywords, total=False):
     frequency_penalty: float | None
     presence_penalty: float | None
     web_search_options: CreateChatCompletionRequestWebSearchOptions | Mapping[str, Any]
-    response_format: ResponseFormatText | Mapping[str, Any] | ResponseFormatJsonSchema | ResponseFormatJsonObject
     audio: CreateChatCompletionRequestAudio | Mapping[str, Any] | None
     store: bool | None
     moderation: ModerationParam | Mapping[str, Any] | None
@@ -75,6 +74,12 @@ class CreateChatCompletionFields(CallKeywords, total=False):
     parallel_tool_calls: ParallelToolCalls
     function_call: Literal["none", "auto"] | ChatCompletionFunctionCallOption | Mapping[str, Any]
     functions: Sequence[ChatCompletionFunctions | Mapping[str, Any]]
+
+
+class CreateChatCompletionFields(CreateChatCompletionParsedFields, total=False):
+    """The fields of `CreateChatCompletionRequest`."""
+
+    response_format: ResponseFormatText | Mapping[str, Any] | ResponseFormatJsonSchema | ResponseFormatJsonObject
 
 
 class CreateChatCompletionWholeFields(CreateChatCompletionFields, total=False):

@@ -31,6 +31,7 @@ from openai_client.binding import (
 )
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, StreamOperation, path, query, unstreamed
+from openai_client.structured.methods import AsyncChatParsing, ChatParsing
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -228,7 +229,7 @@ class _ChatCompletions:
     delete = endpoint(delete_chat_completion)
 
 
-class ChatCompletions(_ChatCompletions, SyncResource):
+class ChatCompletions(_ChatCompletions, ChatParsing):
     """`client.chat.completions`, blocking."""
 
     @cached_property
@@ -237,7 +238,7 @@ class ChatCompletions(_ChatCompletions, SyncResource):
         return ChatCompletionsMessages(self._client)
 
 
-class AsyncChatCompletions(_ChatCompletions, AsyncResource):
+class AsyncChatCompletions(_ChatCompletions, AsyncChatParsing):
     """`client.chat.completions`, awaited."""
 
     @cached_property

@@ -41,6 +41,7 @@ from openai_client.operation import (
     unstreamed,
 )
 from openai_client.polling.methods import ResponseWaiting
+from openai_client.structured.methods import AsyncResponseParsing, ResponseParsing
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -299,7 +300,7 @@ class _Responses(ResponseWaiting):
     cancel = endpoint(cancel_response)
 
 
-class Responses(_Responses, SyncResource):
+class Responses(_Responses, ResponseParsing):
     """`client.responses`, blocking."""
 
     @cached_property
@@ -313,7 +314,7 @@ class Responses(_Responses, SyncResource):
         return ResponsesInputTokens(self._client)
 
 
-class AsyncResponses(_Responses, AsyncResource):
+class AsyncResponses(_Responses, AsyncResponseParsing):
     """`client.responses`, awaited."""
 
     @cached_property

@@ -1,0 +1,146 @@
+"""
+Responses whose text is a pydantic model.
+
+Spec: CLI-14, TYP-12
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from openai_client._generated.models.responses.events import ResponseStreamEvent
+from openai_client.streaming.accumulator import Accumulator
+from openai_client.streaming.responses import ResponseAccumulator
+from openai_client.structured.outcomes import (
+    CalledTools,
+    CutOff,
+    Filtered,
+    Outcome,
+    Parsed,
+    Refused,
+    read_as,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from openai_client._generated.models.responses.response import Response, ResponseUsage
+
+M = TypeVar("M", bound=BaseModel)
+
+_CALLS: Final = frozenset({"custom_tool_call", "function_call"})
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedResponse(Generic[M]):
+    """
+    A response that was asked for as a model.
+
+    Spec: CLI-14
+    """
+
+    response: Response = field(repr=False)
+    """The response as it came."""
+    outcome: Outcome[M]
+    """How it came out."""
+
+    @property
+    def parsed(self) -> M:
+        """
+        The parsed text.
+
+        Raises:
+            RefusedByModel: The model refused.
+            ContentFiltered: The filter cut the answer.
+            UnexpectedResponse: The answer was cut off at its limit, or is a call of tools.
+            DeserializationError: The answer is not what was asked for.
+        """
+        return value_of(self.outcome, "the response")
+
+    @property
+    def output_parsed(self) -> M | None:
+        """The parsed text; None when there is none. The name is the official SDK's."""
+        return self.outcome.value if isinstance(self.outcome, Parsed) else None
+
+    @property
+    def output_text(self) -> str:
+        """The text as it came."""
+        return _text_of(self.response)
+
+    @property
+    def id(self) -> str:
+        """The response's id."""
+        return self.response.id
+
+    @property
+    def usage(self) -> ResponseUsage | None:
+        """What the call cost."""
+        return self.response.usage
+
+
+def parsed_response(response: Response, model: type[M]) -> ParsedResponse[M]:
+    """
+    Return *response*, whole or collected from a stream, with its text as *model*. Raises nothing.
+
+    Spec: CLI-14
+    """
+    return ParsedResponse(response, _outcome_of(response, model))
+
+
+def _outcome_of(response: Response, model: type[M]) -> Outcome[M]:
+    text = _text_of(response)
+    refusals = [part.refusal for part in _parts(response) if part.type == "refusal"]
+    reason = getattr(response.incomplete_details, "reason", None)
+    if refusals:
+        return Refused("".join(refusals))
+    if reason == "content_filter":
+        return Filtered(text)
+    if reason is not None or response.status == "incomplete":
+        return CutOff(text)
+    calls = [item for item in response.output if item.type in _CALLS]
+    return CalledTools(calls) if calls and not text else read_as(model, text)
+
+
+def _text_of(response: Response) -> str:
+    return "".join(part.text for part in _parts(response) if part.type == "output_text")
+
+
+def _parts(response: Response) -> Iterator[Any]:
+    """Return the parts of all messages."""
+    for item in response.output:
+        if item.type == "message":
+            yield from getattr(item, "content", None) or ()
+
+
+class ParsedResponseAccumulator(Accumulator[ResponseStreamEvent, ParsedResponse[M]]):
+    """
+    Collects a stream whose text is to be a model: `stream.collect(ParsedResponseAccumulator(Model)).parsed`.
+
+    Spec: CLI-14, CLI-10
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        """Start with nothing; the text will be read as *model*."""
+        self._model = model
+        self._whole = ResponseAccumulator()
+
+    def add(self, event: ResponseStreamEvent) -> None:
+        """Add the next event."""
+        self._whole.add(event)
+
+    @property
+    def text(self) -> str:
+        """The text so far: the beginning of a JSON document."""
+        return self._whole.text
+
+    def missing(self) -> str | None:
+        """Return what has to come before the response is whole."""
+        return self._whole.missing()
+
+    def partial(self) -> ParsedResponse[M]:
+        """Return the response so far; one that is not finished comes out as unreadable."""
+        return parsed_response(self._whole.partial(), self._model)
