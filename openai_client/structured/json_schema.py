@@ -100,10 +100,10 @@ class _Strict:
         if set(top) == {"$ref"}:
             # the model refers to itself; the root has to be an object all the same
             top = dict(self._definition(top["$ref"]))
-        strict = self._of(top, (), frozenset())
+        strict = self._of(top, (self._name,), frozenset())
         if strict.get("type") != "object":
-            raise self._refusal((), "the root is no object; put it into a field of a model")
-        definitions = {name: self._of(item, (), frozenset()) for name, item in self._definitions.items()}
+            raise _refusal((self._name,), "a root that is no object; put it into a field of a model")
+        definitions = {name: self._of(item, (name,), frozenset()) for name, item in self._definitions.items()}
         used = _reached(strict, definitions)
         return (
             {**strict, "$defs": {name: definitions[name] for name in definitions if name in used}} if used else strict
@@ -137,7 +137,7 @@ class _Strict:
         extra = schema.get("additionalProperties", False)
         if extra is not False:
             what = "a model that takes extra fields" if "properties" in schema else "a mapping with free keys"
-            raise self._refusal(place, f"{what}; use a list of models with a key and a value")
+            raise _refusal(place, f"{what}; use a list of models with a key and a value")
         fields = schema.get("properties", {})
         properties = {name: self._of(item, (*place, name), inside) for name, item in fields.items()}
         return {**schema, "properties": properties, "required": list(properties), "additionalProperties": False}
@@ -145,21 +145,23 @@ class _Strict:
     def _check(self, schema: Mapping[str, Any], place: tuple[str, ...]) -> None:
         for key in schema:
             if key not in _KEPT:
-                raise self._refusal(place, _INSTEAD.get(key, f"the keyword {key}; leave it out"))
+                raise _refusal(place, _INSTEAD.get(key, f"the keyword {key}; leave it out"))
         if not {"$ref", "anyOf", "const", "enum", "type"} & set(schema):
-            raise self._refusal(place, "a value of any type; give it one")
+            raise _refusal(place, "a value of any type; give it one")
         if schema.get("type") == "array" and "items" not in schema:
-            raise self._refusal(place, "a list of anything; give its items a type")
+            raise _refusal(place, "a list of anything; give its items a type")
         if "format" in schema and schema["format"] not in _FORMATS:
-            raise self._refusal(place, f"the format {schema['format']}; use a plain str, or a pattern")
-
-    def _refusal(self, place: tuple[str, ...], what: str) -> InvalidFieldValue:
-        where = ".".join((self._name, *place)).replace(".[]", "[]")
-        return InvalidFieldValue(f"{where}: no strict schema has {what}", param=".".join(place) or None)
+            raise _refusal(place, f"the format {schema['format']}; use a plain str, or a pattern")
 
     def _definition(self, reference: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self._definitions[reference.removeprefix(_DEFS)]
         return found
+
+
+def _refusal(place: tuple[str, ...], what: str) -> InvalidFieldValue:
+    """Return the error for a construct at *place*, which begins with the name of a model."""
+    where = ".".join(place).replace(".[]", "[]")
+    return InvalidFieldValue(f"{where}: no strict schema has {what}", param=".".join(place[1:]) or None)
 
 
 def _reached(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> set[str]:
