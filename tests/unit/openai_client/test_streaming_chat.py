@@ -63,12 +63,10 @@ def test_any_cut_of_any_chat_is_put_together_again(text: str, audio: bytes, vari
     facts = {name: value for name, value in whole.items() if name not in {"choices", "object", "usage"}}
     rows = []
     for choice in whole["choices"]:
-        pieces = [{"index": choice["index"], "delta": piece} for piece in deltas(choice["message"], rng, CALLS)]
-        logprobs = [
-            {"index": choice["index"], "delta": {}, "logprobs": piece}
-            for piece in deltas(choice["logprobs"], rng, CALLS)
-        ]
-        last = {"index": choice["index"], "delta": {}, "finish_reason": choice["finish_reason"]}
+        at = {"index": choice["index"]}
+        pieces = [{**at, "delta": piece} for piece in deltas(choice["message"], rng, CALLS)]
+        logprobs = [{**at, "delta": {}, "logprobs": piece} for piece in deltas(choice["logprobs"], rng, CALLS)]
+        last = {**at, "delta": {}, "finish_reason": choice["finish_reason"]}
         rows.append([*interleaved([pieces, logprobs], rng), last])
     collected = ChatAccumulator()
     for piece in interleaved(rows, rng):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from random import Random
 from typing import Any
 
@@ -214,8 +215,6 @@ def test_an_event_without_a_place_is_found_by_its_item() -> None:
 @given(st.binary(max_size=30), st.text(), st.integers())
 def test_audio_and_its_transcript_are_there_beside_the_response(audio: bytes, words: str, seed: int) -> None:
     """They belong to no item."""
-    import base64
-
     rng = Random(seed)
     sound = [
         {"type": "response.audio.delta", "delta": piece} for piece in cut_base64(base64.b64encode(audio).decode(), rng)
