@@ -386,3 +386,24 @@ async def test_calls_that_were_streamed_are_parsed_as_any(pair: PairMaker) -> No
         whole.add(chunk)
     (call,) = whole.result().choices[0].message.tool_calls or []
     assert parsed_arguments(call, Place).height == 478
+
+
+@pytest.mark.requirement("CLI-14", "TYP-02")
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"response_format": {"type": "text"}},
+        {"response_format": {"type": "json_object"}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "Place", "schema": {}}}},
+        {"seed": 7},
+        {"logprobs": True, "top_logprobs": 2},
+        {"tools": [{"type": "function", "function": {"name": "f"}}], "parallel_tool_calls": False},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+        {"stop": ["a", "b"], "n": 2, "max_completion_tokens": 5, "service_tier": "flex", "logit_bias": {"7": -1}},
+    ],
+)
+async def test_what_a_chat_asks_for_is_sent_as_it_was_said(pair: PairMaker, wish: dict[str, Any]) -> None:
+    """And nothing else."""
+    made = pair(Answer.json(data(completion({"content": "{}"}))))
+    await made.call(lambda client: client.chat.completions.create(model="m", messages=MESSAGES, **wish))
+    assert json.loads(made.requests[0].content) == {"model": "m", "messages": MESSAGES, **wish}
