@@ -130,3 +130,15 @@ def test_a_message_whose_beginning_was_missed_is_what_came_of_it() -> None:
     assert told.thread is None
     assert told.messages[0].content[0].text.value == "hi"
     assert told.steps[0].step_details.tool_calls[0].function.arguments == "{"
+
+
+@pytest.mark.requirement("CLI-10")
+def test_what_names_a_thing_is_no_text_that_grows() -> None:
+    """A server may say it with every piece."""
+    image = {"index": 0, "type": "image_file", "image_file": {"file_id": "f", "detail": "low"}}
+    link = {"index": 1, "type": "image_url", "image_url": {"url": "https://localhost", "detail": "low"}}
+    said = {"role": "assistant", "content": [image, link]}
+    delta = {"event": "thread.message.delta", "data": {"id": "m", "delta": said}}
+    (message,) = collected([{"event": "thread.run.created", "data": RUN}, delta, delta]).partial().messages
+    assert (message.content[0].image_file.file_id, message.content[0].image_file.detail) == ("f", "low")
+    assert message.content[1].image_url.url == "https://localhost"
