@@ -1,8 +1,8 @@
 """
 Writes the fields of request bodies as typed dictionaries, for callers who give them as keyword arguments.
 
-Only type checkers read these modules. Where a field holds an object, a mapping of the same fields is as good as the
-model; where it holds a list, any sequence is.
+The events that are sent in sessions are bodies too. Only type checkers read these modules. Where a field holds an
+object, a mapping of the same fields is as good as the model; where it holds a list, any sequence is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from codegen.annotations import literal
 from codegen.models_source import FILE, NOTICE, import_block, sources_of
 from codegen.naming import attribute
-from codegen.plan import object_of
+from codegen.plan import object_of, sent_events
 from codegen.schema import Definition, Enumeration, Limited, ListOf, MapOf, Nullable, OneOf, Ref, Scalar, refs
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class FieldsWriter:
                 if body is not None:
                     home = self._bodies.setdefault(fields_module(plan, body.name), {})
                     home[body.name] = home.get(body.name, False) or endpoint.event is not None
+        self._events = {model for models in sent_events(plan.document).values() for model in models}
+        for model in self._events:
+            self._bodies.setdefault(fields_module(plan, model), {})[model] = False
 
     def modules(self) -> dict[str, str]:
         """Return the source of every module by its path below `_generated`, not yet formatted."""
@@ -74,15 +77,23 @@ class FieldsWriter:
             text for name in sorted(bodies) for text in self._dictionaries(name, streams=bodies[name], names=names)
         ]
         groups = sources_of(names - _OWN, self._plan)
-        groups["openai_client.calling"] = {"CallKeywords"}
+        groups["openai_client.calling"] = {"CallKeywords"} if bodies.keys() - self._events else set()
         groups["collections.abc"] = names & {"Mapping", "Sequence"}
-        groups["typing"] = groups.get("typing", set()) | (names & {"Any", "Literal", "Required"})
+        groups["typing"] = groups.get("typing", set()) | (names & {"Any", "Literal", "Required", "TypedDict"})
         title = f"The fields of the {module} family's request bodies, as keyword arguments."
         head = f'"""\n{title}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations'
         return "\n\n\n".join([f"{head}\n\n{import_block(groups)}", *blocks])
 
     def _dictionaries(self, name: str, *, streams: bool, names: set[str]) -> list[str]:
         body = self._plan.document.definitions[name]
+        if name in self._events:
+            names.add("TypedDict")
+            lines = [
+                f"    {attribute(item.name)}: {self._field(item, names)}"
+                for item in body.properties
+                if item.name != "type"
+            ]
+            return [_dictionary(fields_name(name), "TypedDict", f"The fields of `{name}`.", lines)]
         splits = streams and asks_for_stream(body)
         fields = {
             item.name: f"    {attribute(item.name)}: {self._field(item, names)}"
@@ -179,7 +190,7 @@ class FieldsWriter:
                 return False
 
 
-_OWN: Final = frozenset({"Any", "Literal", "Mapping", "Required", "Sequence"})
+_OWN: Final = frozenset({"Any", "Literal", "Mapping", "Required", "Sequence", "TypedDict"})
 
 
 def _dictionary(name: str, base: str, title: str, lines: list[str]) -> str:

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from codegen.commands_source import CommandsWriter
 from codegen.description import Settings, load_description, load_settings
 from codegen.fields_source import FieldsWriter
 from codegen.models_source import NOTICE, ModelWriter
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _WORKERS: Final = 2
 _PACKAGES: Final = {
     "__init__.py": "The generated part of the client: models and operations by family.",
+    "commands/__init__.py": "What is sent in sessions, as methods, by kind of session.",
     "fields/__init__.py": "The fields of request bodies as keyword arguments, by family; only type checkers read them.",
     "models/__init__.py": "Models by family; what several families use is in `shared`.",
     "operations/__init__.py": "Operations by family, and the resources they are methods of.",
@@ -44,6 +46,7 @@ def generate(settings: Settings | None = None) -> dict[str, str]:
         **{name: f'"""\n{title}\n\n{NOTICE}\n"""\n' for name, title in _PACKAGES.items()},
         **ModelWriter(plan, settings.overrides).modules(),
         **FieldsWriter(plan, settings.overrides["parsed_fields"]).modules(),
+        **CommandsWriter(plan).modules(),
         **OperationWriter(plan, settings.overrides).modules(),
     }
     with ThreadPoolExecutor(_WORKERS) as pool:

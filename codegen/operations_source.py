@@ -23,7 +23,7 @@ class OperationWriter:
     """Writes the operations of one plan."""
 
     def __init__(self, plan: Plan, overrides: Mapping[str, Any]) -> None:
-        """Remember the plan, and what the description does not say about operations."""
+        """Remember the plan, what the description does not say about operations, and what is written by hand."""
         self._plan = plan
         self._overrides = overrides
 
@@ -34,7 +34,9 @@ class OperationWriter:
         sources = {"families.py": families_source(tops), "index.py": index_source(self._plan.contents())}
         for top in tops:
             self._write((top,), [item for item in operations if item.resource[0] == top], sources)
-        self._refuse_stale_extras({".".join(item.resource) for item in operations})
+        self._refuse_stale_extras(
+            {".".join(item.resource[:length]) for item in operations for length in range(1, len(item.resource) + 1)}
+        )
         return sources
 
     def _refuse_stale_extras(self, places: set[str]) -> None:

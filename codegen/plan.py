@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from codegen.naming import attribute, pascal, snake
-from codegen.schema import Definition, Document, Endpoint, ListOf, Nullable, Ref, Shape, refs
+from codegen.schema import Definition, Document, Endpoint, Enumeration, ListOf, Nullable, Ref, Shape, refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -159,6 +159,29 @@ def object_of(document: Document, shape: Shape | None) -> Definition | None:
         else:
             shape = shape.inner
     return None
+
+
+def sent_events(document: Document) -> dict[str, tuple[str, ...]]:
+    """Return the events that are sent in sessions, by the union that they are told in."""
+    unions = [message.shape.name for message in document.messages if message.is_sent and isinstance(message.shape, Ref)]
+    return {
+        union: tuple(dict.fromkeys(refs(alias)))
+        for union in unions
+        if (alias := document.definitions[union].alias) is not None
+    }
+
+
+def tag_of(document: Document, name: str) -> str:
+    """
+    Return the `type` that the event *name* always has.
+
+    Raises:
+        PlanError: It has none.
+    """
+    for item in document.definitions[name].properties:
+        if item.name == "type" and isinstance(item.shape, Enumeration) and len(item.shape.values) == 1:
+            return str(item.shape.values[0])
+    raise PlanError(f"{name} is sent in a session and has no constant type")
 
 
 def _sent(endpoint: Endpoint) -> list[Shape]:

@@ -24,10 +24,10 @@ class ResourceWriter:
     extras: Mapping[str, str] = field(default_factory=dict)
     """Colourless classes written by hand whose methods a resource has too, as `module:name` by the resource's place."""
     coloured: Mapping[str, str] = field(default_factory=dict)
-    """The same for classes that a resource builds on; each has a twin called `Async...`."""
+    """The same for classes with a colour; each has a twin called `Async...`."""
     imports: dict[str, set[str]] = field(default_factory=dict)
     """Names of such classes by their module."""
-    bases: set[str] = field(default_factory=set)
+    bases: set[str] = field(default_factory=lambda: {"AsyncResource", "SyncResource"})
     """Names of `openai_client.binding` that the classes need."""
     has_parts: bool = False
     """Whether a resource has others below it."""
@@ -63,9 +63,8 @@ class ResourceWriter:
                     ]
                 )
             )
-        for colour, plain, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
-            base = self._base(way, colour, plain)
-            bases = f"_{name}, {base}" if methods else base
+        for colour, base, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
+            bases = ", ".join([*self._coloured(way, colour), *([f"_{name}"] if methods else []), base])
             head = [f"class {colour}{name}({bases}):", f'    """`{place}`, {how}."""']
             found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
         return found
@@ -75,13 +74,10 @@ class ResourceWriter:
         place = ".".join(way)
         return f"({self._imported(self.extras[place])})" if place in self.extras else ""
 
-    def _base(self, way: Way, colour: str, base: str) -> str:
-        """Return what a resource's class builds on: *base*, or what is written by hand on top of it."""
+    def _coloured(self, way: Way, colour: str) -> list[str]:
+        """Return the class of this colour that the resource at *way* inherits besides, if there is one."""
         place = ".".join(way)
-        if place in self.coloured:
-            return self._imported(self.coloured[place], colour)
-        self.bases.add(base)
-        return base
+        return [self._imported(self.coloured[place], colour)] if place in self.coloured else []
 
     def _imported(self, source: str, colour: str = "") -> str:
         module, _, name = source.partition(":")

@@ -79,13 +79,13 @@ def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeyw
     try:
         return model(**fields), call
     except ValidationError as problem:
-        failure = _refused(problem)
+        failure = refused(problem)
     # the frame may be shown in a traceback, and the fields hold prompts
     del given, fields
     raise failure
 
 
-def _refused(problem: ValidationError) -> OpenAIError:
+def refused(problem: ValidationError) -> OpenAIError:
     """Return the error for the first of the faults in *problem*, and say how many more there are."""
     faults = problem.errors(include_input=False, include_url=False, include_context=False)
     fault = faults[0]

@@ -26,6 +26,7 @@ from openai_client.metadata import Answer, ResponseMetadata
 from openai_client.operation import Operation, PageOperation
 from openai_client.pagination import AsyncPage, Page
 from openai_client.raw_calls import AsyncRawCalls, RawCalls
+from openai_client.realtime.sockets import AsyncOpensSockets, OpensSockets
 from openai_client.reliability import AsyncReliableCalls, ReliableCalls
 from openai_client.remembering import Heard, remember
 from openai_client.request_writing import write_call
@@ -54,7 +55,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls):
+class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls, OpensSockets):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -297,7 +298,7 @@ class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls):
         tell(deprecations_told(prepared.operation_id, head.headers), self.config.deprecations)
 
 
-class AsyncClient(AsyncDownloads, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls):
+class AsyncClient(AsyncDownloads, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls, AsyncOpensSockets):
     """
     The client for one event loop. Any number of tasks may use it at once.
 

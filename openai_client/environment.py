@@ -65,7 +65,7 @@ class Environment:
             InvalidBaseUrl: One of them cannot be used.
         """
         object.__setattr__(self, "base_url", checked_base_url(self.base_url))
-        realtime = self.realtime_base_url or _realtime_url(self.base_url)
+        realtime = self.realtime_base_url or realtime_url(self.base_url)
         object.__setattr__(self, "realtime_base_url", checked_realtime_url(realtime))
 
     @classmethod
@@ -168,7 +168,7 @@ def key_fits(base_url: str, key: Secret) -> bool:
     return not is_official(base_url) or has_key_form(key)
 
 
-def _realtime_url(base_url: str) -> str:
+def realtime_url(base_url: str) -> str:
     """Return where a server's realtime sessions are when nothing else is said."""
     return f"ws{base_url.removeprefix('http')}/realtime"
 

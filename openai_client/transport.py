@@ -14,7 +14,10 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from adapter_api.outcome import Outcome
+from http_util.errors import PolicyFailure
 from http_util.resilience import NOTHING, Resilience
+from http_util.websocket import needs_websockets
 from openai_client.errors import InvalidConfiguration, InvalidState
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from http_util.config import HttpConfig
     from http_util.errors import HttpFailure
     from http_util.sse import ServerSentEvent, SseTail
+    from http_util.websocket.sockets import AsyncSockets, Sockets
     from openai_client.config import ClientConfig
 
 
@@ -201,6 +205,7 @@ class HttpTransport:
         self._rng = rng or Random()
         self._transport: httpx.BaseTransport | None = None
         self._exchange: Exchange | None = None
+        self._sockets: Sockets | None = None
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -248,11 +253,33 @@ class HttpTransport:
         return self._ready().download(call)
 
     def close(self) -> None:
-        """Close all connections. Safe to call twice."""
+        """Close all connections and sessions. Safe to call twice."""
         with self._lock:
-            transport, self._is_closed = self._transport, True
+            transport, sockets, self._is_closed = self._transport, self._sockets, True
+        if sockets is not None:
+            sockets.close_all()
         if transport is not None:
             transport.close()
+
+    def sockets(self) -> Sockets:
+        """
+        Return the WebSocket sessions of the transport, which closes them with itself.
+
+        Raises:
+            PolicyFailure: *configuration*: the package for them is not installed, or an HTTP client was brought along.
+            InvalidState: The transport is closed.
+
+        Spec: RT-01, RT-03
+        """
+        with self._lock:
+            if self._is_closed:
+                raise closed_error()
+            if self._sockets is None:
+                _check_no_client(self._http_client)
+                with needs_websockets():
+                    from http_util.websocket.sockets import Sockets
+                self._sockets = Sockets(self._http)
+            return self._sockets
 
     def _ready(self) -> Exchange:
         """Return the exchange, made on first use."""
@@ -315,6 +342,7 @@ class AsyncHttpTransport:
         self._rng = rng or Random()
         self._transport: httpx.AsyncBaseTransport | None = None
         self._exchange: AsyncExchange | None = None
+        self._sockets: AsyncSockets | None = None
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -361,10 +389,27 @@ class AsyncHttpTransport:
         return await self._ready().download(call)
 
     async def aclose(self) -> None:
-        """Close all connections. Safe to call twice."""
+        """Close all connections and sessions. Safe to call twice."""
         transport, self._is_closed = self._transport, True
+        if self._sockets is not None:
+            await self._sockets.aclose()
         if transport is not None:
             await transport.aclose()
+
+    def sockets(self) -> AsyncSockets:
+        """
+        Return the WebSocket sessions of the transport; as `HttpTransport.sockets`.
+
+        Spec: RT-01, RT-03
+        """
+        if self._is_closed:
+            raise closed_error()
+        if self._sockets is None:
+            _check_no_client(self._http_client)
+            with needs_websockets():
+                from http_util.websocket.sockets import AsyncSockets
+            self._sockets = AsyncSockets(self._http, self._clock)
+        return self._sockets
 
     def _ready(self) -> AsyncExchange:
         """Return the exchange, made on first use."""
@@ -392,6 +437,16 @@ def _check_client(http: HttpConfig, http_client: object | None) -> None:
     if http.egress_public_only and http_client is not None:
         raise InvalidConfiguration(
             "http.egress_public_only: cannot be kept with an http_client, which resolves names by itself; leave one out"
+        )
+
+
+def _check_no_client(http_client: object | None) -> None:
+    """Refuse to go around an HTTP client that was brought along, whose own rules sessions cannot keep."""
+    if http_client is not None:
+        raise PolicyFailure(
+            "http_client: opens no realtime sessions; leave it out for a client that does",
+            reason="configuration",
+            outcome=Outcome.NOT_SENT,
         )
 
 

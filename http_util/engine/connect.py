@@ -90,7 +90,14 @@ class Connector:
             return None
         return proxy.forwarding
 
-    async def connect(self, origin: Origin, arrive: Arrive, *, timeout: float | None) -> Arrived:  # noqa: ASYNC109 - httpx's way
+    async def connect(
+        self,
+        origin: Origin,
+        arrive: Arrive,
+        *,
+        timeout: float | None,  # noqa: ASYNC109 - httpx's way
+        always_tunnels: bool = False,
+    ) -> Arrived:
         """
         Return the protocol that runs on a new connection to *origin*; its ``connection_made`` has been called.
 
@@ -100,6 +107,7 @@ class Connector:
             origin: Where to.
             arrive: Makes the protocol when the connection stands.
             timeout: Seconds for all of it, None for no bound.
+            always_tunnels: Whether a proxy has to build a tunnel also to a target without TLS, for what is no request.
 
         Raises:
             httpx.ConnectTimeout: It took too long.
@@ -111,7 +119,7 @@ class Connector:
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
-                return await self._go(way, origin)
+                return await self._go(way, origin, always_tunnels=always_tunnels)
         except OSError as error:
             if scope.expired():
                 text = f"no connection to {origin} within {timeout:g} s; at that time: {way.step}"
@@ -121,7 +129,7 @@ class Connector:
                 raise httpx.ProxyError(text) from error
             raise Unreachable(text) from error
 
-    async def _go(self, way: _Way, origin: Origin) -> Arrived:
+    async def _go(self, way: _Way, origin: Origin, *, always_tunnels: bool) -> Arrived:
         """Go the direct way or the one through the proxy."""
         target_tls = self._ssl_context if origin.scheme == "https" else None
         proxy = self._proxy_for(origin)
@@ -129,7 +137,7 @@ class Connector:
             sock = await way.reach(origin.host, origin.port, self._policy)
             return await way.arrive_over(sock, target_tls, origin.host)
         sock = await way.reach(proxy.origin.host, proxy.origin.port, proxy.policy, role="the proxy ")
-        if self.forwards(origin) is not None:
+        if not always_tunnels and self.forwards(origin) is not None:
             return await way.arrive_over(sock, proxy.ssl_context, proxy.origin.host)
         return await way.arrive_through(sock, proxy, target_tls)
 

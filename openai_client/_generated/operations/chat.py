@@ -229,7 +229,7 @@ class _ChatCompletions:
     delete = endpoint(delete_chat_completion)
 
 
-class ChatCompletions(_ChatCompletions, ChatParsing):
+class ChatCompletions(ChatParsing, _ChatCompletions, SyncResource):
     """`client.chat.completions`, blocking."""
 
     @cached_property
@@ -238,7 +238,7 @@ class ChatCompletions(_ChatCompletions, ChatParsing):
         return ChatCompletionsMessages(self._client)
 
 
-class AsyncChatCompletions(_ChatCompletions, AsyncChatParsing):
+class AsyncChatCompletions(AsyncChatParsing, _ChatCompletions, AsyncResource):
     """`client.chat.completions`, awaited."""
 
     @cached_property

@@ -26,6 +26,12 @@ from openai_client._generated.models.realtime.sessions import (
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation, as_nothing, as_text, path
+from openai_client.realtime.connecting import (
+    AsyncRealtimeConnecting,
+    AsyncTranslationConnecting,
+    RealtimeConnecting,
+    TranslationConnecting,
+)
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -330,7 +336,7 @@ class AsyncRealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, AsyncRe
     """`client.realtime.transcription_sessions`, awaited."""
 
 
-class RealtimeTranslations(SyncResource):
+class RealtimeTranslations(TranslationConnecting, SyncResource):
     """`client.realtime.translations`, blocking."""
 
     @cached_property
@@ -339,7 +345,7 @@ class RealtimeTranslations(SyncResource):
         return RealtimeTranslationsClientSecrets(self._client)
 
 
-class AsyncRealtimeTranslations(AsyncResource):
+class AsyncRealtimeTranslations(AsyncTranslationConnecting, AsyncResource):
     """`client.realtime.translations`, awaited."""
 
     @cached_property
@@ -348,7 +354,7 @@ class AsyncRealtimeTranslations(AsyncResource):
         return AsyncRealtimeTranslationsClientSecrets(self._client)
 
 
-class Realtime(SyncResource):
+class Realtime(RealtimeConnecting, SyncResource):
     """`client.realtime`, blocking."""
 
     @cached_property
@@ -377,7 +383,7 @@ class Realtime(SyncResource):
         return RealtimeTranslations(self._client)
 
 
-class AsyncRealtime(AsyncResource):
+class AsyncRealtime(AsyncRealtimeConnecting, AsyncResource):
     """`client.realtime`, awaited."""
 
     @cached_property

@@ -300,7 +300,7 @@ class _Responses(ResponseWaiting):
     cancel = endpoint(cancel_response)
 
 
-class Responses(_Responses, ResponseParsing):
+class Responses(ResponseParsing, _Responses, SyncResource):
     """`client.responses`, blocking."""
 
     @cached_property
@@ -314,7 +314,7 @@ class Responses(_Responses, ResponseParsing):
         return ResponsesInputTokens(self._client)
 
 
-class AsyncResponses(_Responses, AsyncResponseParsing):
+class AsyncResponses(AsyncResponseParsing, _Responses, AsyncResource):
     """`client.responses`, awaited."""
 
     @cached_property

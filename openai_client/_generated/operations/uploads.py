@@ -132,7 +132,7 @@ class _Uploads:
     complete = body_endpoint(complete_upload, complete_upload_with)
 
 
-class Uploads(_Uploads, ChunkedUploads):
+class Uploads(ChunkedUploads, _Uploads, SyncResource):
     """`client.uploads`, blocking."""
 
     @cached_property
@@ -141,7 +141,7 @@ class Uploads(_Uploads, ChunkedUploads):
         return UploadsParts(self._client)
 
 
-class AsyncUploads(_Uploads, AsyncChunkedUploads):
+class AsyncUploads(AsyncChunkedUploads, _Uploads, AsyncResource):
     """`client.uploads`, awaited."""
 
     @cached_property

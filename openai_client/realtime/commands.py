@@ -1,0 +1,109 @@
+"""
+Descriptors that make client events methods of a session, so that each is written once.
+
+    class _SessionCommands:
+        update = command(session_update)
+
+    class SessionCommands(_SessionCommands, SyncCommands): ...
+    class AsyncSessionCommands(_SessionCommands, AsyncCommands): ...
+
+The function builds the event out of its fields; the method sends it. What it is sent on is the session.
+
+Spec: RT-01
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
+
+from pydantic import BaseModel, ValidationError
+
+from openai_client.calling import refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+P = ParamSpec("P")
+M = TypeVar("M", bound=BaseModel)
+
+
+class Sender(Protocol):
+    """What commands are sent on."""
+
+    def send(self, event: BaseModel, /) -> None:
+        """Send an event; raises the client's errors."""
+
+
+class AsyncSender(Protocol):
+    """What commands are sent on, on an event loop."""
+
+    async def send(self, event: BaseModel, /) -> None:
+        """Send an event; raises the client's errors."""
+
+
+class SyncCommands:
+    """Some events of a session, or a part of them, as methods that block."""
+
+    def __init__(self, sender: Sender) -> None:
+        """Send on *sender*."""
+        self._sender = sender
+
+
+class AsyncCommands:
+    """Some events of a session, or a part of them, as methods that are awaited."""
+
+    def __init__(self, sender: AsyncSender) -> None:
+        """Send on *sender*."""
+        self._sender = sender
+
+
+class Command(Generic[P]):
+    """The descriptor behind `command`."""
+
+    def __init__(self, build: Callable[P, BaseModel]) -> None:
+        """Remember the function that builds the event."""
+        self.build = build
+        """For callers who want the event as a value."""
+        self.__doc__ = build.__doc__
+
+    @overload
+    def __get__(self, commands: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, commands: SyncCommands, owner: type) -> Callable[P, None]: ...
+    @overload
+    def __get__(self, commands: AsyncCommands, owner: type) -> Callable[P, Coroutine[Any, Any, None]]: ...
+    def __get__(self, commands: SyncCommands | AsyncCommands | None, owner: type) -> Any:
+        """Return the method that sends the event, or the descriptor itself on the class."""
+        if commands is None:
+            return self
+        # commands and their descriptors are one thing in two classes
+        send = commands._sender.send  # noqa: SLF001
+
+        @functools.wraps(self.build)
+        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
+            return send(self.build(*args, **kwargs))
+
+        return call
+
+
+def command(build: Callable[P, BaseModel]) -> Command[P]:
+    """Return the attribute that makes *build* a method that sends the event."""
+    return Command(build)
+
+
+def event_of(model: type[M], fields: Mapping[str, Any]) -> M:
+    """
+    Return the event that *fields* describe.
+
+    Raises:
+        MissingRequiredField: A field that the event needs is not there.
+        InvalidFieldValue: A field is unknown, or its value is not accepted. No value is repeated.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as problem:
+        failure = refused(problem)
+    # the frame may be shown in a traceback, and the fields hold prompts
+    del fields
+    raise failure

@@ -1,0 +1,112 @@
+"""
+From events to messages, and back. Pure.
+
+Spec: RT-01, RT-04
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from adapter_api.outcome import Outcome
+from openai_client.base_model import WireParser
+from openai_client.calling import refused
+from openai_client.errors import DeserializationError, InvalidFieldValue, SerializationError
+
+if TYPE_CHECKING:
+    from openai_client.errors import OpenAIError
+
+E = TypeVar("E")
+
+# RFC 6455: a control frame holds 125 bytes, the code takes two; and which codes a program may choose
+_LONGEST_REASON: Final = 123
+_NORMAL: Final = 1000
+_OWN_CODES: Final = range(3000, 5000)
+
+
+class Codec(Generic[E]):
+    """
+    What one kind of session says: the events that the client sends, and those of the server.
+
+    Spec: RT-04
+    """
+
+    def __init__(self, client_event: Any, server_event: Any) -> None:
+        """Prepare for these two unions; nothing is built before the first event."""
+        self._sent: TypeAdapter[BaseModel] = TypeAdapter(
+            client_event, config=ConfigDict(defer_build=True, hide_input_in_errors=True)
+        )
+        self._read: WireParser[E] = WireParser(server_event)
+
+    def write(self, event: BaseModel | Mapping[str, Any], most: int) -> str:
+        """
+        Return the message for *event*.
+
+        Args:
+            event: One of the client's events, or a mapping of the fields of one, `type` included.
+            most: Bytes that it may have.
+
+        Raises:
+            InvalidFieldValue: It is none of them, or a field is not accepted. No value is repeated.
+            MissingRequiredField: A field is not there.
+            SerializationError: It is too large.
+        """
+        failure: OpenAIError
+        try:
+            model = event if isinstance(event, BaseModel) else self._validated(event)
+            text = model.model_dump_json(exclude_unset=True, by_alias=True)
+        except ValidationError as problem:
+            failure = refused(problem)
+        else:
+            if len(text) <= most and (size := len(text.encode())) <= most:
+                return text
+            size = len(text)
+            failure = SerializationError(f"event: has {size} bytes or more; http.max_body_bytes allows {most}")
+            del text, model
+        # the frame may be shown in a traceback, and events hold prompts
+        del event
+        raise failure
+
+    def _validated(self, event: Mapping[str, Any]) -> BaseModel:
+        """Return the event that a mapping describes."""
+        if not isinstance(event, Mapping):
+            raise InvalidFieldValue(f"event: must be an event or a mapping of its fields, not {type(event).__name__}")
+        return self._sent.validate_python(dict(event))
+
+    def read(self, message: bytes) -> E:
+        """
+        Return the server's event in *message*; one of an unknown type comes as `Unknown`, with every field.
+
+        Raises:
+            DeserializationError: It is no JSON object, or lacks what its type cannot be understood without.
+
+        Spec: RT-04
+        """
+        try:
+            return self._read(message)
+        except ValidationError as problem:
+            fault = problem.errors(include_input=False, include_url=False, include_context=False)[0]
+            place = ".".join(str(part) for part in fault["loc"])
+            failure = DeserializationError(
+                f"an event of the upstream cannot be read: {f'{place}: ' if place else ''}{fault['type']}",
+                outcome=Outcome.PARTIAL,
+            )
+        # the frame may be shown in a traceback
+        del message
+        raise failure
+
+
+def check_goodbye(code: int, reason: str) -> None:
+    """
+    Refuse what a goodbye cannot hold.
+
+    Raises:
+        InvalidFieldValue: *code* is neither 1000 nor between 3000 and 4999, or *reason* has more than 123 bytes.
+    """
+    if code != _NORMAL and code not in _OWN_CODES:
+        raise InvalidFieldValue(f"code: must be 1000, or 3000 to 4999, not {code!r}", param="code")
+    if len(reason.encode()) > _LONGEST_REASON:
+        raise InvalidFieldValue(f"reason: must have at most {_LONGEST_REASON} bytes", param="reason")
