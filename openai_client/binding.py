@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
     from openai_client.pagination import AsyncPage, Page
+    from openai_client.realtime.opening import SessionRequest
+    from openai_client.realtime.sockets import AsyncOpenSocket, OpenSocket
     from openai_client.streams import AsyncStream, Stream
 
 P = ParamSpec("P")
@@ -76,6 +78,9 @@ class SyncCaller(Protocol):
     def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> Page[T]:
         """Make the call and return the page; raises the client's errors."""
 
+    def open_socket(self, request: SessionRequest) -> OpenSocket:
+        """Open a realtime session; raises the client's errors."""
+
 
 class AsyncCaller(Protocol):
     """What a client on an event loop does for its resources."""
@@ -91,6 +96,9 @@ class AsyncCaller(Protocol):
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions) -> AsyncPage[T]:
         """Make the call and return the page; raises the client's errors."""
+
+    async def open_socket(self, request: SessionRequest) -> AsyncOpenSocket:
+        """Open a realtime session; raises the client's errors."""
 
 
 class SyncResource:

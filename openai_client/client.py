@@ -32,6 +32,7 @@ from openai_client.remembering import Heard, remember
 from openai_client.request_writing import write_call
 from openai_client.streams import AsyncStream, Stream
 from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_error, resilience_of
+from openai_client.webhooks import ReadsWebhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -55,7 +56,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls, OpensSockets):
+class Client(Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, ReadsWebhooks):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -298,7 +299,7 @@ class Client(Downloads, SyncFamilies, ReliableCalls, RawCalls, OpensSockets):
         tell(deprecations_told(prepared.operation_id, head.headers), self.config.deprecations)
 
 
-class AsyncClient(AsyncDownloads, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls, AsyncOpensSockets):
+class AsyncClient(AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls, ReadsWebhooks):
     """
     The client for one event loop. Any number of tasks may use it at once.
 

@@ -72,6 +72,7 @@ class ClientSettings(TypedDict, total=False):
     audit: SecretAudit | None
     deprecations: Deprecations | None
     compression: RequestCompression | None
+    webhook_secret: Secret | str | None
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -122,6 +123,8 @@ class ClientConfig:
     """Tells a hook, once per use site, of deprecated operations and fields; None: only Python's warnings do."""
     compression: RequestCompression | None = field(default=None, repr=False)
     """Packs request bodies; None sends them as they are."""
+    webhook_secret: Secret | None = field(default=None, repr=False)
+    """What the service signs the deliveries of webhooks with, `whsec_...`; None where a call brings its own."""
 
     def __init__(self, **settings: Unpack[ClientSettings]) -> None:
         """
@@ -173,6 +176,7 @@ class ClientConfig:
             "project": environment.project,
             "base_url": environment.base_url,
             "realtime_base_url": environment.realtime_base_url,
+            "webhook_secret": environment.webhook_secret,
         }
         return cls(**(place | settings))
 
@@ -322,7 +326,7 @@ _KINDS: Final[dict[str, tuple[Any, str]]] = {
     "api_version": (ApiVersionConfig, "an ApiVersionConfig"),
 }
 
-_NOT_TOLD: Final = ("api_key", "admin_api_key", "audit", "deprecations")
+_NOT_TOLD: Final = ("api_key", "admin_api_key", "webhook_secret", "audit", "deprecations")
 _SECRET_KNOBS: Final = ("proxy_auth", "client_key_password")
 
 

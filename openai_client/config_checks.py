@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 _LONGEST_TIMEOUT: Final = 86_400.0
 _MOST_RETRIES: Final = 100
 _KEYS: Final = ("api_key", "admin_api_key")
+_WEBHOOK_SECRET: Final = "webhook_secret"  # noqa: S105 - the name of the setting
 
 
 def seal_keys(given: dict[str, Any]) -> None:
     """Turn keys given as text into secrets, so that no frame of ours holds one when an error is raised."""
-    for name in _KEYS:
+    for name in (*_KEYS, _WEBHOOK_SECRET):
         if isinstance(given.get(name), str):
             given[name] = _secret(name, given)
 
@@ -90,6 +91,9 @@ def check_keys(given: dict[str, Any]) -> None:
             raise InvalidConfiguration(
                 f"{name}: must be a key, a function that gives one, or None, not {type(key).__name__}"
             )
+    webhook_secret = given.get(_WEBHOOK_SECRET)
+    if not (webhook_secret is None or isinstance(webhook_secret, Secret)):
+        raise InvalidConfiguration(f"{_WEBHOOK_SECRET}: must be a secret or None, not {type(webhook_secret).__name__}")
 
 
 def normalised(config: ClientConfig) -> dict[str, object]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from http_util.frames import made_unseen, shows_no_arguments
 from http_util.urls import check_url, origin_of
-from openai_client.errors import InvalidBaseUrl, MissingApiKey
-from openai_client.secret_loading import API_KEY_NAME, has_key_form, key_from_env, key_from_file
+from openai_client.errors import InvalidBaseUrl, InvalidConfiguration, MissingApiKey
+from openai_client.secret_loading import API_KEY_NAME, has_key_form, key_from_env, key_from_file, unchecked_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,6 +54,8 @@ class Environment:
     """Root of every call, without a slash at its end."""
     realtime_base_url: str | None = None
     """Root of realtime sessions; None derives it from `base_url`."""
+    webhook_secret: Secret | None = None
+    """What the service signs the deliveries of webhooks with."""
     source: str | None = None
     """Where the key was found, for people; None when it was given."""
 
@@ -81,9 +83,9 @@ class Environment:
         """
         Return what the process's environment describes.
 
-        `OPENAI_API_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_BASE_URL` and `OPENAI_REALTIME_BASE_URL` are
-        read. The key is the variable's, else the file's. At an address other than the official
-        service's, no key at all is fine.
+        `OPENAI_API_KEY`, `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID`, `OPENAI_BASE_URL`, `OPENAI_REALTIME_BASE_URL` and
+        `OPENAI_WEBHOOK_SECRET` are read. The key is the variable's, else the file's. At an address other than the
+        official service's, no key at all is fine.
 
         Args:
             env: Read instead of the process's environment.
@@ -94,14 +96,18 @@ class Environment:
         Raises:
             MissingApiKey: The official service needs a key and none was found; the message has each source's reason.
             InvalidBaseUrl: A URL cannot be used.
+            InvalidConfiguration: The webhook secret holds a character that it cannot; it is not shown.
 
-        Spec: CLI-05, SEC-02
+        Spec: CLI-05, SEC-02, WHK-04
         """
         told = {name: (os.environ if env is None else env).get(name) or None for name in _PLACE}
         base_url = base_url or told["OPENAI_BASE_URL"] or OFFICIAL_BASE_URL
         found = _find_key(env, secret_file, checked=_needs_form(base_url)) if with_key else None
+        webhook_secret = _find_webhook_secret(env)
         if isinstance(found, str):
             raise MissingApiKey(found)
+        if isinstance(webhook_secret, str):
+            raise InvalidConfiguration(webhook_secret)
         return cls(
             api_key=None if found is None else found.secret,
             source=None if found is None else found.source,
@@ -109,10 +115,23 @@ class Environment:
             project=told["OPENAI_PROJECT_ID"],
             base_url=base_url,
             realtime_base_url=told["OPENAI_REALTIME_BASE_URL"],
+            webhook_secret=webhook_secret,
         )
 
 
+_WEBHOOK_SECRET: Final = "OPENAI_WEBHOOK_SECRET"  # noqa: S105 - the name of the variable
 _PLACE: Final = ("OPENAI_BASE_URL", "OPENAI_REALTIME_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+
+
+def _find_webhook_secret(env: Mapping[str, str] | None) -> Secret | str | None:
+    """Return the secret of webhooks, None when there is none, a sentence when it cannot be one."""
+    value = (os.environ if env is None else env).get(_WEBHOOK_SECRET)
+    if not value:
+        return None
+    try:
+        return unchecked_key(value)
+    except InvalidConfiguration as error:
+        return error.message.replace("api_key", _WEBHOOK_SECRET, 1)
 
 
 def _needs_form(base_url: str) -> bool:

@@ -25,6 +25,7 @@ from http_util.watch import AsyncWatch
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.binding import AsyncCaller, SyncCaller
 from openai_client.error_mapping import from_failure
+from openai_client.webhooks import ReadsWebhooks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
     from openai_client.pagination import AsyncPage, Page
+    from openai_client.realtime.opening import SessionRequest
+    from openai_client.realtime.sockets import AsyncOpenSocket, OpenSocket
     from openai_client.streams import AsyncStream, Stream
 
 T = TypeVar("T")
@@ -59,7 +62,7 @@ class AsyncCallsNext(AsyncCaller, Protocol):
         """The settings of the client at the end of the row."""
 
 
-class Middleware(SyncFamilies):
+class Middleware(SyncFamilies, ReadsWebhooks):
     """What all blocking middleware has in common: everything but `execute`."""
 
     def __init__(self, client: CallsNext, *, clock: SyncClock | None = None) -> None:
@@ -94,12 +97,16 @@ class Middleware(SyncFamilies):
         """Fetch one page through the client behind; see `Client.fetch_page`."""
         return self.client.fetch_page(operation, options or operation.options)
 
+    def open_socket(self, request: SessionRequest) -> OpenSocket:
+        """Open a realtime session of the client behind; see `Client.open_socket`."""
+        return self.client.open_socket(request)
+
     def __repr__(self) -> str:
         """Return the row."""
         return f"{type(self).__name__}({self.client!r})"
 
 
-class AsyncMiddleware(AsyncFamilies):
+class AsyncMiddleware(AsyncFamilies, ReadsWebhooks):
     """What all awaited middleware has in common: everything but `execute`. For one event loop."""
 
     def __init__(self, client: AsyncCallsNext, *, clock: Clock | None = None) -> None:
@@ -133,6 +140,10 @@ class AsyncMiddleware(AsyncFamilies):
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> AsyncPage[T]:
         """Fetch one page through the client behind; see `AsyncClient.fetch_page`."""
         return await self.client.fetch_page(operation, options or operation.options)
+
+    async def open_socket(self, request: SessionRequest) -> AsyncOpenSocket:
+        """Open a realtime session of the client behind; see `AsyncClient.open_socket`."""
+        return await self.client.open_socket(request)
 
     async def _within(self, deadline: Deadline, awaitable: Awaitable[T]) -> T:
         """

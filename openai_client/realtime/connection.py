@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from http_util.websocket.connection import AsyncWebSocket
     from http_util.websocket.endings import Ending
     from http_util.websocket.sockets import AsyncSockets, Sockets, WebSocket
+    from openai_client.binding import AsyncCaller, SyncCaller
     from openai_client.errors import OpenAIError
     from openai_client.realtime.opening import SessionRequest
-    from openai_client.realtime.sockets import AsyncOpensSockets, OpensSockets
 
 E = TypeVar("E")
 
@@ -101,13 +101,14 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
 
     _codec: ClassVar[Codec[Any]]
 
-    def __init__(self, client: OpensSockets, request: SessionRequest) -> None:
+    def __init__(self, client: SyncCaller, request: SessionRequest) -> None:
         """Prepare a session of *client*; nothing is sent yet."""
         self._client = client
         self._request = request
         self._sockets: Sockets | None = None
         self._socket: WebSocket | None = None
         self._secrets = ()
+        self._max_sent_bytes = 0
 
     def open(self) -> Self:
         """
@@ -118,7 +119,7 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
         """
         if self._socket is not None:
             raise _opened_twice()
-        self._sockets, self._socket, self._secrets = self._client.open_socket(self._request)
+        self._sockets, self._socket, self._secrets, self._max_sent_bytes = self._client.open_socket(self._request)
         return self
 
     def __enter__(self) -> Self:
@@ -147,7 +148,8 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
             InvalidState: It has ended normally, or is not open.
             Timeout: *write_timeout*: the server takes nothing; the session is over.
         """
-        self.send_raw(self._codec.write(event, self._client.config.http.max_body_bytes))
+        self._opened()
+        self.send_raw(self._codec.write(event, self._max_sent_bytes))
 
     def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""
@@ -236,19 +238,20 @@ class AsyncConnection(_Facts, AbstractAsyncContextManager["AsyncConnection[E]"],
 
     _codec: ClassVar[Codec[Any]]
 
-    def __init__(self, client: AsyncOpensSockets, request: SessionRequest) -> None:
+    def __init__(self, client: AsyncCaller, request: SessionRequest) -> None:
         """Prepare a session of *client*; nothing is sent yet."""
         self._client = client
         self._request = request
         self._sockets: AsyncSockets | None = None
         self._socket: AsyncWebSocket | None = None
         self._secrets = ()
+        self._max_sent_bytes = 0
 
     async def open(self) -> Self:
         """Open the session, outside of a block. Who calls this closes it. Errors as `Connection.open`."""
         if self._socket is not None:
             raise _opened_twice()
-        self._sockets, self._socket, self._secrets = await self._client.open_socket(self._request)
+        self._sockets, self._socket, self._secrets, self._max_sent_bytes = await self._client.open_socket(self._request)
         return self
 
     async def __aenter__(self) -> Self:
@@ -266,7 +269,8 @@ class AsyncConnection(_Facts, AbstractAsyncContextManager["AsyncConnection[E]"],
 
     async def send(self, event: BaseModel | Mapping[str, Any]) -> None:
         """Send an event; wait while the server does not take it. Arguments and errors as `Connection.send`."""
-        await self.send_raw(self._codec.write(event, self._client.config.http.max_body_bytes))
+        self._opened()
+        await self.send_raw(self._codec.write(event, self._max_sent_bytes))
 
     async def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""

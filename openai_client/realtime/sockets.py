@@ -6,7 +6,7 @@ Spec: RT-01, RT-03, CLI-15
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
@@ -24,7 +24,29 @@ if TYPE_CHECKING:
     from openai_client.realtime.opening import SessionRequest
     from openai_client.transport import AsyncTransport, Transport
 
-T = TypeVar("T")
+
+class OpenSocket(NamedTuple):
+    """An open session of a blocking client."""
+
+    room: Sockets
+    """Closes it."""
+    socket: WebSocket
+    secrets: tuple[Secret, ...]
+    """The credentials to be removed from whatever is said about it."""
+    max_sent_bytes: int
+    """The largest message that may be sent."""
+
+
+class AsyncOpenSocket(NamedTuple):
+    """An open session of an asynchronous client."""
+
+    room: AsyncSockets
+    """Closes it."""
+    socket: AsyncWebSocket
+    secrets: tuple[Secret, ...]
+    """The credentials to be removed from whatever is said about it."""
+    max_sent_bytes: int
+    """The largest message that may be sent."""
 
 
 class OpensSockets:
@@ -39,12 +61,9 @@ class OpensSockets:
     _clock: SyncClock
     _is_closed: bool
 
-    def open_socket(self, request: SessionRequest) -> tuple[Sockets, WebSocket, tuple[Secret, ...]]:
+    def open_socket(self, request: SessionRequest) -> OpenSocket:
         """
         Open a session for `client.realtime`, which closes it.
-
-        Returns:
-            The room that closes it, the session, and the credentials to be removed from whatever is said about it.
 
         Raises:
             OpenAIError: There is no session.
@@ -56,7 +75,7 @@ class OpensSockets:
             sockets: Sockets = _sockets_of(self._transport)
             opening = write_opening(request, self.config, self.config.auth.authorize(), now)
             secrets = opening.secrets
-            return sockets, sockets.open(opening), secrets
+            return OpenSocket(sockets, sockets.open(opening), secrets, opening.http.max_body_bytes)
         except HttpFailure as failure:
             raise from_failure(failure, secrets) from without_frames(failure)
 
@@ -73,7 +92,7 @@ class AsyncOpensSockets:
     _clock: Clock
     _is_closed: bool
 
-    async def open_socket(self, request: SessionRequest) -> tuple[AsyncSockets, AsyncWebSocket, tuple[Secret, ...]]:
+    async def open_socket(self, request: SessionRequest) -> AsyncOpenSocket:
         """Open a session for `client.realtime`; as `OpensSockets.open_socket`."""
         if self._is_closed:
             raise closed_error()
@@ -82,7 +101,7 @@ class AsyncOpensSockets:
             sockets: AsyncSockets = _sockets_of(self._transport)
             opening = write_opening(request, self.config, await self.config.auth.authorize_async(), now)
             secrets = opening.secrets
-            return sockets, await sockets.open(opening), secrets
+            return AsyncOpenSocket(sockets, await sockets.open(opening), secrets, opening.http.max_body_bytes)
         except HttpFailure as failure:
             raise from_failure(failure, secrets) from without_frames(failure)
 
