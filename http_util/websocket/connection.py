@@ -40,6 +40,33 @@ _SILENT: Final = logging.Logger(__name__, level=logging.CRITICAL + 1)  # noqa: L
 _WRITE_BUFFER: Final = 64 * 1024
 
 
+# seconds that a peer may keep the connection after the last word was said; as for a stream that is complete
+_LINGER: Final = 0.25
+
+
+class _Connection(ClientConnection):
+    """
+    The library's connection, which does not wait for the peer to hang up when the last word was said.
+
+    The library leaves that to the next ping: until then a reader would not learn that the session has ended.
+    """
+
+    _hanging_up: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, and hang up soon after a goodbye, or what the protocol does not allow."""
+        super().data_received(data)
+        has_ended = self.protocol.close_rcvd is not None or self.protocol.parser_exc is not None
+        if has_ended and self._hanging_up is None:
+            self._hanging_up = self.loop.call_later(_LINGER, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wake whoever waits."""
+        if self._hanging_up is not None:
+            self._hanging_up.cancel()
+        super().connection_lost(exc)
+
+
 class AsyncWebSocket:
     """
     An open session. One task may read while any number of tasks send.
@@ -195,7 +222,7 @@ async def _reached(opening: SocketOpening, connector: Connector) -> ClientConnec
 
     def arrive(_alpn: str | None) -> Arrived:
         protocol = ClientProtocol(parse_uri(opening.url), max_size=opening.max_message_bytes, logger=_SILENT)
-        return ClientConnection(
+        return _Connection(
             protocol,
             ping_interval=opening.ping_interval,
             ping_timeout=opening.ping_timeout,
