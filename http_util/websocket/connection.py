@@ -166,7 +166,8 @@ class AsyncWebSocket:
             async with scope:
                 await self._connection.send(message)
         except TimeoutError:
-            self.abort()
+            self._connection.transport.abort()
+            await self._connection.wait_closed()
             raise TimeoutFailure(
                 "the upstream did not take the message within write_timeout",
                 reason="write_timeout",

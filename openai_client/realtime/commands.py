@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeV
 from pydantic import BaseModel, ValidationError
 
 from openai_client.calling import refused
+from openai_client.errors import OpenAIError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine
 
 P = ParamSpec("P")
 M = TypeVar("M", bound=BaseModel)
@@ -82,7 +83,12 @@ class Command(Generic[P]):
 
         @functools.wraps(self.build)
         def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            return send(self.build(*args, **kwargs))
+            try:
+                return send(self.build(*args, **kwargs))
+            except OpenAIError:
+                # the frame may be shown in a traceback, and the fields hold prompts
+                kwargs.clear()
+                raise
 
         return call
 
@@ -92,9 +98,9 @@ def command(build: Callable[P, BaseModel]) -> Command[P]:
     return Command(build)
 
 
-def event_of(model: type[M], fields: Mapping[str, Any]) -> M:
+def event_of(model: type[M], fields: Any) -> M:
     """
-    Return the event that *fields* describe.
+    Return the event that *fields*, a dictionary by name, describe; they are cleared when they describe none.
 
     Raises:
         MissingRequiredField: A field that the event needs is not there.
@@ -104,6 +110,6 @@ def event_of(model: type[M], fields: Mapping[str, Any]) -> M:
         return model(**fields)
     except ValidationError as problem:
         failure = refused(problem)
-    # the frame may be shown in a traceback, and the fields hold prompts
-    del fields
+    # this frame and the one that they were given to may be shown in a traceback, and they hold prompts
+    fields.clear()
     raise failure

@@ -27,7 +27,7 @@ from openai_client._generated.models.realtime.translations import (
     RealtimeTranslationServerEvent,
 )
 from openai_client.error_mapping import from_failure
-from openai_client.errors import InvalidState, StreamInterrupted
+from openai_client.errors import InvalidState, OpenAIError, StreamInterrupted
 from openai_client.realtime.messages import Codec, check_goodbye
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from http_util.websocket.endings import Ending
     from http_util.websocket.sockets import AsyncSockets, Sockets, WebSocket
     from openai_client.binding import AsyncCaller, SyncCaller
-    from openai_client.errors import OpenAIError
     from openai_client.realtime.opening import SessionRequest
 
 E = TypeVar("E")
@@ -149,7 +148,12 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
             Timeout: *write_timeout*: the server takes nothing; the session is over.
         """
         self._opened()
-        self.send_raw(self._codec.write(event, self._max_sent_bytes))
+        try:
+            self.send_raw(self._codec.write(event, self._max_sent_bytes))
+        except OpenAIError:
+            # the frame may be shown in a traceback
+            del event
+            raise
 
     def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""
@@ -270,7 +274,12 @@ class AsyncConnection(_Facts, AbstractAsyncContextManager["AsyncConnection[E]"],
     async def send(self, event: BaseModel | Mapping[str, Any]) -> None:
         """Send an event; wait while the server does not take it. Arguments and errors as `Connection.send`."""
         self._opened()
-        await self.send_raw(self._codec.write(event, self._max_sent_bytes))
+        try:
+            await self.send_raw(self._codec.write(event, self._max_sent_bytes))
+        except OpenAIError:
+            # the frame may be shown in a traceback
+            del event
+            raise
 
     async def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from websockets.asyncio.server import serve
 
@@ -26,8 +26,18 @@ if TYPE_CHECKING:
     RawHandler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 KEY = "sk-realtime-0123456789abcdef"
-DELTA = {"type": "response.output_text.delta", "response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0}
-CREATED = {"type": "session.created", "event_id": "event_1", "session": {"id": "s", "type": "realtime", "model": "m", "expires_at": 1}}
+DELTA = {
+    "type": "response.output_text.delta",
+    "response_id": "r",
+    "item_id": "i",
+    "output_index": 0,
+    "content_index": 0,
+}
+CREATED = {
+    "type": "session.created",
+    "event_id": "event_1",
+    "session": {"id": "s", "type": "realtime", "model": "m", "expires_at": 1},
+}
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -35,7 +45,8 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, tls: ssl.SSLContext | None = None, **settings: Any) -> AsyncIterator[str]:
     """Run a server of the library's; yield the base URL for clients of it."""
-    quiet = logging.Logger("peer", level=logging.CRITICAL + 1)
+    quiet = logging.getLogger("tests.realtime.peer")
+    quiet.setLevel(logging.CRITICAL + 1)
     async with serve(handler, "127.0.0.1", 0, ssl=tls, logger=quiet, close_timeout=1, **settings) as server:
         port = server.sockets[0].getsockname()[1]
         yield f"{'http' if tls is None else 'https'}://127.0.0.1:{port}/v1"
@@ -113,7 +124,7 @@ class Session:
             return [event async for event in self.connection]
         return await asyncio.to_thread(list, self.connection)
 
-    async def __aenter__(self) -> Session:
+    async def __aenter__(self) -> Self:
         await self.do("open")
         return self
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -241,9 +242,6 @@ async def _until_broken(connection: Any) -> Any:
 def _blocking(opened: Any) -> list[Any]:
     """Read a session to its end, whichever it is, in a thread."""
     found = []
-    with opened as connection:
-        try:
-            found += list(connection)
-        except StreamInterrupted:
-            pass
+    with opened as connection, suppress(StreamInterrupted):
+        found += list(connection)
     return found
