@@ -181,6 +181,9 @@ if TYPE_CHECKING:
         raw_operation,
         raw_stream_operation,
     )
+    from openai_client.realtime.opening import (
+        SessionLimits,
+    )
     from openai_client.refusal import (
         require_answer,
     )
@@ -259,6 +262,9 @@ if TYPE_CHECKING:
         data_url,
         image_part,
         input_image,
+    )
+    from openai_client.webhook_signature import (
+        InvalidWebhookSignature,
     )
 
 _HOME_OF: Final = {
@@ -365,6 +371,7 @@ _HOME_OF: Final = {
     "Progress": "polling.plan",
     "raw_operation": "raw",
     "raw_stream_operation": "raw",
+    "SessionLimits": "realtime.opening",
     "require_answer": "refusal",
     "LoadedSecret": "secret_loading",
     "checked_key": "secret_loading",
@@ -416,6 +423,7 @@ _HOME_OF: Final = {
     "data_url": "vision",
     "image_part": "vision",
     "input_image": "vision",
+    "InvalidWebhookSignature": "webhook_signature",
 }
 
 __all__ = [
@@ -482,6 +490,7 @@ __all__ = [
     "InvalidContentType",
     "InvalidFieldValue",
     "InvalidState",
+    "InvalidWebhookSignature",
     "LoadedSecret",
     "MalformedRequest",
     "ManyEmbeddings",
@@ -521,6 +530,7 @@ __all__ = [
     "SerializationError",
     "ServerError",
     "ServiceUnavailable",
+    "SessionLimits",
     "SingleFlightClient",
     "SpeechAccumulator",
     "SslError",
