@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import h11
 
+from upstream_simulator.realtime import RealtimeConnection
 from upstream_simulator.received import Received
 
 if TYPE_CHECKING:
@@ -227,8 +228,24 @@ class Http1Connection(asyncio.Protocol):
             headers=headers,
             body=body,
         )
+        if self._server.opens_session(received):
+            self._become_session(received)
+            return
         self._player = player = self._server.handle(self, received)
         player.start()
+
+    def _become_session(self, received: Received) -> None:
+        """
+        Hand the connection over; what was sent behind the handshake goes along.
+        """
+        transport = self._transport
+        if transport is None:
+            return
+        session = RealtimeConnection(received, self._server.options, lambda: self._server.disconnected(self))
+        self._is_over = True
+        transport.set_protocol(session)
+        session.connection_made(transport)
+        session.data_received(bytes(self._pipelined))
 
     def _refuse(self, status: int) -> None:
         self._write(b"HTTP/1.1 %d Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" % status)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -117,20 +117,20 @@ def _error_answer(error: ApiError, form: str) -> Answer:
 
 
 def _require_key(request: Request, options: Options, flavour: Flavour) -> None:
-    if options.api_key is None or request.path in _OPEN_PATHS or sent_key(request) == options.api_key:
+    if options.api_key is None or request.path in _OPEN_PATHS or sent_key(request.headers) == options.api_key:
         return
     message = "Unauthorized" if flavour.unauthorized_form == "string" else "Incorrect API key provided."
     raise ApiError(message, HTTPStatus.UNAUTHORIZED)
 
 
-def sent_key(request: Request) -> str | None:
+def sent_key(headers: Mapping[str, str]) -> str | None:
     """
-    Give the key that came with a request: the bearer token, or the header other servers use.
+    Give the key that came in a request's headers: the bearer token, or the header other servers use.
     """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token
-    return next((request.headers[name] for name in _KEY_HEADERS if name in request.headers), None)
+    return next((headers[name] for name in _KEY_HEADERS if name in headers), None)
 
 
 def _faulty_answer(request: Request, faults: Faults, flavour: Flavour) -> Answer | None:
@@ -146,7 +146,7 @@ def _faulty_answer(request: Request, faults: Faults, flavour: Flavour) -> Answer
     if faults.instead is not None:
         return _instead(faults.instead)
     if faults.echo_key:
-        message = f"Incorrect API key provided: {sent_key(request)}."
+        message = f"Incorrect API key provided: {sent_key(request.headers)}."
         error = ApiError(message, faults.status or HTTPStatus.UNAUTHORIZED, faults.error_type, faults.error_code)
         return _error_answer(error, faults.error_form or flavour.error_form)
     if faults.status is not None and faults.stream_error is None:

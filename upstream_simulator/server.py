@@ -18,7 +18,8 @@ from upstream_simulator.faults import NO_FAULTS, Faults, InvalidFault, read_faul
 from upstream_simulator.flavours import FLAVOURS
 from upstream_simulator.http1 import Http1Connection
 from upstream_simulator.player import Player, Wire
-from upstream_simulator.replies import Request, reply
+from upstream_simulator.realtime import is_session
+from upstream_simulator.replies import Request, reply, sent_key
 from upstream_simulator.script import Script
 
 if TYPE_CHECKING:
@@ -109,6 +110,14 @@ class Server:
         """
         self._open.pop(connection, None)
         self._control.discard(self._numbers.pop(connection, 0))
+
+    def opens_session(self, received: Received) -> bool:
+        """
+        Tell whether a request becomes a realtime session; one that is refused, or wants a fault, is any other request.
+        """
+        headers = dict(received.headers)
+        is_admitted = self.options.api_key is None or sent_key(headers) == self.options.api_key
+        return is_session(received) and is_admitted and WISH_HEADER not in headers
 
     def handle(self, wire: Wire, received: Received) -> Player:
         """
