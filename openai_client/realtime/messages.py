@@ -6,7 +6,6 @@ Spec: RT-01, RT-04
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -17,6 +16,8 @@ from openai_client.calling import refused
 from openai_client.errors import DeserializationError, InvalidFieldValue, SerializationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openai_client.errors import OpenAIError
 
 E = TypeVar("E")
@@ -56,10 +57,10 @@ class Codec(Generic[E]):
         """
         failure: OpenAIError
         try:
-            model = event if isinstance(event, BaseModel) else self._validated(event)
+            model = event if isinstance(event, BaseModel) else self._sent.validate_python(event)
             text = model.model_dump_json(exclude_unset=True, by_alias=True)
         except ValidationError as problem:
-            failure = refused(problem)
+            failure = refused(problem) if problem.errors(include_input=False)[0]["loc"] else _no_event()
         else:
             if len(text) <= most and (size := len(text.encode())) <= most:
                 return text
@@ -69,12 +70,6 @@ class Codec(Generic[E]):
         # the frame may be shown in a traceback, and events hold prompts
         del event
         raise failure
-
-    def _validated(self, event: Mapping[str, Any]) -> BaseModel:
-        """Return the event that a mapping describes."""
-        if not isinstance(event, Mapping):
-            raise InvalidFieldValue(f"event: must be an event or a mapping of its fields, not {type(event).__name__}")
-        return self._sent.validate_python(dict(event))
 
     def read(self, message: bytes) -> E:
         """
@@ -97,6 +92,13 @@ class Codec(Generic[E]):
         # the frame may be shown in a traceback
         del message
         raise failure
+
+
+def _no_event() -> InvalidFieldValue:
+    return InvalidFieldValue(
+        "type: must be that of one of the client's events, as an event or its fields; send_raw sends others",
+        param="type",
+    )
 
 
 def check_goodbye(code: int, reason: str) -> None:

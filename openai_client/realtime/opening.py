@@ -63,7 +63,8 @@ class SessionLimits:
                 raise InvalidFieldValue(f"{name}: must be seconds above 0 and at most a day, not {seconds!r}")
         for name in ("max_message_bytes", "max_queued"):
             number = getattr(self, name)
-            if number is not None and not (isinstance(number, int) and number >= 1):
+            is_count = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+            if not (is_count or (number is None and name == "max_message_bytes")):
                 raise InvalidFieldValue(f"{name}: must be at least 1, not {number!r}")
 
 

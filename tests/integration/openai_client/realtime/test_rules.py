@@ -169,7 +169,7 @@ client.close()
 """
 
 
-@pytest.mark.requirement("RT-03", "PKG-02")
+@pytest.mark.requirement("RT-03")
 def test_without_the_extra_the_client_works_and_a_session_names_it() -> None:
     """Importing, making a client and asking for a session need nothing; opening it says what to install."""
     done = subprocess.run(

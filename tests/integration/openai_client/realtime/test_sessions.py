@@ -46,7 +46,7 @@ class Peer:
                 await socket.close(1000, "all is said")
 
 
-@pytest.mark.requirement("RT-01", "RT-04")
+@pytest.mark.requirement("RT-01", "RT-04", "EP-RT-01")
 @pytest.mark.parametrize("secure", [False, True], ids=["clear", "tls"])
 async def test_a_session_sends_typed_events_and_yields_typed_events_until_its_end(
     connect: Connecting, authority: Authority, secure: bool
