@@ -199,6 +199,7 @@ class AsyncWebSocket:
             self.abort()
         await self._connection.wait_closed()
         await asyncio.wait((reading,))
+        self._ended(self._connection.protocol.close_exc)
 
     def abort(self) -> None:
         """Close the connection at once, without a goodbye."""
