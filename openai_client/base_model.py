@@ -105,7 +105,8 @@ class ResponseModel(BaseModel):
         Raises:
             pydantic.ValidationError: *data* is not JSON, or lacks what the answer cannot be understood without.
         """
-        return cls.model_validate_json(data)
+        # what `model_validate_json` comes to; for chunks its checks of unused arguments are a tenth of the cost
+        return cast("Self", cls.__pydantic_validator__.validate_json(data))
 
     @property
     def _request_id(self) -> str | None:

@@ -217,7 +217,8 @@ class StreamEnd:
 
     def is_last(self, event: object) -> bool:
         """Tell whether *event*, already parsed, is the last one by its type."""
-        return getattr(event, "type", None) in self.event_types
+        # nothing is asked of a chunk that has no type, which is dear
+        return bool(self.event_types) and getattr(event, "type", None) in self.event_types
 
     def is_enough(self, event: object) -> bool:
         """Tell whether the stream may just end after *event*, already parsed."""

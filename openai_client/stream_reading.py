@@ -11,9 +11,10 @@ Spec: CLI-10, ERR-07
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 
 from adapter_api.outcome import Outcome
@@ -24,7 +25,7 @@ from openai_client.errors import StreamInterrupted
 from openai_client.token_costs import tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from http_util.call import ReplyHead
     from http_util.errors import HttpFailure
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 E = TypeVar("E")
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
 
 def as_failure(error: OpenAIError) -> HttpFailure:
     """Return what a breaker is told of a stream that ended in *error*."""
@@ -44,6 +47,17 @@ def as_failure(error: OpenAIError) -> HttpFailure:
         outcome=error.outcome or Outcome.PARTIAL,
         http_status=error.http_status,
     )
+
+
+def _members(value: object) -> Mapping[str, Any]:
+    """
+    Return what *value*, a model or what an unknown one holds, has at its top level.
+
+    Asked for an attribute that it has not, a model looks in so many places that this costs more than parsing the chunk.
+    """
+    if isinstance(value, BaseModel):
+        return {**vars(value), **extra} if (extra := value.model_extra) else vars(value)
+    return value if isinstance(value, dict) else _NOTHING
 
 
 def _with_name(event: ServerSentEvent) -> bytes:
@@ -163,24 +177,26 @@ class StreamReader(Generic[E]):
 
     def _note_end(self, chunk: E) -> None:
         """Note what the chunk says of the cost, and whether it ends the stream, or one of its choices."""
-        usage = getattr(chunk, "usage", None) or getattr(getattr(chunk, "response", None), "usage", None)
+        said = _members(chunk)
+        response = _members(said.get("response"))
+        usage = said.get("usage") or response.get("usage")
         if usage is not None:
-            self.tokens = tokens_of(vars(usage)) or self.tokens
+            self.tokens = tokens_of(_members(usage)) or self.tokens
         if self._operation.end.is_last(chunk):
-            failed = getattr(getattr(chunk, "response", None), "error", None)
+            failed = response.get("error")
             if failed is None:
                 self.is_complete = True
             else:
                 # the event is handed out first; whoever reads on gets the error
-                said = {name: getattr(failed, name, None) for name in ("code", "message")}
-                self._fail(self._reported({"error": said}))
+                told = {name: _members(failed).get(name) for name in ("code", "message")}
+                self._fail(self._reported({"error": told}))
             return
         if self._operation.end.is_enough(chunk):
             self._finished.add(None)
-        choices: Any = getattr(chunk, "choices", None)
-        for choice in choices or ():
-            index = getattr(choice, "index", 0)
-            if getattr(choice, "finish_reason", None):
+        for choice in said.get("choices") or ():
+            part = _members(choice)
+            index = part.get("index", 0)
+            if part.get("finish_reason"):
                 self._open.discard(index)
                 self._finished.add(index)
             elif index not in self._finished:
