@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.typed.runs import Figures
 
+
 def main() -> None:
     """Measure what the command line asks for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -38,9 +38,7 @@ class Blocking:
             case Task.COMPLETION:
                 return _answer(client.chat.completions.create(model=task, messages=MESSAGES))
             case Task.FLOATS | Task.BASE64:
-                return _vectors(
-                    client.embeddings.create(model=task, input=INPUTS, encoding_format=ENCODINGS[task])
-                )
+                return _vectors(client.embeddings.create(model=task, input=INPUTS, encoding_format=ENCODINGS[task]))
         texts = []
         with client.chat.completions.create(model=task, messages=MESSAGES, stream=True) as stream:
             for chunk in stream:

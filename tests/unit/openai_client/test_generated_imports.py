@@ -71,3 +71,61 @@ def test_a_star_import_gives_every_model() -> None:
     exec("from openai_client.types import *", names)
     assert set(types.__all__) <= set(names)
     assert {"CreateChatCompletionRequest", "CreateEmbeddingRequest", "Response", "Unknown"} <= set(names)
+
+
+# The description gives these families schemas of others: an evaluation runs responses, a job is graded like one.
+BORROWED = {
+    "fine_tuning": {"evals", "responses"},
+    "evals": {"responses"},
+    "vector_stores": {"responses"},
+    "conversations": {"responses"},
+    "containers": {"responses"},
+    "realtime": {"responses"},
+}
+EVERY_FAMILY = """
+import json, sys
+from openai_client import Client
+from openai_client._generated.families import FAMILIES
+client = Client(base_url="http://localhost/v1", api_key=None)
+found = {}
+for family in FAMILIES:
+    getattr(client, family)
+    found[family] = [name for name in sys.modules if name.startswith("openai_client._generated.")]
+    for name in found[family]:
+        if name.startswith(("openai_client._generated.models", "openai_client._generated.operations")):
+            del sys.modules[name]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-02")
+def test_no_family_loads_the_models_of_another() -> None:
+    """But for those that the API describes with them; and no family loads operations of another."""
+    done = subprocess.run([sys.executable, "-c", EVERY_FAMILY], capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert found.keys() == FAMILIES.keys()
+    for family, modules in found.items():
+        parts = [name.split(".")[2:4] for name in modules]
+        models = {part[1] for part in parts if part[0] == "models" and len(part) > 1}
+        assert models <= {family, "shared", *BORROWED.get(family, ())}, family
+        assert {part[1] for part in parts if part[0] == "operations" and len(part) > 1} == {family}
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-01", "CLI-02")
+def test_what_a_client_and_its_first_family_load() -> None:
+    """The model library with the client, the HTTP library with the first call; nothing is there for later."""
+    made = "from openai_client import Client; client = Client(base_url='http://localhost/v1', api_key=None)"
+    known = {"pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "msgspec"}
+    known |= {"openai_client", "http_util", "adapter_api", "idna"}
+    assert installed(modules_after("import openai_client")) == {"openai_client"}
+    assert installed(modules_after(made)) <= known
+    assert installed(modules_after(f"{made}; client.chat.completions")) <= known
+
+
+def installed(modules: set[str]) -> set[str]:
+    """The packages that the modules belong to, without those of Python itself and those that any interpreter has."""
+    packages = {name.partition(".")[0] for name in modules - modules_after("")}
+    standard = {name for name in packages if name in sys.stdlib_module_names or name.startswith("_sysconfigdata")}
+    return packages - standard

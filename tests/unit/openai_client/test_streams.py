@@ -314,6 +314,36 @@ async def test_any_other_stream_goes_through_the_same_door(pair: PairMaker) -> N
     assert events[0].type == "response.completed"
 
 
+@pytest.mark.requirement("CLI-10", "CLI-19")
+async def test_a_stream_of_unknown_events_is_understood_as_a_typed_one_is(pair: PairMaker) -> None:
+    """Usage, finish reasons and a failed response are seen in plain values too."""
+    whole = [chat_chunk("Hello"), chat_chunk(finish="stop", usage={"total_tokens": 7})]
+    failed = data({"type": "response.failed", "response": {"error": {"code": "server_error", "message": "broken"}}})
+    made = pair(Answer.events(*whole, done=False), Answer.events(failed, done=False))
+    events, _ = await made.stream(lambda client: client.request_stream("POST", "/chat/completions"))
+    assert len(events) == 2
+    with pytest.raises(errors.InternalServerError):
+        await made.stream(lambda client: client.request_stream("POST", "/responses"))
+
+
+@pytest.mark.requirement("CLI-10")
+async def test_what_a_chunk_lacks_is_not_looked_for_in_the_model(
+    pair: PairMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model searches long before it says that it has no such attribute: longer than it takes to parse the chunk."""
+    sought: list[str] = []
+
+    def seek(_model: object, name: str) -> None:
+        sought.append(name)
+        raise AttributeError(name)
+
+    made = pair(Answer.events(chat_chunk("Hel", vendor=1), chat_chunk("lo"), chat_chunk(finish="stop")))
+    monkeypatch.setattr("pydantic.BaseModel.__getattr__", seek)
+    chunks, _ = await made.stream(chat)
+    assert text_of(chunks) == "Hello"
+    assert sought == []
+
+
 async def test_options_handed_to_open_stream_win_over_the_operations(pair: PairMaker) -> None:
     """An operation is a value; how it is called may differ."""
     made = pair(Answer.events())
