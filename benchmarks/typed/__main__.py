@@ -3,8 +3,8 @@ CPU of the typed client for a streamed chunk, a long list, an answer and embeddi
 
     python -m benchmarks.typed [--rounds 7] [--task NAME]...
 
-Goal: a tenth of the official SDK, per streamed chunk and per list of 1,000. Without the SDK, our figures alone. The exit
-status is 1 when a client read something else than was sent.
+Goal: a tenth of the official SDK, per streamed chunk and per list of 1,000. Without the SDK, our figures alone. The
+exit status is 1 when a client read something else than was sent.
 """
 
 from __future__ import annotations

@@ -24,7 +24,12 @@ class Blocking:
 
     def __init__(self, client: Any) -> None:
         """Call through *client*."""
+        # two makes, and only what both have is used
         self._client = client
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
 
     def run(self, task: Task, calls: int) -> list[int]:
         """Make the calls of *task*, one after the other; return what was read from each, summed up."""
@@ -39,13 +44,12 @@ class Blocking:
                 return _answer(client.chat.completions.create(model=task, messages=MESSAGES))
             case Task.FLOATS | Task.BASE64:
                 return _vectors(client.embeddings.create(model=task, input=INPUTS, encoding_format=ENCODINGS[task]))
-        texts = []
+        read = 0
         with client.chat.completions.create(model=task, messages=MESSAGES, stream=True) as stream:
             for chunk in stream:
                 for choice in chunk.choices:
-                    if choice.delta.content:
-                        texts.append(choice.delta.content)
-        return len("".join(texts))
+                    read += len(choice.delta.content or "")
+        return read
 
 
 class Awaited:
@@ -55,6 +59,12 @@ class Awaited:
         """Call through what *make* returns."""
         self._runner = asyncio.Runner()
         self._client = make()
+
+    def close(self) -> None:
+        """Close the client, then the loop."""
+        close = self._client.aclose if hasattr(self._client, "aclose") else self._client.close
+        self._runner.run(close())
+        self._runner.close()
 
     def run(self, task: Task, calls: int) -> list[int]:
         """See `Blocking`."""
@@ -74,14 +84,13 @@ class Awaited:
                 return _vectors(
                     await client.embeddings.create(model=task, input=INPUTS, encoding_format=ENCODINGS[task])
                 )
-        texts = []
+        read = 0
         stream = await client.chat.completions.create(model=task, messages=MESSAGES, stream=True)
         async with stream:
             async for chunk in stream:
                 for choice in chunk.choices:
-                    if choice.delta.content:
-                        texts.append(choice.delta.content)
-        return len("".join(texts))
+                    read += len(choice.delta.content or "")
+        return read
 
 
 def _files(page: Any) -> int:

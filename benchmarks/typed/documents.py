@@ -12,10 +12,13 @@ from typing import Final
 MODEL: Final = "gpt-4o-mini"
 CHUNKS: Final = 2000
 """Of a streamed answer, before the one with the finish reason."""
+APART: Final = 300
+"""Of one whose chunks are written one by one."""
 FILES: Final = 1000
 """Of a list."""
 VECTORS: Final = 100
 FLOATS: Final = 1536
+WORD: Final = " word"
 PER_WRITE: Final = 32
 """Chunks that a server which has fallen behind writes at once."""
 
@@ -47,7 +50,7 @@ class Measure:
 
 MEASURES: Final = {
     Task.COALESCED: Measure("streamed chat chunk, 32 a write", 3, CHUNKS, "us/chunk", 0.1),
-    Task.OWN_WRITES: Measure("streamed chat chunk, one a write", 1, CHUNKS, "us/chunk", None),
+    Task.OWN_WRITES: Measure("streamed chat chunk, one a write", 2, APART, "us/chunk", None),
     Task.LIST: Measure("list of 1,000 files", 10, 1000, "ms/list", 0.1),
     Task.COMPLETION: Measure("small chat completion", 150, 1000, "ms/call", None),
     Task.FLOATS: Measure("100 embeddings of 1,536, as numbers", 4, 1000, "ms/call", None),
@@ -70,14 +73,10 @@ def _chunk(delta: dict[str, object], finish: str | None = None) -> bytes:
     return b"data: " + json.dumps(document, separators=(",", ":")).encode() + b"\n\n"
 
 
-def stream() -> list[bytes]:
-    """The events of a streamed answer."""
-    words = [_chunk({"content": f" w{number}"}) for number in range(CHUNKS)]
+def stream(chunks: int) -> list[bytes]:
+    """The events of a streamed answer with so many words."""
+    words = [_chunk({"content": WORD}) for _ in range(chunks)]
     return [_chunk({"role": "assistant", "content": ""}), *words, _chunk({}, "stop"), b"data: [DONE]\n\n"]
-
-
-STREAM_READS: Final = len("".join(f" w{number}" for number in range(CHUNKS)))
-"""Characters that a reader of the stream has at its end."""
 
 
 def files() -> bytes:
@@ -138,8 +137,8 @@ def embeddings(*, as_base64: bool) -> bytes:
 
 
 EXPECTED: Final = {
-    Task.COALESCED: STREAM_READS,
-    Task.OWN_WRITES: STREAM_READS,
+    Task.COALESCED: CHUNKS * len(WORD),
+    Task.OWN_WRITES: APART * len(WORD),
     Task.LIST: LIST_READS,
     Task.COMPLETION: COMPLETION_READS,
     Task.FLOATS: VECTORS * FLOATS,

@@ -33,6 +33,7 @@ def work(control: Connection, base_url: str, colour: str, make: str) -> None:
         began = time.process_time()
         read = caller.run(task, calls)
         control.send((time.process_time() - began, read))
+    caller.close()
 
 
 def measure(tasks: Sequence[Task], makes: Sequence[str], rounds: int) -> Figures:

@@ -7,11 +7,11 @@ What is answered stands in the request: a list for GET, else whatever task the b
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from benchmarks.cores import pin, settle_malloc
 from benchmarks.typed import documents
-from benchmarks.typed.documents import PER_WRITE, Task
+from benchmarks.typed.documents import APART, CHUNKS, PER_WRITE, Task
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -31,8 +31,7 @@ class Answering(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer when the request is there as a whole."""
@@ -76,8 +75,8 @@ def _streamed(events: list[bytes], size: int) -> list[bytes]:
 def prepared() -> dict[Task, list[bytes]]:
     """What is written for every task, piece by piece."""
     return {
-        Task.COALESCED: _streamed(documents.stream(), PER_WRITE),
-        Task.OWN_WRITES: _streamed(documents.stream(), 1),
+        Task.COALESCED: _streamed(documents.stream(CHUNKS), PER_WRITE),
+        Task.OWN_WRITES: _streamed(documents.stream(APART), 1),
         Task.LIST: _whole(documents.files()),
         Task.COMPLETION: _whole(documents.completion()),
         Task.FLOATS: _whole(documents.embeddings(as_base64=False)),
