@@ -99,7 +99,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("CLI-02")
+@pytest.mark.requirement("CLI-02", "CLI-PERF-01")
 def test_no_family_loads_the_models_of_another() -> None:
     """But for those that the API describes with them; and no family loads operations of another."""
     done = subprocess.run([sys.executable, "-c", EVERY_FAMILY], capture_output=True, text=True, check=True)

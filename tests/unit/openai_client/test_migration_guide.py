@@ -15,6 +15,8 @@ from openai_client import Client, OpenAIError
 from tests.unit.openai_client.conftest import Pair
 from tests.unit.openai_client.migration_tables import Row, look_up, rows
 
+pytestmark = pytest.mark.requirement("CLI-MIG-01")
+
 PLACE = "http://localhost:8000/v1"
 TABLES = rows()
 ERRORS = [row for row in TABLES if row.head[0] == "answer"]

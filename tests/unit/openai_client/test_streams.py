@@ -326,7 +326,7 @@ async def test_a_stream_of_unknown_events_is_understood_as_a_typed_one_is(pair: 
         await made.stream(lambda client: client.request_stream("POST", "/responses"))
 
 
-@pytest.mark.requirement("CLI-10")
+@pytest.mark.requirement("CLI-10", "CLI-PERF-01")
 async def test_what_a_chunk_lacks_is_not_looked_for_in_the_model(
     pair: PairMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
