@@ -128,8 +128,12 @@ class FunctionWriter:
         streamed = streams[0]
         second = "stream_body_endpoint" if with_fields else "stream_endpoint"
         either = f"{whole.function}, {whole.function}{with_fields}, {streamed.function}{with_fields}"
+        switches = "stream" in self._flags_of_stream(operation.endpoint)
         return [
-            (operation.method, self._made("switch_endpoint", either)),
+            (
+                operation.method,
+                self._made("switch_endpoint", either) if switches else self._made(first, _both(whole, with_fields)),
+            ),
             (_stream_name(operation.method), self._made(second, _both(streamed, with_fields))),
             *downloads,
         ]
@@ -279,10 +283,14 @@ class FunctionWriter:
         if endpoint.event is None:
             return ["body=body", *kind]
         if form.is_stream:
-            flags = self._overrides["stream_flags"].get(endpoint.operation_id, {"stream": True})
-            return ["body=body", f"fixed={literal(flags)}", *kind]
+            return ["body=body", f"fixed={literal(self._flags_of_stream(endpoint))}", *kind]
         self.helpers.add("unstreamed")
         return ["body=unstreamed(body)", *kind]
+
+    def _flags_of_stream(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Return the fields by which the operation asks for a stream."""
+        flags: dict[str, Any] = self._overrides["stream_flags"].get(endpoint.operation_id, {"stream": True})
+        return flags
 
 
 def argument(item: Parameter) -> str:

@@ -319,8 +319,17 @@ def _nullable(shape: Shape) -> Shape:
 
 
 def _limited(shape: Shape, schema: Mapping[str, Any]) -> Shape:
-    limits = tuple((_LIMITS[key], value) for key, value in schema.items() if key in _LIMITS)
+    limits = tuple((_LIMITS[key], value) for key, value in _exact(schema).items() if key in _LIMITS)
     return Limited(shape, limits) if limits and not isinstance(shape, Ref) else shape
+
+
+def _exact(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return *schema* with bounds as newer drafts write them: older ones mark a `minimum` as exclusive by true."""
+    exact = dict(schema)
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(exact.get(exclusive), bool) and exact.pop(exclusive):
+            exact[exclusive] = exact.pop(bound)
+    return exact
 
 
 def _merge_enumerations(shapes: list[Shape]) -> list[Shape]:

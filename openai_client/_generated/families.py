@@ -77,8 +77,8 @@ FAMILIES: Final[Mapping[str, Family]] = {
         "AsyncContentProvenanceChecks",
     ),
     "realtime": Family("openai_client._generated.operations.realtime", "Realtime", "AsyncRealtime"),
-    "admin": Family("openai_client._generated.operations.admin", "Admin", "AsyncAdmin"),
     "beta": Family("openai_client._generated.operations.beta", "Beta", "AsyncBeta"),
+    "admin": Family("openai_client._generated.operations.admin", "Admin", "AsyncAdmin"),
 }
 """Every generated family by its name in the client."""
 
@@ -227,18 +227,18 @@ class SyncFamilies(SyncCaller):
         return Realtime(self)
 
     @cached_property
-    def admin(self) -> Admin:
-        """The admin family, blocking."""
-        from openai_client._generated.operations.admin import Admin
-
-        return Admin(self)
-
-    @cached_property
     def beta(self) -> Beta:
         """The beta family, blocking."""
         from openai_client._generated.operations.beta import Beta
 
         return Beta(self)
+
+    @cached_property
+    def admin(self) -> Admin:
+        """The admin family, blocking."""
+        from openai_client._generated.operations.admin import Admin
+
+        return Admin(self)
 
 
 class AsyncFamilies(AsyncCaller):
@@ -385,15 +385,15 @@ class AsyncFamilies(AsyncCaller):
         return AsyncRealtime(self)
 
     @cached_property
-    def admin(self) -> AsyncAdmin:
-        """The admin family, awaited."""
-        from openai_client._generated.operations.admin import AsyncAdmin
-
-        return AsyncAdmin(self)
-
-    @cached_property
     def beta(self) -> AsyncBeta:
         """The beta family, awaited."""
         from openai_client._generated.operations.beta import AsyncBeta
 
         return AsyncBeta(self)
+
+    @cached_property
+    def admin(self) -> AsyncAdmin:
+        """The admin family, awaited."""
+        from openai_client._generated.operations.admin import AsyncAdmin
+
+        return AsyncAdmin(self)

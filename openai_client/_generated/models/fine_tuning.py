@@ -80,7 +80,7 @@ class CreateFineTuningJobRequestHyperparameters(RequestModel):
 
     batch_size: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] | None = None
     """The upstream's default is "auto"."""
-    learning_rate_multiplier: Literal["auto"] | Annotated[float, Field(ge=0, gt=True)] | None = None
+    learning_rate_multiplier: Literal["auto"] | Annotated[float, Field(gt=0)] | None = None
     """The upstream's default is "auto"."""
     n_epochs: Literal["auto"] | Annotated[int, Field(ge=1, le=50)] | None = None
     """The upstream's default is "auto"."""

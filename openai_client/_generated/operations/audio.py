@@ -362,7 +362,7 @@ def create_voice_with(**fields: Unpack[CreateVoiceFields]) -> Operation[VoiceRes
 class _AudioSpeech:
     """The operations of `client.audio.speech`, in neither colour."""
 
-    create = switch_endpoint(create_speech, create_speech_with, stream_speech_with)
+    create = body_endpoint(create_speech, create_speech_with)
     stream = stream_body_endpoint(stream_speech, stream_speech_with)
     download = download_body_endpoint(create_speech, create_speech_with)
 

@@ -15,11 +15,7 @@ from openai_client._generated.models.realtime.sessions import (
     RealtimeCallRejectRequest,
     RealtimeCreateClientSecretRequest,
     RealtimeCreateClientSecretResponse,
-    RealtimeSessionCreateRequest,
     RealtimeSessionCreateRequestGA,
-    RealtimeSessionCreateResponse,
-    RealtimeTranscriptionSessionCreateRequest,
-    RealtimeTranscriptionSessionCreateResponse,
     RealtimeTranslationClientSecretCreateRequest,
     RealtimeTranslationClientSecretCreateResponse,
 )
@@ -41,9 +37,7 @@ if TYPE_CHECKING:
         RealtimeCallReferFields,
         RealtimeCallRejectFields,
         RealtimeCreateClientSecretFields,
-        RealtimeSessionCreateFields,
         RealtimeSessionCreateRequestGAFields,
-        RealtimeTranscriptionSessionCreateFields,
         RealtimeTranslationClientSecretCreateFields,
     )
     from openai_client.calling import CallKeywords
@@ -184,58 +178,6 @@ def create_realtime_client_secret_with(
     return create_realtime_client_secret(body, **call)
 
 
-def create_realtime_session(
-    body: RealtimeSessionCreateRequest, **call: Unpack[CallKeywords]
-) -> Operation[RealtimeSessionCreateResponse]:
-    """
-    Make a short-lived key for a session (legacy).
-
-    POST /realtime/sessions, `create-realtime-session`
-    """
-    return Operation(
-        operation_id="create-realtime-session",
-        method="POST",
-        path="/realtime/sessions",
-        body=body,
-        parse=RealtimeSessionCreateResponse.from_wire,
-        options=call_options(call),
-    )
-
-
-def create_realtime_session_with(
-    **fields: Unpack[RealtimeSessionCreateFields],
-) -> Operation[RealtimeSessionCreateResponse]:
-    """Do as `create_realtime_session`, with the fields of the body as arguments."""
-    body, call = body_and_call(RealtimeSessionCreateRequest, fields)
-    return create_realtime_session(body, **call)
-
-
-def create_realtime_transcription_session(
-    body: RealtimeTranscriptionSessionCreateRequest, **call: Unpack[CallKeywords]
-) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
-    """
-    Make a short-lived key for a transcription session (legacy).
-
-    POST /realtime/transcription_sessions, `create-realtime-transcription-session`
-    """
-    return Operation(
-        operation_id="create-realtime-transcription-session",
-        method="POST",
-        path="/realtime/transcription_sessions",
-        body=body,
-        parse=RealtimeTranscriptionSessionCreateResponse.from_wire,
-        options=call_options(call),
-    )
-
-
-def create_realtime_transcription_session_with(
-    **fields: Unpack[RealtimeTranscriptionSessionCreateFields],
-) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
-    """Do as `create_realtime_transcription_session`, with the fields of the body as arguments."""
-    body, call = body_and_call(RealtimeTranscriptionSessionCreateRequest, fields)
-    return create_realtime_transcription_session(body, **call)
-
-
 def create_realtime_translation_client_secret(
     body: RealtimeTranslationClientSecretCreateRequest, **call: Unpack[CallKeywords]
 ) -> Operation[RealtimeTranslationClientSecretCreateResponse]:
@@ -308,34 +250,6 @@ class AsyncRealtimeClientSecrets(_RealtimeClientSecrets, AsyncResource):
     """`client.realtime.client_secrets`, awaited."""
 
 
-class _RealtimeSessions:
-    """The operations of `client.realtime.sessions`, in neither colour."""
-
-    create = body_endpoint(create_realtime_session, create_realtime_session_with)
-
-
-class RealtimeSessions(_RealtimeSessions, SyncResource):
-    """`client.realtime.sessions`, blocking."""
-
-
-class AsyncRealtimeSessions(_RealtimeSessions, AsyncResource):
-    """`client.realtime.sessions`, awaited."""
-
-
-class _RealtimeTranscriptionSessions:
-    """The operations of `client.realtime.transcription_sessions`, in neither colour."""
-
-    create = body_endpoint(create_realtime_transcription_session, create_realtime_transcription_session_with)
-
-
-class RealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, SyncResource):
-    """`client.realtime.transcription_sessions`, blocking."""
-
-
-class AsyncRealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, AsyncResource):
-    """`client.realtime.transcription_sessions`, awaited."""
-
-
 class RealtimeTranslations(TranslationConnecting, SyncResource):
     """`client.realtime.translations`, blocking."""
 
@@ -368,16 +282,6 @@ class Realtime(RealtimeConnecting, SyncResource):
         return RealtimeClientSecrets(self._client)
 
     @cached_property
-    def sessions(self) -> RealtimeSessions:
-        """`client.realtime.sessions`."""
-        return RealtimeSessions(self._client)
-
-    @cached_property
-    def transcription_sessions(self) -> RealtimeTranscriptionSessions:
-        """`client.realtime.transcription_sessions`."""
-        return RealtimeTranscriptionSessions(self._client)
-
-    @cached_property
     def translations(self) -> RealtimeTranslations:
         """`client.realtime.translations`."""
         return RealtimeTranslations(self._client)
@@ -395,16 +299,6 @@ class AsyncRealtime(AsyncRealtimeConnecting, AsyncResource):
     def client_secrets(self) -> AsyncRealtimeClientSecrets:
         """`client.realtime.client_secrets`."""
         return AsyncRealtimeClientSecrets(self._client)
-
-    @cached_property
-    def sessions(self) -> AsyncRealtimeSessions:
-        """`client.realtime.sessions`."""
-        return AsyncRealtimeSessions(self._client)
-
-    @cached_property
-    def transcription_sessions(self) -> AsyncRealtimeTranscriptionSessions:
-        """`client.realtime.transcription_sessions`."""
-        return AsyncRealtimeTranscriptionSessions(self._client)
 
     @cached_property
     def translations(self) -> AsyncRealtimeTranslations:

@@ -59,6 +59,8 @@ def shape(schema: dict[str, Any], **others: Any) -> Shape | None:
         ),
         ({"oneOf": [{"type": "string"}, {"type": "integer"}]}, OneOf((Scalar("str"), Scalar("int")))),
         ({"type": "number", "exclusiveMinimum": 0}, Limited(Scalar("float"), (("gt", 0),))),
+        ({"type": "number", "minimum": 0, "exclusiveMinimum": True}, Limited(Scalar("float"), (("gt", 0),))),
+        ({"type": "number", "maximum": 9, "exclusiveMaximum": False}, Limited(Scalar("float"), (("le", 9),))),
     ],
 )
 def test_each_construct_of_the_description_has_a_shape(schema: dict[str, Any], expected: Shape) -> None:

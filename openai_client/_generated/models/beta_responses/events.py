@@ -852,4 +852,4 @@ BetaResponseStreamEvent: TypeAlias = Annotated[
         "response.custom_tool_call_input.done",
     ),
 ]
-"""Received: event of `beta_createResponse`."""
+"""Received: event of `beta_getResponse`, event of `beta_createResponse`."""

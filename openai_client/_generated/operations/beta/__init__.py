@@ -14,6 +14,7 @@ from openai_client.binding import AsyncResource, SyncResource
 if TYPE_CHECKING:
     from openai_client._generated.operations.beta.assistants import AsyncBetaAssistants, BetaAssistants
     from openai_client._generated.operations.beta.chatkit import AsyncBetaChatkit, BetaChatkit
+    from openai_client._generated.operations.beta.realtime import AsyncBetaRealtime, BetaRealtime
     from openai_client._generated.operations.beta.responses import AsyncBetaResponses, BetaResponses
     from openai_client._generated.operations.beta.threads import AsyncBetaThreads, BetaThreads
 
@@ -34,6 +35,13 @@ class Beta(SyncResource):
         from openai_client._generated.operations.beta.chatkit import BetaChatkit
 
         return BetaChatkit(self._client)
+
+    @cached_property
+    def realtime(self) -> BetaRealtime:
+        """`client.beta.realtime`."""
+        from openai_client._generated.operations.beta.realtime import BetaRealtime
+
+        return BetaRealtime(self._client)
 
     @cached_property
     def responses(self) -> BetaResponses:
@@ -66,6 +74,13 @@ class AsyncBeta(AsyncResource):
         from openai_client._generated.operations.beta.chatkit import AsyncBetaChatkit
 
         return AsyncBetaChatkit(self._client)
+
+    @cached_property
+    def realtime(self) -> AsyncBetaRealtime:
+        """`client.beta.realtime`."""
+        from openai_client._generated.operations.beta.realtime import AsyncBetaRealtime
+
+        return AsyncBetaRealtime(self._client)
 
     @cached_property
     def responses(self) -> AsyncBetaResponses:

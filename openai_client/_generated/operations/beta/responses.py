@@ -30,6 +30,7 @@ from openai_client.binding import (
     endpoint,
     page_endpoint,
     stream_body_endpoint,
+    stream_endpoint,
     switch_endpoint,
 )
 from openai_client.calling import body_and_call, call_options
@@ -183,6 +184,39 @@ def beta_get_response(
     )
 
 
+def stream_beta_get_response(
+    response_id: str,
+    *,
+    include: list[BetaIncludeEnum] | None = None,
+    starting_after: int | None = None,
+    include_obfuscation: bool | None = None,
+    stream: Literal[True] = True,
+    **call: Unpack[CallKeywords],
+) -> StreamOperation[BetaResponseStreamEvent]:
+    """
+    Return a stored response, streamed.
+
+    GET /responses/{response_id}, `beta_getResponse`
+    """
+    return StreamOperation(
+        operation_id="beta_getResponse",
+        method="GET",
+        path=path("/responses/{response_id}", response_id=response_id),
+        query=query(
+            include=include,
+            starting_after=starting_after,
+            include_obfuscation=include_obfuscation,
+            beta="true",
+            stream=stream,
+        ),
+        idempotent=True,
+        beta="responses_multi_agent=v1",
+        parse_event=_BETA_RESPONSE_STREAM_EVENT,
+        end=StreamEnd(event_types=frozenset({"response.completed", "response.failed", "response.incomplete"})),
+        options=call_options(call),
+    )
+
+
 def beta_delete_response(response_id: str, **call: Unpack[CallKeywords]) -> Operation[None]:
     """
     Delete a stored response.
@@ -288,7 +322,8 @@ class _BetaResponses:
 
     compact = body_endpoint(beta_compact_conversation, beta_compact_conversation_with)
     cancel = endpoint(beta_cancel_response)
-    retrieve = endpoint(beta_get_response)
+    retrieve = switch_endpoint(beta_get_response, beta_get_response, stream_beta_get_response)
+    stream_stored = stream_endpoint(stream_beta_get_response)
     delete = endpoint(beta_delete_response)
     create = switch_endpoint(beta_create_response, beta_create_response_with, stream_beta_create_response_with)
     stream = stream_body_endpoint(stream_beta_create_response, stream_beta_create_response_with)
