@@ -80,7 +80,7 @@ class FunctionWriter:
         whole = _Form("PageOperation" if operation.item is not None else "Operation", operation.function)
         forms = [whole]
         if endpoint.event is not None:
-            forms.append(_Form("StreamOperation", _stream_name(operation.function), is_stream=True))
+            forms.append(_Form("StreamOperation", stream_name(operation.function), is_stream=True))
         sources = [text for form in forms for text in self._functions(operation, form)]
         return WrittenOperation(sources, self._methods(operation, forms))
 
@@ -134,7 +134,7 @@ class FunctionWriter:
                 operation.method,
                 self._made("switch_endpoint", either) if switches else self._made(first, _both(whole, with_fields)),
             ),
-            (_stream_name(operation.method), self._made(second, _both(streamed, with_fields))),
+            (stream_name(operation.method), self._made(second, _both(streamed, with_fields))),
             *downloads,
         ]
 
@@ -334,7 +334,7 @@ def _flags(operation: PlannedOperation) -> dict[str, object]:
     return {name: value for name, value in flags.items() if value}
 
 
-def _stream_name(name: str) -> str:
+def stream_name(name: str) -> str:
     """Return what the streamed form is called: `create` streams something new, `retrieve` something stored."""
     if name in {"create", "retrieve"}:
         return {"create": "stream", "retrieve": "stream_stored"}[name]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _DEPTH: Final = 5
 """Below this depth only what is required is made, so that recursive schemas end."""
+_COVERED_DEPTH: Final = 12
+"""The same for instances that cover a schema together, which are small except for the first."""
 _SCHEMAS: Final = "#/components/schemas/"
 # the patterns of the description are few; each has a string that matches it
 _PATTERNS: Final = {"^tunnel_[a-z0-9]{32}$": "tunnel_" + "a1" * 16}
@@ -26,7 +28,7 @@ class Fill(Enum):
     MINIMAL = "only what is required"
     FULL = "every property"
     NULL = "every property, null where null is allowed"
-    COVERING = "every property, once; then what leads to alternatives that were not made yet"
+    COVERING = "every property, then null for all that may be; then what leads to alternatives that were not made yet"
 
 
 class InstanceMaker:
@@ -54,7 +56,7 @@ class InstanceMaker:
         """
         Yield instances of *schema* that hold, together, every alternative of every union in it.
 
-        Also every property of every object, all to the depth that full instances have. The first is full.
+        Also every property of every object, and null for each that may be null. The first is full.
         """
         making = _Making(self._schemas, Fill.COVERING)
         yield making.make(schema, 0)
@@ -70,8 +72,10 @@ class _Making:
         self._fill = fill
         # schemas are known by identity, so what a name refers to is the same everywhere
         self._times: dict[tuple[int, int], int] = {}
-        self._met: set[int] = set()
+        self._depth = _COVERED_DEPTH if fill is Fill.COVERING else _DEPTH
+        self._met: dict[int, int] = {}
         self._closed: set[tuple[int, int]] = set()
+        self._flats: dict[int, _Flat] = {}
 
     def make(self, schema: Mapping[str, Any], depth: int) -> Any:
         """Return an instance that stands *depth* levels below the document's root."""
@@ -90,7 +94,7 @@ class _Making:
         """Tell whether an alternative in *schema* was not made yet. What is closed once stays closed."""
         schema = self._resolved(schema)
         key = (id(schema), depth)
-        if depth >= _DEPTH or key in self._closed:
+        if depth >= self._depth or key in self._closed:
             return False
         if any(self._open_parts(schema, depth)):
             return True
@@ -102,7 +106,8 @@ class _Making:
         for number, item in enumerate(alternatives):
             yield self._is_wanted(schema, number, item, depth)
         if not alternatives:
-            for said in _flat(schema, self._schemas).properties.values():
+            yield self._lacks_nulls(schema)
+            for said in self._flat(schema).properties.values():
                 yield self.is_open(said[-1], depth + 1)
             for key in ("items", "additionalProperties"):
                 if isinstance(schema.get(key), dict):
@@ -114,7 +119,7 @@ class _Making:
     def _one_of(
         self, schema: Mapping[str, Any], alternatives: Sequence[Mapping[str, Any]], depth: int
     ) -> Mapping[str, Any]:
-        if self._fill is not Fill.COVERING or depth >= _DEPTH:
+        if self._fill is not Fill.COVERING or depth >= self._depth:
             return alternatives[0]
         wanted = [number for number, item in enumerate(alternatives) if self._is_wanted(schema, number, item, depth)]
         chosen = min(wanted or [0], key=lambda number: self._times.get((id(schema), number), 0))
@@ -144,7 +149,7 @@ class _Making:
     def _length(self, schema: Mapping[str, Any], items: Mapping[str, Any], depth: int) -> int:
         """Return how many items a list gets: as few as it may have, or one, or one of each kind that is wanted."""
         fewest = int(schema.get("minItems", 0))
-        if self._fill is Fill.MINIMAL or depth >= _DEPTH:
+        if self._fill is Fill.MINIMAL or depth >= self._depth:
             return fewest
         if self._fill is not Fill.COVERING:
             return max(fewest, 1)
@@ -153,41 +158,48 @@ class _Making:
         return max(fewest, 1, min(sum(wanted), int(schema.get("maxItems", len(wanted)))))
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-        flat = _flat(schema, self._schemas)
-        is_new = id(schema) not in self._met
-        if depth < _DEPTH:
-            self._met.add(id(schema))
+        flat, fill = self._flat(schema), self._fill_of(schema, depth)
         made = {
-            name: self._property(said, depth)
+            name: None if fill is Fill.NULL and _admit_null(said, self._schemas) else self.make(said[-1], depth + 1)
             for name, said in flat.properties.items()
-            if name in flat.required or (name not in flat.barred and self._is_filled(said[-1], depth, is_new=is_new))
+            if name in flat.required or (name not in flat.barred and self._is_filled(said, depth, fill))
         }
         values = schema.get("additionalProperties")
         if not made and isinstance(values, dict) and self._fill is not Fill.MINIMAL:
             made["key"] = self.make(values, depth + 1)
         return made
 
-    def _property(self, said: Sequence[Mapping[str, Any]], depth: int) -> Any:
-        """Return a value of a property that is described once, or in several parts of an object."""
-        if self._fill is Fill.NULL and all(map(self._admits_null, said)):
-            return None
-        return self.make(said[-1], depth + 1)
+    def _fill_of(self, schema: Mapping[str, Any], depth: int) -> Fill:
+        """Return how an object is filled: one that is met again and again, first with all, then with nulls."""
+        if depth >= self._depth:
+            return Fill.MINIMAL
+        if self._fill is not Fill.COVERING:
+            return self._fill
+        times = self._met[id(schema)] = self._met.get(id(schema), 0) + 1
+        return {1: Fill.FULL, 2: Fill.NULL}.get(times, Fill.COVERING)
 
-    def _is_filled(self, item: Mapping[str, Any], depth: int, *, is_new: bool) -> bool:
+    def _is_filled(self, said: Sequence[Mapping[str, Any]], depth: int, fill: Fill) -> bool:
         """Tell whether a property that need not be there is."""
-        if self._fill is Fill.MINIMAL or depth >= _DEPTH:
-            return False
-        return self._fill is not Fill.COVERING or is_new or self.is_open(item, depth + 1)
+        if fill is Fill.NULL and self._fill is Fill.COVERING and _admit_null(said, self._schemas):
+            return True
+        if fill is Fill.MINIMAL or fill is Fill.FULL or self._fill is not Fill.COVERING:
+            return fill is not Fill.MINIMAL
+        return self.is_open(said[-1], depth + 1)
+
+    def _lacks_nulls(self, schema: Mapping[str, Any]) -> bool:
+        """Tell whether an object has properties that may be null, and was not made with nulls."""
+        said = self._flat(schema).properties.values()
+        was_made_so = self._met.get(id(schema), 0) > 1
+        return not was_made_so and any(_admit_null(item, self._schemas) for item in said)
+
+    def _flat(self, schema: Mapping[str, Any]) -> _Flat:
+        known = self._flats.get(id(schema))
+        if known is None:
+            known = self._flats[id(schema)] = _flat(schema, self._schemas)
+        return known
 
     def _resolved(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         return _resolved(schema, self._schemas)
-
-    def _admits_null(self, schema: Mapping[str, Any]) -> bool:
-        schema = self._resolved(schema)
-        listed = schema.get("type")
-        direct = "null" in listed if isinstance(listed, list) else listed == "null"
-        inner = [item for key in ("anyOf", "oneOf") for item in schema.get(key, ())]
-        return direct or any(self._admits_null(item) for item in inner)
 
 
 @dataclass
@@ -205,6 +217,19 @@ def _resolved(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Mapping[
     while "$ref" in schema:
         schema = schemas[schema["$ref"].removeprefix(_SCHEMAS)]
     return schema
+
+
+def _admit_null(said: Sequence[Mapping[str, Any]], schemas: Mapping[str, Any]) -> bool:
+    """Tell whether a property may be null by everything that is said about it."""
+    return all(_admits_null(item, schemas) for item in said)
+
+
+def _admits_null(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> bool:
+    schema = _resolved(schema, schemas)
+    listed = schema.get("type")
+    direct = "null" in listed if isinstance(listed, list) else listed == "null"
+    inner = [item for key in ("anyOf", "oneOf") for item in schema.get(key, ())]
+    return direct or any(_admits_null(item, schemas) for item in inner)
 
 
 def _flat(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> _Flat:

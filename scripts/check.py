@@ -27,6 +27,7 @@ CHECKS: Final[dict[str, tuple[str, ...]]] = {
     "deptry": ("deptry", "."),
     "unasync": ("python", "scripts/unasync.py", "--check"),
     "codegen": ("python", "-m", "codegen", "--check"),
+    "coverage": ("python", "-m", "codegen.coverage", "--check"),
     "trace": ("python", "scripts/trace.py", "--check"),
 }
 """Command by name; the program is the one beside this Python."""

@@ -173,6 +173,12 @@ def content_types(fact: Fact) -> list[str]:
 
 
 @cache
+def covering(schema: str) -> tuple[Any, ...]:
+    """Instances of a schema, given as JSON, that hold together everything that the description allows."""
+    return tuple(MAKER.covering(json.loads(schema)))
+
+
+@cache
 def every(operation_id: str) -> tuple[Asked, ...]:
     """Calls that use, together, everything that the description allows."""
     return tuple(_every(facts()[operation_id]))
@@ -193,7 +199,7 @@ def _every(fact: Fact) -> Iterator[Asked]:
 
 def _bodies(fact: Fact, content_type: str) -> Iterator[dict[str, Any]]:
     """Bodies that hold, together, everything that the description allows; the first one is full."""
-    for body in MAKER.covering(fact.bodies[content_type]):
+    for body in covering(json.dumps(fact.bodies[content_type])):
         yield whole(fact, body)
 
 

@@ -1,9 +1,9 @@
 """
 Judges documents by the description's schemas, with a validator that we did not write.
 
-Three things are read otherwise than JSON Schema means them, because the description means them otherwise: several of
-the alternatives of `oneOf` may fit; a bound may be marked as exclusive by `true`, as in older drafts; and what is required
-of an object without being described (the `response_id` of some events) is not.
+Three things are read otherwise than JSON Schema means them, because the description means them otherwise: several
+alternatives of `oneOf` may fit; a bound may be marked as exclusive by `true`, as in older drafts; what is required of
+an object without being described (the `response_id` of some events) is not.
 """
 
 from __future__ import annotations
