@@ -7,57 +7,18 @@ generation has a say. The table at the end is the one list of what is tested: a 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from tests.contract.operations.asking import Asked, every, model_of, smallest_answer
-from tests.contract.operations.callers import ADMIN_KEY, BASE_URL, KEY, ScriptedCaller
-from tests.contract.operations.facts import FORM, Fact, facts
-from tests.contract.operations.forms import check_form
-from tests.contract.operations.schemas import problems
+from tests.contract.operations.checking import check_request
+from tests.contract.operations.facts import facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx
-
-
-def check_request(request: httpx.Request, asked: Asked) -> None:
-    """Compare a request with what was asked."""
-    fact = asked.fact
-    url = urlsplit(str(request.url))
-    assert request.method == fact.method
-    assert f"{url.scheme}://{url.netloc}{url.path}" == BASE_URL + asked.path
-    assert sorted(parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query))) == asked.pairs
-    check_headers(request, fact)
-    check_body(request, asked)
-
-
-def check_headers(request: httpx.Request, fact: Fact) -> None:
-    """One key and no other, and the beta header where it is due and nowhere else."""
-    wanted, other = (ADMIN_KEY, KEY) if fact.is_admin else (KEY, ADMIN_KEY)
-    assert request.headers["authorization"] == f"Bearer {wanted}"
-    assert other not in f"{request.url}{dict(request.headers)}"
-    assert request.headers.get("openai-beta") == fact.beta
-
-
-def check_body(request: httpx.Request, asked: Asked) -> None:
-    """The fields that were given and no others, as the description's media type."""
-    if asked.body is None:
-        assert request.content == b""
-        assert "content-type" not in request.headers
-        return
-    media, _, _ = request.headers["content-type"].partition(";")
-    assert media == asked.content_type
-    if media == FORM:
-        check_form(request.headers["content-type"], request.content, asked)
-        return
-    sent = json.loads(request.content)
-    assert sent == asked.body
-    assert problems(asked.fact.bodies[media], sent) == ()
+    from tests.contract.operations.callers import ScriptedCaller
 
 
 def test_every_operation_of_the_description_has_its_row() -> None:

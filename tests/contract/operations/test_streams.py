@@ -11,9 +11,9 @@ import pytest
 
 from tests.contract.operations.asking import STREAM_FIELDS, Asked, covering, model_of, smallest, streamed
 from tests.contract.operations.callers import document_of, surprises
+from tests.contract.operations.checking import check_request
 from tests.contract.operations.facts import EVENTS, NAMED_EVENTS, Fact, facts, properties_of
 from tests.contract.operations.names import STREAMING
-from tests.contract.operations.test_operations import check_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
