@@ -16,7 +16,7 @@ def main() -> None:
             model="demo",
             dimensions=8,
             max_batch_size=64,
-            on_progress=lambda done, of: print(f"{done} of {of} embedded"),
+            on_batch=lambda done, of: print(f"{done} of {of} embedded"),
         )
         vectors = made.all_vectors()
         print(f"{len(vectors)} vectors of {len(vectors[0])} numbers in {made.requests} requests")

@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from http_util.call import HttpCall, HttpReply
-    from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
+    from openai_client.transport import (
+        AsyncByteSource,
+        AsyncEventSource,
+        AsyncTransport,
+        ByteSource,
+        EventSource,
+        Transport,
+    )
 
 R = TypeVar("R")
+S = TypeVar("S", "EventSource", "ByteSource")
+A = TypeVar("A", "AsyncEventSource", "AsyncByteSource")
 
 METHODS: Final = ("process_request", "process_response", "process_head")
 """
@@ -31,7 +40,7 @@ What a middleware may have; each is optional. Functions, or for an `AsyncClient`
 
 * `process_request(call: HttpCall) -> HttpCall`: the call to send in its place. Its headers hold the credentials.
 * `process_response(call: HttpCall, reply: HttpReply) -> HttpReply`: the answer to read in its place.
-* `process_head(call: HttpCall, head: ReplyHead) -> None`: of a stream, before its first event is read.
+* `process_head(call: HttpCall, head: ReplyHead) -> None`: of a stream or a download, before anything of it is read.
 """
 
 
@@ -67,6 +76,11 @@ class _Row:
         """Return the row."""
         return f"{type(self).__name__}({self.transport!r}, {[type(one).__name__ for one in self.middleware]})"
 
+    @property
+    def sockets(self) -> Any:
+        """How the transport behind opens sessions, which no middleware sees."""
+        return self.transport.sockets
+
     def prepare(self) -> None:
         """Load and build what the first call needs."""
         self.transport.prepare()
@@ -96,14 +110,12 @@ class MiddlewareTransport(_Row):
     def open(self, call: HttpCall) -> EventSource:
         """Make the call and return its answer as open events; raises what the transport or a middleware raises."""
         call = self._asked(call)
-        source = self.transport.open(call)
-        try:
-            for process in self._methods("process_head", is_reversed=True):
-                _plain(process(call, source.head))
-        except BaseException:
-            source.close()
-            raise
-        return source
+        return self._headed(call, self.transport.open(call))
+
+    def download(self, call: HttpCall) -> ByteSource:
+        """Make the call and return its answer as open bytes; raises what the transport or a middleware raises."""
+        call = self._asked(call)
+        return self._headed(call, self.transport.download(call))
 
     def close(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -113,6 +125,15 @@ class MiddlewareTransport(_Row):
         for process in self._methods("process_request"):
             call = _plain(process(call))
         return call
+
+    def _headed(self, call: HttpCall, source: S) -> S:
+        try:
+            for process in self._methods("process_head", is_reversed=True):
+                _plain(process(call, source.head))
+        except BaseException:
+            source.close()
+            raise
+        return source
 
 
 class AsyncMiddlewareTransport(_Row):
@@ -135,14 +156,12 @@ class AsyncMiddlewareTransport(_Row):
     async def open(self, call: HttpCall) -> AsyncEventSource:
         """Make the call and return its answer as open events; raises what the transport or a middleware raises."""
         call = await self._asked(call)
-        source = await self.transport.open(call)
-        try:
-            for process in self._methods("process_head", is_reversed=True):
-                await _awaited(process(call, source.head))
-        except BaseException:
-            await source.aclose()
-            raise
-        return source
+        return await self._headed(call, await self.transport.open(call))
+
+    async def download(self, call: HttpCall) -> AsyncByteSource:
+        """Make the call and return its answer as open bytes; raises what the transport or a middleware raises."""
+        call = await self._asked(call)
+        return await self._headed(call, await self.transport.download(call))
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -152,6 +171,15 @@ class AsyncMiddlewareTransport(_Row):
         for process in self._methods("process_request"):
             call = await _awaited(process(call))
         return call
+
+    async def _headed(self, call: HttpCall, source: A) -> A:
+        try:
+            for process in self._methods("process_head", is_reversed=True):
+                await _awaited(process(call, source.head))
+        except BaseException:
+            await source.aclose()
+            raise
+        return source
 
 
 def _plain(result: R) -> R:

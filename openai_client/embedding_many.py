@@ -80,7 +80,7 @@ def embed_many(
     max_batch_size: int = MOST_INPUTS,
     max_batch_tokens: int = MOST_TOKENS,
     max_concurrency: int = 1,
-    on_progress: Callable[[int, int], object] | None = None,
+    on_batch: Callable[[int, int], object] | None = None,
     **call: Unpack[CallKeywords],
 ) -> Steps[ManyEmbeddings]:
     """
@@ -97,7 +97,7 @@ def embed_many(
         max_batch_size: Inputs in one request, 1 to 2048.
         max_batch_tokens: Tokens in one request, 1 or more: three bytes of text count as one.
         max_concurrency: Requests under way at once, on an event loop; 1 or more.
-        on_progress: Called with the number of inputs that are settled and of all, after each round of requests.
+        on_batch: Called with the number of inputs that are settled and of all, after each round of requests.
         call: What belongs to each request.
 
     Raises:
@@ -128,8 +128,8 @@ def embed_many(
             made.give_up([*again, *waiting])
             break
         waiting = again + waiting
-        if on_progress is not None:
-            on_progress(made.settled, len(inputs))
+        if on_batch is not None:
+            on_batch(made.settled, len(inputs))
     return made.result()
 
 

@@ -104,17 +104,17 @@ class PollKeywords(CallKeywords, total=False):
 
     `poll_interval_ms` fixes the pauses; else `pace` makes them, as far as the upstream has no wish. `max_wait_seconds`
     is the time to wait, counted from the moment at which the work was first seen; a call that is under way then is not
-    cut short. `on_progress` is called each time that the work was seen, with a `Progress`; what it raises ends the
+    cut short. `on_poll` is called each time that the work was seen, with a `Progress`; what it raises ends the
     waiting.
     """
 
     poll_interval_ms: float | None
     max_wait_seconds: float | None
     pace: Pace
-    on_progress: Callable[[Progress[Any]], object] | None
+    on_poll: Callable[[Progress[Any]], object] | None
 
 
-_OWN: Final = ("poll_interval_ms", "max_wait_seconds", "pace", "on_progress")
+_OWN: Final = ("poll_interval_ms", "max_wait_seconds", "pace", "on_poll")
 
 
 def split_keywords(given: dict[str, Any]) -> tuple[dict[str, Any], PollKeywords]:
@@ -186,7 +186,7 @@ class _Wait:
         self._pace = how.get("pace") or Pace()
         self._interval = _interval(how.get("poll_interval_ms"))
         self._most = _most(how.get("max_wait_seconds"), lifecycle.patience)
-        self._on_progress = how.get("on_progress")
+        self._on_progress = how.get("on_poll")
         self._asked = 0
         self._began = self._now = 0.0
 

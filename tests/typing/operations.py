@@ -128,11 +128,11 @@ def with_metadata(client: Client) -> None:
     """What a call heard does not change what it returns."""
     assert_type(metadata_of(client.models.retrieve("m")), ResponseMetadata)
     assert_type(client.models.retrieve("m")._request_id, str | None)
-    assert_type(client.call_with_metadata(client.files.content, "f"), Answer[bytes])
+    assert_type(client.call_with_metadata(client.files.content, "f"), Answer[BinaryContent])
     assert_type(client.call_with_metadata(client.models.retrieve, model="m").result, Model)
     assert_type(client.call_with_metadata(client.files.list, limit=2).result, Page[OpenAIFile])
     speech = client.call_with_metadata(client.audio.speech.create, model="m", voice="alloy", input="x")
-    assert_type(speech.result, bytes)
+    assert_type(speech.result, BinaryContent)
     assert_type(speech.metadata, ResponseMetadata)
     # a keyword is checked as the method checks it
     client.call_with_metadata(client.models.retrieve, models="m")  # type: ignore[call-overload]
@@ -140,7 +140,7 @@ def with_metadata(client: Client) -> None:
 
 async def awaited_with_metadata(client: AsyncClient) -> None:
     """The same on an event loop."""
-    assert_type((await client.call_with_metadata(client.files.content, "f")).result, bytes)
+    assert_type((await client.call_with_metadata(client.files.content, "f")).result, BinaryContent)
     assert_type((await client.call_with_metadata(client.files.list, limit=2)).result, AsyncPage[OpenAIFile])
     made = await client.call_with_metadata(client.embeddings.create, model="m", input="x", timeout=3.0)
     assert_type(made.result, CreateEmbeddingResponse)
@@ -148,7 +148,7 @@ async def awaited_with_metadata(client: AsyncClient) -> None:
 
 def waiting(client: Client) -> None:
     """What waits returns what it waits for."""
-    assert_type(client.batches.poll("b", on_progress=print, max_wait_seconds=5), Batch)
+    assert_type(client.batches.poll("b", on_poll=print, max_wait_seconds=5), Batch)
     run = client.beta.threads.runs.create_and_poll("t", assistant_id="a", poll_interval_ms=500, timeout=3.0)
     assert_type(run, RunObject)
     stored = client.vector_stores.files.upload_and_poll(vector_store_id="v", file=Path("a.txt"))

@@ -193,7 +193,7 @@ async def test_work_is_waited_for_by_the_upstreams_own_pauses(upstream: Upstream
     seen: list[str | None] = []
     batch = await with_client(
         colour,
-        lambda client: client.batches.poll("b", on_progress=lambda progress: seen.append(progress.state)),
+        lambda client: client.batches.poll("b", on_poll=lambda progress: seen.append(progress.state)),
         base_url=upstream.url,
         api_key=None,
     )

@@ -51,7 +51,7 @@ async def test_inputs_are_packed_under_both_limits_and_their_vectors_come_in_ord
             dimensions=1,
             max_batch_size=2,
             max_batch_tokens=11,
-            on_progress=lambda done, of: seen.append((done, of)),
+            on_batch=lambda done, of: seen.append((done, of)),
             extra_headers={"x-a": "1"},
         )
     )

@@ -78,7 +78,7 @@ def test_progress_is_told_each_time_and_ends_the_waiting_when_it_raises() -> Non
     """With the object, its state, how often and how long."""
     seen: list[Progress[Batch]] = []
     states = [batch("validating"), batch("in_progress"), batch("completed")]
-    play(until_done(ASK, BATCH, {"on_progress": seen.append, "poll_interval_ms": 2000}), *states, began=100.0)
+    play(until_done(ASK, BATCH, {"on_poll": seen.append, "poll_interval_ms": 2000}), *states, began=100.0)
     assert [(one.state, one.asked, one.waited) for one in seen] == [
         ("validating", 1, 0.0),
         ("in_progress", 2, 2.0),
@@ -90,7 +90,7 @@ def test_progress_is_told_each_time_and_ends_the_waiting_when_it_raises() -> Non
         raise KeyError(progress.state)
 
     with pytest.raises(KeyError, match="validating"):
-        play(until_done(ASK, BATCH, {"on_progress": enough}), *states)
+        play(until_done(ASK, BATCH, {"on_poll": enough}), *states)
 
 
 @pytest.mark.requirement("CLI-20")
@@ -148,7 +148,7 @@ def test_a_deadline_of_the_callers_is_the_same_kind_of_end() -> None:
 def test_failed_work_is_an_error_after_its_progress() -> None:
     """Whoever shows a bar sees the last state too."""
     seen: list[str | None] = []
-    steps = until_done(ASK, BATCH, {"on_progress": lambda progress: seen.append(progress.state)})
+    steps = until_done(ASK, BATCH, {"on_poll": lambda progress: seen.append(progress.state)})
     with pytest.raises(WorkFailed, match="batch b is cancelled"):
         play(steps, batch("cancelling"), batch("cancelled"))
     assert seen == ["cancelling", "cancelled"]
