@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import structlog
 from coverage import Coverage
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ def _network(request: pytest.FixtureRequest) -> Iterator[None]:
     GUARD.is_open = request.node.get_closest_marker("live") is not None
     yield
     GUARD.is_open = False
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """Forget how a test configured structlog, if it did: capturing its lines does, and the next test would print."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import structlog
 
 from http_util.client import build_async_client
 from http_util.testing import Answer, FakeClock, ScriptedUpstream
@@ -21,7 +20,7 @@ from openai_client.types import (
 from providers import OpenAIProvider, ProviderConfig
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
 UNIQUE = UUID(int=7)
 
@@ -67,13 +66,6 @@ class Setup:
         """Close what was opened."""
         await self.client.aclose()
         await self.transport.aclose()
-
-
-@pytest.fixture(autouse=True)
-def _logging() -> Iterator[None]:
-    """Forget what capturing log lines configured."""
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
