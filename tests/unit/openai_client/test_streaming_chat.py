@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openai_client import ChatAccumulator, CompletionAccumulator, StreamInterrupted
@@ -44,6 +44,7 @@ def message(text: str, audio: bytes, variant: int) -> dict[str, Any]:
 
 
 @pytest.mark.requirement("CLI-10", "CLI-14", "TYP-04", "FWD-01")
+@settings(deadline=None)  # the first example builds the models
 @given(st.text(), st.binary(max_size=20), st.integers(0, 1), st.integers())
 def test_any_cut_of_any_chat_is_put_together_again(text: str, audio: bytes, variant: int, seed: int) -> None:
     """Texts, refusals, reasoning, audio, annotations, calls of both kinds, logprobs, two choices at a time."""
@@ -78,6 +79,7 @@ def test_any_cut_of_any_chat_is_put_together_again(text: str, audio: bytes, vari
 
 
 @pytest.mark.requirement("CLI-10")
+@settings(deadline=None)  # the first example builds the models
 @given(st.text(), st.integers())
 def test_any_cut_of_any_legacy_completion_is_put_together_again(text: str, seed: int) -> None:
     """Text and logprobs."""

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -38,6 +38,7 @@ IMAGES = {
 
 
 @pytest.mark.requirement("CLI-10", "TYP-10")
+@settings(deadline=None)  # the first example builds the models
 @given(st.binary(max_size=60), st.integers())
 def test_speech_is_its_audio(audio: bytes, seed: int) -> None:
     """Decoded piece by piece; the last event tells the cost."""
@@ -64,6 +65,7 @@ def test_audio_that_is_no_base64_is_an_error_without_it() -> None:
 
 
 @pytest.mark.requirement("CLI-10", "TYP-09")
+@settings(deadline=None)  # the first example builds the models
 @given(st.text(), st.booleans(), st.integers())
 def test_a_transcription_is_its_text(text: str, repeats: bool, seed: int) -> None:
     """With logprobs from the pieces, or from the last event when it repeats them."""

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -105,6 +105,7 @@ def output(text: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.requirement("CLI-10", "CLI-14", "TYP-12")
+@settings(deadline=None)  # the first example builds the models
 @given(st.text(), st.booleans(), st.integers())
 def test_any_cut_of_any_response_is_put_together_again(text: str, ends: bool, seed: int) -> None:
     """From its deltas alone: no last event tells the output, whether there is one or the stream broke."""
@@ -212,6 +213,7 @@ def test_an_event_without_a_place_is_found_by_its_item() -> None:
 
 
 @pytest.mark.requirement("CLI-10")
+@settings(deadline=None)  # the first example builds the models
 @given(st.binary(max_size=30), st.text(), st.integers())
 def test_audio_and_its_transcript_are_there_beside_the_response(audio: bytes, words: str, seed: int) -> None:
     """They belong to no item."""

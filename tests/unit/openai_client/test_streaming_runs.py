@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -68,6 +68,7 @@ def grown(kind: str, thing: dict[str, Any], field: str, empty: Any, rng: Random)
 
 
 @pytest.mark.requirement("CLI-10", "TYP-13")
+@settings(deadline=None)  # the first example builds the models
 @given(st.text(), st.booleans(), st.integers())
 def test_any_cut_of_any_run_is_put_together_again(text: str, complete: bool, seed: int) -> None:
     """Messages and steps by id, parts and calls by index; the events that repeat a whole thing change nothing."""
