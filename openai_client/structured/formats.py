@@ -6,6 +6,7 @@ Spec: CLI-14
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from openai_client.structured.json_schema import json_schema_of, schema_name
@@ -99,6 +100,5 @@ def _function(
 
 
 def _description(model: type[BaseModel], given: str | None) -> dict[str, str]:
-    # pydantic's own docstring, which a model without one inherits, describes nothing
-    described = given or (model.__dict__.get("__doc__") or "").strip()
+    described = given or cleandoc(model.__doc__ or "")
     return {"description": described} if described else {}

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, create_model
 
 from http_util.testing import Answer
 from openai_client import (
@@ -314,6 +314,8 @@ def test_a_model_is_a_tool() -> None:
     assert (flat["type"], flat["name"], flat["description"]) == ("function", "find", "Finds.")
     assert flat["parameters"] == json_schema_of(Search)
     assert "description" not in json.loads(response_function_tool(Search).wire_bytes())
+    Indented = create_model("Indented", __doc__="Two\n    lines.\n    ", query=(str, ...))  # noqa: N806 - a class
+    assert json.loads(response_function_tool(Indented).wire_bytes())["description"] == "Two\nlines."
     loose = json.loads(text_format_of(Search, strict=False).wire_bytes())
     assert loose["strict"] is False
     assert loose["schema"] == Search.model_json_schema()
