@@ -512,7 +512,8 @@ class AsyncClient(AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliabl
         is_provided = auth.is_provided(admin=operation.admin)
         authorization = await auth.authorize_async(admin=operation.admin) if is_provided else None
         failover = self.resilience.failover
-        waits = failover is not None and has_providers(failover)
+        # an admin call does not fail over
+        waits = failover is not None and not operation.admin and has_providers(failover)
         endpoints = await open_endpoints_async(failover, self.config.audit) if failover is not None and waits else None
         return write_call(operation, self.config, now, self.resilience, authorization, endpoints, downloads=downloads)
 
