@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from codegen.commands_source import CommandsWriter
@@ -17,9 +18,7 @@ from codegen.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-_WORKERS: Final = 2
 _PACKAGES: Final = {
     "__init__.py": "The generated part of the client: models and operations by family.",
     "commands/__init__.py": "What is sent in sessions, as methods, by kind of session.",
@@ -49,8 +48,7 @@ def generate(settings: Settings | None = None) -> dict[str, str]:
         **CommandsWriter(plan).modules(),
         **OperationWriter(plan, settings.overrides).modules(),
     }
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return dict(zip(sorted(sources), pool.map(formatted, (sources[name] for name in sorted(sources))), strict=True))
+    return formatted(sources)
 
 
 def differences(files: Mapping[str, str], folder: Path) -> list[str]:
@@ -71,26 +69,18 @@ def write(files: Mapping[str, str], folder: Path) -> None:
             path.unlink()
 
 
-def formatted(source: str) -> str:
+def formatted(sources: Mapping[str, str]) -> dict[str, str]:
     """
-    Return *source* as the project's formatter leaves it.
+    Return *sources*, which are known by their paths, as the project's formatter leaves them.
 
     Raises:
-        RuntimeError: It is not Python.
+        RuntimeError: One of them is not Python.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "format",
-        "--isolated",
-        "--line-length",
-        "120",
-        "--stdin-filename",
-        "x.py",
-        "-",
-    ]
-    done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"generated source is not Python: {done.stderr}")
-    return done.stdout
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        write(sources, folder)
+        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "120", "--no-cache", place]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"generated source is not Python: {done.stderr}")
+        return {name: (folder / name).read_text(encoding="utf-8") for name in sorted(sources)}

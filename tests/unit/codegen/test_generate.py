@@ -108,7 +108,7 @@ def test_the_command_compares_without_writing() -> None:
 def test_source_that_is_no_python_is_never_written() -> None:
     """The error shows what the formatter said."""
     with pytest.raises(RuntimeError, match="not Python"):
-        formatted("def def")
+        formatted({"x.py": "def def"})
 
 
 @pytest.mark.slow

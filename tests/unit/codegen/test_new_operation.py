@@ -80,7 +80,7 @@ def test_an_operation_added_to_the_description_is_there_after_generating(
     digest.write_text(hashlib.sha256(spec.read_bytes()).hexdigest(), encoding="utf-8")
     monkeypatch.setattr(description, "_SPEC", spec)
     monkeypatch.setattr(description, "_DIGEST", digest)
-    monkeypatch.setattr(generate, "formatted", str)
+    monkeypatch.setattr(generate, "formatted", dict)
     shutil.copytree(PACKAGE, tmp_path / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
 
     assert main(["--into", str(tmp_path / PACKAGE.name / "_generated")]) == 0
