@@ -41,6 +41,7 @@ R = TypeVar("R")
 
 _ACCUMULATOR_OF: Final = {
     "beta_createResponse": "BetaResponseAccumulator",
+    "beta_getResponse": "BetaResponseAccumulator",
     "createChatCompletion": "ChatAccumulator",
     "createCompletion": "CompletionAccumulator",
     "createImage": "ImageAccumulator",

@@ -175,8 +175,8 @@ def test_every_streamed_operation_has_an_accumulator_and_an_end(function: Any) -
 
 
 def test_there_are_as_many_streamed_operations_as_are_known() -> None:
-    """Chat, completions, responses twice and their beta, speech, transcription, two of images, three of runs."""
-    assert len(STREAMED) == 12
+    """Chat, completions, responses twice and their betas, speech, transcription, two of images, three of runs."""
+    assert len(STREAMED) == 13
 
 
 @pytest.mark.requirement("CLI-10", "CLI-19", "ERR-01")
