@@ -122,7 +122,7 @@ class Http2Connection(asyncio.BufferedProtocol):
     @property
     def promise(self) -> int:
         """As `room`, and before the peer has said how many it takes, as many as we would give it."""
-        if self._is_open and self._state.can_open and not self._state.has_peer_settings:
+        if self._is_open and not (self._state.is_going_away or self._state.has_peer_settings):
             return max(0, MAX_STREAMS - self.in_flight)
         return self.room
 

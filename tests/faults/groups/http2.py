@@ -277,14 +277,15 @@ async def refuse_all(stream_: Stream) -> None:
 
 
 async def refuse_at_first(stream_: Stream) -> None:
-    """Allow no stream on two connections, and on the first one several, a moment later."""
+    """Allow no stream on two connections, and, a moment later, several on the first one."""
     connection = stream_.connection
     if stream_.number > 1:
         await slow_whole(stream_)
         return
     await refuse_all(stream_)
-    if connection.number == 0:
-        asyncio.get_running_loop().call_later(0.1, connection.set, {MAX_CONCURRENT_STREAMS: 10})
+    if connection.number == 1:
+        first = connection.server.connections[0]
+        asyncio.get_running_loop().call_later(0.1, first.set, {MAX_CONCURRENT_STREAMS: 10})
 
 
 async def no_greeting(connection: Http2Connection) -> None:

@@ -202,6 +202,29 @@ async def test_a_limit_of_zero_holds_new_streams_back_until_it_is_raised(client:
         assert (await waiting).text == "ok"
 
 
+async def test_who_comes_before_the_settings_waits_for_them_and_not_for_another_connection(
+    client: Clients, h2: ssl.SSLContext
+) -> None:
+    """The first request is under way, and all that is missing is the upstream's word for the others."""
+
+    async def say_nothing(_: object) -> None:
+        pass
+
+    async def greet_late(stream: Stream) -> None:
+        if stream.number == 1:
+            await asyncio.sleep(0.1)
+            stream.connection.set({MAX_CONCURRENT_STREAMS: 100})
+        stream.answer()
+
+    server = Http2Server(greet_late, greeting=say_nothing, acknowledges=False, gives_credit=False)
+    async with server.at(h2) as url, client(url) as http:
+        first = asyncio.ensure_future(http.get("/"))
+        await until(lambda: server.streams)
+        others = await asyncio.gather(*(http.get("/") for _ in range(5)))
+        assert [answer.status_code for answer in (await first, *others)] == [200] * 6
+        assert len(server.connections) == 1
+
+
 async def test_a_connection_that_never_allowed_a_request_is_closed_like_any_unused_one(
     client: Clients, h2: ssl.SSLContext
 ) -> None:
