@@ -12,7 +12,8 @@ import pytest
 from adapter_api.outcome import Outcome
 from openai_client import errors
 from openai_client.errors import OpenAIError
-from tests.integration.http_util.engine.connect.peers import full, hang_up, say_nothing, unused_port
+from tests.integration.http_util.engine.connect.peers import full, hang_up, say_nothing
+from tests.integration.http_util.engine.refusing import unused_port
 from tests.integration.openai_client.realtime.peers import KEY, answering, head_of, raw_peer, refusing
 
 if TYPE_CHECKING:
