@@ -103,7 +103,8 @@ class StreamingService:
                 )
                 endpoints = () if self.failover is None else await self._endpoints(self.failover, context)
                 call, secrets = self._call(prompt, context, authorization, endpoints)
-                report.sends(len(content) if isinstance(content := call.content, bytes) else 0)
+                # a prompt is sent whole
+                report.sends(len(call.content) if isinstance(call.content, bytes) else 0)
                 stream = await self.exchange.open(call, watch=context.watch)
             except OpenAIError as error:
                 raise worker_error(error, streaming=False) from without_frames(error)
