@@ -13,7 +13,7 @@ import pytest
 import upstream_simulator
 
 ROOT: Final = Path(__file__).parents[2]
-PROGRAMS: Final = ("first_stream.py", "through_the_host.py")
+PROGRAMS: Final = ("first_stream.py", "through_the_host.py", "typed_client.py")
 
 
 def run(program: str, *arguments: str) -> str:
@@ -45,6 +45,13 @@ def test_the_readme_shows_the_examples_as_they_are() -> None:
 def test_the_first_stream_prints_tokens_and_their_evidence() -> None:
     """With nothing but the simulator."""
     assert "12 tokens, evidence: finish_reason" in run("first_stream.py")
+
+
+@pytest.mark.requirement("DOC-02", "CLI-10")
+def test_the_typed_client_prints_an_answer_and_the_same_streamed() -> None:
+    """The simulator answers alike both ways."""
+    whole, streamed = run("typed_client.py").splitlines()
+    assert whole == streamed != ""
 
 
 @pytest.mark.requirement("CLI-21")
