@@ -1,6 +1,8 @@
 """
 How a client makes calls whose answer is read piece by piece: the part of it that both clients inherit.
 
+Loads nothing before it is called.
+
 Spec: CLI-17
 """
 
@@ -11,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
-from openai_client.downloads import AsyncDownload, Download
 from openai_client.error_mapping import from_failure
 
 if TYPE_CHECKING:
     from http_util.clock import Clock, SyncClock
+    from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import Call, CallOptions, Operation
     from openai_client.request_writing import PreparedCall
     from openai_client.transport import AsyncByteSource, AsyncTransport, ByteSource, Transport
@@ -51,6 +53,8 @@ class Downloads(ABC):
                 ended = prepared.ended_by(failure, self._clock.monotonic())
                 raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
+        from openai_client.downloads import Download
+
         return Download(connect, self._clock, wanted.options.on_progress)
 
 
@@ -79,5 +83,7 @@ class AsyncDownloads(ABC):
             except HttpFailure as failure:
                 ended = prepared.ended_by(failure, self._clock.monotonic())
                 raise from_failure(ended, prepared.secrets) from without_frames(failure)
+
+        from openai_client.downloads import AsyncDownload
 
         return AsyncDownload(connect, self._clock, wanted.options.on_progress)

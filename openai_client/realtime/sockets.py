@@ -1,6 +1,8 @@
 """
 What the two clients do for realtime sessions: open one, with the client's own credentials, rules and transport.
 
+Loads nothing before it is called.
+
 Spec: RT-01, RT-03, CLI-15
 """
 
@@ -12,7 +14,6 @@ from http_util.errors import HttpFailure
 from http_util.frames import without_frames
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidConfiguration
-from openai_client.realtime.opening import write_opening
 from openai_client.transport import closed_error
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class OpensSockets:
         Raises:
             OpenAIError: There is no session.
         """
+        from openai_client.realtime.opening import write_opening
+
         if self._is_closed:
             raise closed_error()
         now, secrets = self._clock.monotonic(), self.config.http.secrets
@@ -94,6 +97,8 @@ class AsyncOpensSockets:
 
     async def open_socket(self, request: SessionRequest) -> AsyncOpenSocket:
         """Open a session for `client.realtime`; as `OpensSockets.open_socket`."""
+        from openai_client.realtime.opening import write_opening
+
         if self._is_closed:
             raise closed_error()
         now, secrets = self._clock.monotonic(), self.config.http.secrets

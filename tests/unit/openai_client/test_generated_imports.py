@@ -122,6 +122,8 @@ def test_what_a_client_and_its_first_family_load() -> None:
     assert installed(modules_after("import openai_client")) == {"openai_client"}
     assert installed(modules_after(made)) <= known
     assert installed(modules_after(f"{made}; client.chat.completions")) <= known
+    later = ("httpx", "openai_client.downloads", "openai_client.polling", "openai_client.realtime.opening")
+    assert not [name for name in later if name in modules_after(f"{made}; client.chat.completions")]
 
 
 def installed(modules: set[str]) -> set[str]:
