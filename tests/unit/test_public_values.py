@@ -167,6 +167,7 @@ CONFIGURATIONS: Final[tuple[Any, ...]] = (
     RequestCompression(),
     Resilience(retry=RetryPolicy(name="own")),
     RetryPolicy(name="own", statuses=frozenset({503})),
+    openai_client.SessionLimits(idle_timeout=2.0),
     Timeouts(),
 )
 
@@ -205,7 +206,15 @@ def test_the_configuration_of_a_client_is_the_same_behind_json() -> None:
     assert ClientConfig.from_settings(json.loads(json.dumps(config.settings())), api_key=None) == config
 
 
-PLAIN: Final = (ApiVersionConfig, BatchPolicy, HealthPolicy, RateLimits, RequestCompression, Timeouts)
+PLAIN: Final = (
+    ApiVersionConfig,
+    BatchPolicy,
+    HealthPolicy,
+    RateLimits,
+    RequestCompression,
+    openai_client.SessionLimits,
+    Timeouts,
+)
 """Without a function among their fields, such as a breaker's `counts`."""
 
 
@@ -222,6 +231,7 @@ def test_every_configuration_of_plain_values_is_the_same_behind_json(value: Any)
         HttpConfig(base_url=URL, proxy="http://p", proxy_auth="user:hunter2"),
         OpenAIHttpConfig(base_url=URL, api_key="hunter2"),
         ClientConfig(base_url=URL, api_key="hunter2"),
+        ClientConfig(base_url=URL, api_key=None, webhook_secret="hunter2"),
         Environment(base_url=URL, api_key=Secret("hunter2")),
         Auth(api_key=Secret("hunter2")),
         HostConfig.from_mapping({"pools": {"a": {"adapter": "echo", "settings": {"key": Secret("hunter2")}}}}),

@@ -82,6 +82,7 @@ WITHOUT_CREDENTIALS: Final = {
     "RequestCompression",
     "Resilience",
     "RetryPolicy",
+    "SessionLimits",
     "Timeouts",
 }
 """Those of numbers, names of hosts and objects; no place for a credential."""
