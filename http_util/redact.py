@@ -105,7 +105,7 @@ _TEXT_RULES: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     # key shapes of the well-known services
     (
         re.compile(
-            r"\b(?:sk|pk|rk|sess|org|proj|gsk|hf|ghp|gho|ghs|glpat|xai|nvapi|pplx|r8|xox[abprs])[-_][A-Za-z0-9_*.\-]{6,}",
+            r"\b(?:sk|ek|pk|rk|sess|org|proj|gsk|hf|ghp|gho|ghs|glpat|xai|nvapi|pplx|r8|xox[abprs])[-_][A-Za-z0-9_*.\-]{6,}",
         ),
         MASK,
     ),

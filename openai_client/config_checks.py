@@ -84,7 +84,7 @@ def check_keys(given: dict[str, Any]) -> None:
         key = given.get(name)
         if isinstance(key, Secret) and not key_fits(given["base_url"], key):
             raise InvalidConfiguration(
-                f"{name}: a key of the official service begins with 'sk-' and has 10 to 200 letters, digits, "
+                f"{name}: a key of the official service begins with 'sk-' or 'ek_' and has 10 to 200 letters, digits, "
                 "'_' or '-'; this one has another form (value not shown)"
             )
         if not (key is None or isinstance(key, Secret) or callable(key)):

@@ -31,7 +31,7 @@ WORKSPACE_FILE: Final = Path("secret", "-secrets.sh")
 ALTERNATIVE_FILES: Final = (Path("secrets.sh"), Path(".env"))
 """Files tried last, in this order, relative to the workspace's root."""
 
-_KEY_FORM: Final = re.compile(r"sk-[A-Za-z0-9_-]{7,197}")
+_KEY_FORM: Final = re.compile(r"(?:sk-|ek_)[A-Za-z0-9_-]{7,197}")
 _MAX_FILE_BYTES: Final = 64 * 1024
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _QUOTED: Final = re.compile(r"""(?:'([^']*)'|"((?:[^"\\]|\\.)*)")\s*(?:#.*)?""")
@@ -55,7 +55,8 @@ def checked_key(value: str) -> Secret:
     Return a key that has the form of the official service's keys.
 
     Args:
-        value: `sk-` and letters, digits, `_` or `-`; 10 to 200 characters in all.
+        value: `sk-`, or `ek_` for the client secret of a realtime session, and letters, digits, `_` or `-`; 10 to 200
+            characters in all.
 
     Raises:
         InvalidConfiguration: The value has another form; the message shows nothing of it.
@@ -72,8 +73,8 @@ def checked_key(value: str) -> Secret:
     # the frame may be shown in a traceback
     del value
     raise InvalidConfiguration(
-        "api_key: a key of the official service begins with 'sk-' and has 10 to 200 letters, digits, '_' or '-'; "
-        f"this one has another form (value not shown, {length} characters)"
+        "api_key: a key of the official service begins with 'sk-' or 'ek_' and has 10 to 200 letters, digits, '_' "
+        f"or '-'; this one has another form (value not shown, {length} characters)"
     )
 
 

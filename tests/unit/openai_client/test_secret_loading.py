@@ -35,7 +35,7 @@ def write(path: Path, text: str) -> Path:
 
 
 @pytest.mark.requirement("SEC-05", "CF-12")
-@pytest.mark.parametrize("key", ["sk-1234567", "sk-" + "a" * 197, "sk-proj_A-b9x0123"])
+@pytest.mark.parametrize("key", ["sk-1234567", "sk-" + "a" * 197, "sk-proj_A-b9x0123", "ek_0123456789abcdef"])
 def test_keys_of_the_official_form_are_taken(key: str) -> None:
     """10 to 200 characters, both ends included."""
     assert checked_key(key) == Secret(key)
