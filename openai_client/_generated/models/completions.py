@@ -74,7 +74,7 @@ class CreateCompletionResponseChoice(ResponseModel):
     finish_reason: Open[Literal["stop", "length", "content_filter"]] | None = None
     index: int | None = None
     logprobs: CreateCompletionResponseChoiceLogprobs | None = None
-    text: str
+    text: str = Field(default_factory=str)
 
 
 class CreateCompletionResponse(ResponseModel):

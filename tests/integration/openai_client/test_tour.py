@@ -25,6 +25,7 @@ pytestmark = pytest.mark.integration
         Tour.chat,
         Tour.completions,
         Tour.responses,
+        Tour.response_events,
         Tour.embeddings,
         Tour.leaving_early,
         Tour.what_is_not_there,

@@ -270,7 +270,7 @@ class Response(ResponseModel):
     completed_at: float | None = None
     error: ResponseError | None = None
     incomplete_details: ResponseIncompleteDetails | None = None
-    output: list[OutputItem]
+    output: list[OutputItem] = Field(default_factory=list[OutputItem])
     reasoning: Reasoning | None = None
     instructions: str | list[InputItem] | None = None
     output_text: str | None = None
