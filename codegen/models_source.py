@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from codegen.annotations import Annotator, literal
 from codegen.naming import attribute
-from codegen.plan import SHARED, Direction
-from codegen.schema import Definition, Nullable, Property, refs
+from codegen.plan import SHARED, Direction, object_of
+from codegen.schema import Definition, ListOf, Nullable, Property, refs
 from codegen.unions import tagged, texts
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _BASE_MODEL: Final = frozenset(
     {*_BASES.values(), "ABSENT", "DEPRECATED", "Open", "UNKNOWN", "Unknown", "WireParser", "by_tag", "constant"}
 )
 FILE: Final = "FileInput"
-RESERVED: Final = _TYPING | _PYDANTIC | _BASE_MODEL | {FILE}
+RESERVED: Final = _TYPING | _PYDANTIC | _BASE_MODEL | {FILE, "Iterator"}
 """Names that a schema must not have, because generated modules import them."""
 
 
@@ -45,6 +45,7 @@ class ModelWriter:
         self._empty: Mapping[str, Any] = overrides["empty"]
         self._tagged = tagged(plan.document)
         self._users = _users(plan)
+        self._whole_lists = _whole_lists(plan)
 
     def modules(self) -> dict[str, str]:
         """Return the source of every module of models by its path below `_generated`, not yet formatted."""
@@ -89,7 +90,20 @@ class ModelWriter:
         base = _BASES[direction]
         annotator.names.add(base)
         fields = [self._field(definition, item, direction, annotator) for item in definition.properties]
+        if definition.name in self._whole_lists:
+            fields.append(self._iteration(definition, annotator))
         return "\n".join([f"class {definition.name}({base}):", f'    """{self._use(definition)}"""', "", *fields])
+
+    def _iteration(self, definition: Definition, annotator: Annotator) -> str:
+        """Return the method that makes a list which comes whole be iterated as pages are: item by item."""
+        annotator.names.add("Iterator")
+        (items,) = (item.shape for item in definition.properties if item.name == "data")
+        assert isinstance(items, ListOf)  # noqa: S101 - that is how whole lists are found
+        return (
+            f"\n    def __iter__(self) -> Iterator[{annotator.write(items.item, Direction.RECEIVED)}]:"
+            "  # type: ignore[override] # pydantic's yields fields"
+            '\n        """Yield the items."""\n        return iter(self.data)'
+        )
 
     def _use(self, definition: Definition) -> str:
         users = self._users.get(definition.name, [])
@@ -159,6 +173,8 @@ def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, 
             groups["pydantic"].add(name)
         elif name in _BASE_MODEL:
             groups["openai_client.base_model"].add(name)
+        elif name == "Iterator":
+            groups["collections.abc"].add(name)
         elif name == FILE:
             groups["openai_client.file_input"].add(name)
         elif plan.modules[name] != module:
@@ -204,6 +220,16 @@ def _exported(names: Iterable[str]) -> str:
 
 def _folder(folder: str) -> str:
     return f'"""\nModels of the {folder} family, by subject.\n\n{NOTICE}\n"""\n'
+
+
+def _whole_lists(plan: Plan) -> set[str]:
+    """Return the definitions that are answers of lists without pages."""
+    found = set()
+    for operation in (item for family in plan.generated for item in plan.families[family]):
+        definition = object_of(plan.document, operation.endpoint.result)
+        if operation.item is None and operation.method == "list" and definition is not None:
+            found |= {definition.name for item in definition.properties if item.name == "data"}
+    return found
 
 
 def _users(plan: Plan) -> dict[str, list[str]]:

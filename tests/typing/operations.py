@@ -56,6 +56,7 @@ def blocking(client: Client) -> None:
     """On a blocking client a method returns its result."""
     assert_type(client.models.list(), ListModelsResponse)
     assert_type(client.models.retrieve("m"), Model)
+    assert_type(list(client.models.list()), list[Model])
     assert_type(client.chat.completions.create(BODY), CreateChatCompletionResponse)
     assert_type(client.chat.completions.stream(BODY), Stream[CreateChatCompletionStreamResponse])
     assert_type(client.chat.completions.list(limit=2), Page[CreateChatCompletionResponse])

@@ -279,3 +279,11 @@ def test_the_stream_of_a_response_ends_with_an_event(kind: str) -> None:
     event = operation.parse_event(f'{{"type":"response.{kind}","response":{{"id":"r","output":[]}}}}'.encode())
     assert operation.end.is_last(event)
     assert not operation.end.is_last(operation.parse_event(b'{"type":"response.output_text.delta","delta":"a"}'))
+
+
+@pytest.mark.requirement("CLI-18")
+def test_a_list_that_comes_whole_is_iterated_item_by_item() -> None:
+    """As a page is; the models of a server are the one list of the API that has no pages."""
+    models = list_models().parse(b'{"object": "list", "data": [{"id": "a"}, {"id": "b"}]}')
+    assert [model.id for model in models] == ["a", "b"]
+    assert list(models.model_dump()) == ["object", "data"]
