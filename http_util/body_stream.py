@@ -42,6 +42,9 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
         self._check = check
         self._on_end = on_end
         self._pieces: Iterator[bytes] | None = None
+        self._progress = Progress(None, None)
+        self._handed = 0
+        """Bytes of the part that a transport has been given, until it asks for the next one."""
 
     @property
     def can_begin(self) -> bool:
@@ -50,15 +53,15 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
 
     def __iter__(self) -> Iterator[bytes]:
         """Piece after piece, read where this is called."""
-        progress = Progress(self._body.on_progress, self._body.length)
         pieces = self._begin()
         try:
             for piece in pieces:
                 for part in _parts(piece):
                     self._check()
+                    self._handed = len(part)
                     yield part
-                    progress.add(len(part))
-            progress.end()
+                    self._tell()
+            self._progress.end()
         except Exception as error:
             self.failure = error
             raise
@@ -66,21 +69,30 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Piece after piece, each read in a thread; progress is told here."""
-        progress = Progress(self._body.on_progress, self._body.length)
         pieces = self._begin()
         try:
             while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
                 for part in _parts(piece):
+                    self._handed = len(part)
                     yield part
-                    progress.add(len(part))
-            progress.end()
+                    self._tell()
+            self._progress.end()
         except Exception as error:
             self.failure = error
             raise
         self._on_end()
 
     def close(self) -> None:
-        """Let go of the source. A thread that is just reading from it does so when it has read."""
+        """
+        Let go of the source. A thread that is just reading from it does so when it has read.
+
+        A transport whose answer came at once never asks what is behind the last part: the end is told here.
+        """
+        if self._handed and self._progress.count + self._handed == self._body.length:
+            # the call is over, so there is nothing left that an error could end
+            with suppress(Exception):
+                self._tell()
+                self._progress.end()
         pieces, self._pieces = self._pieces, None
         close = getattr(pieces, "close", None)
         if close is not None:
@@ -91,7 +103,12 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
     def _begin(self) -> Iterator[bytes]:
         self.close()
         self._pieces = pieces = self._body.begin()
+        self._progress, self._handed = Progress(self._body.on_progress, self._body.length), 0
         return pieces
+
+    def _tell(self) -> None:
+        size, self._handed = self._handed, 0
+        self._progress.add(size)
 
 
 def _parts(piece: bytes) -> Iterator[bytes]:

@@ -32,6 +32,7 @@ from openai_client import (
 from openai_client.operation import Operation
 from openai_client.types import (
     BetaResponse,
+    ChatCompletionRequestUserMessage,
     ChatCompletionTool,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
@@ -59,7 +60,7 @@ class Search(BaseModel):
 
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
-BODY = CreateChatCompletionRequest(model="m", messages=[])
+BODY = CreateChatCompletionRequest(model="m", messages=[ChatCompletionRequestUserMessage(content="Hello")])
 
 
 def collected(client: Client) -> None:

@@ -108,3 +108,18 @@ def test_a_call_that_is_over_draws_no_further() -> None:
     )
     with pytest.raises(TimeoutError, match="over"):
         list(stream)
+
+
+@pytest.mark.parametrize(("parts", "told"), [(1, []), (2, [STEP_BYTES]), (3, [STEP_BYTES, STEP_BYTES + 3])])
+async def test_the_end_is_told_though_nobody_asks_what_is_behind_it(colour: str, parts: int, told: list[int]) -> None:
+    """An answer may come as soon as the last byte was sent; one that comes earlier leaves it at what was sent."""
+    said: list[int] = []
+    source = Source(b"x" * STEP_BYTES, b"en", b"d", b"")
+    body = StreamedBody(source, length=STEP_BYTES + 3, can_rewind=True, on_progress=lambda sent, _: said.append(sent))
+    stream = BodyStream(body, check=lambda: None, on_end=lambda: None)
+    blocking, waiting = iter(stream), aiter(stream)
+    for _ in range(parts):
+        await anext(waiting) if colour == "async" else next(blocking)
+    stream.close()
+    stream.close()
+    assert said == told
