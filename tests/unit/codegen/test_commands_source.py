@@ -32,7 +32,7 @@ def test_a_type_is_the_way_to_its_method() -> None:
     """Parts inside parts, both colours, and one function an event; names that Python keeps get an underscore."""
     (name, source), *others = CommandsWriter(plan("item.create", "item.audio.import", "close.all")).modules().items()
     assert (name, others) == ("commands/chat.py", [])
-    text = formatted(source)
+    text = formatted({name: source})[name]
     for line in (
         "def item_create(**fields: Unpack[Event0Fields]) -> Event0:",
         "    create = command(item_create)",
