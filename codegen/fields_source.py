@@ -16,7 +16,7 @@ from codegen.plan import object_of, sent_events
 from codegen.schema import Definition, Enumeration, Limited, ListOf, MapOf, Nullable, OneOf, Ref, Scalar, refs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from codegen.plan import Plan
     from codegen.schema import Property, Shape
@@ -157,15 +157,19 @@ class FieldsWriter:
     def _reference(self, name: str, names: set[str]) -> str:
         definition = self._plan.document.definitions[name]
         if definition.alias is None:
-            names |= {name, "Any", "Mapping"}
-            return f"{name} | Mapping[str, Any]"
+            return self._object(name, [name], names)
         if self._holds_lists(name, frozenset()):
             return self._given(definition.alias, names)
         names.add(name)
         if not any(self._is_object(other) for other in refs(definition.alias)):
             return name
-        names |= {"Any", "Mapping"}
-        return f"{name} | Mapping[str, Any]"
+        return self._object(name, refs(definition.alias), names)
+
+    def _object(self, name: str, forms: Iterable[str], names: set[str]) -> str:
+        """Return what may be given for *name*, which has one of *forms*: the model, a mapping, or what stands in."""
+        stand_ins = [self._plan.stand_ins[form][1] for form in forms if form in self._plan.stand_ins]
+        names |= {name, "Any", "Mapping", *stand_ins}
+        return " | ".join([name, "Mapping[str, Any]", *stand_ins])
 
     def _is_object(self, name: str) -> bool:
         alias = self._plan.document.definitions[name].alias

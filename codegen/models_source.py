@@ -87,7 +87,7 @@ class ModelWriter:
             annotator.names.add("TypeAlias")
             written = annotator.write(definition.alias, direction)
             return f'{definition.name}: TypeAlias = {written}\n"""{self._use(definition)}"""'
-        base = _BASES[direction]
+        base = self._plan.bases.get(definition.name, ("", _BASES[direction]))[1]
         annotator.names.add(base)
         fields = [self._field(definition, item, direction, annotator) for item in definition.properties]
         if definition.name in self._whole_lists:
@@ -166,6 +166,7 @@ class ModelWriter:
 def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, set[str]]:
     """Return where the models module *module*, or one that is none, imports each of *names* from: names by source."""
     groups: dict[str, set[str]] = defaultdict(set)
+    by_hand = plan.written_by_hand()
     for name in names:
         if name in _TYPING:
             groups["typing"].add(name)
@@ -177,6 +178,8 @@ def sources_of(names: Iterable[str], plan: Plan, module: str = "") -> dict[str, 
             groups["collections.abc"].add(name)
         elif name == FILE:
             groups["openai_client.file_input"].add(name)
+        elif name in by_hand:
+            groups[by_hand[name]].add(name)
         elif plan.modules[name] != module:
             groups[f"{ROOT}.models.{plan.modules[name]}"].add(name)
     return groups

@@ -7,7 +7,7 @@ whole description, not over the families generated today, so that adding a famil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -80,6 +80,14 @@ class Plan:
     """By definition."""
     modules: Mapping[str, str]
     """The module below `models` of every definition: `chat`, `responses.items`."""
+    bases: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By definition, the class written by hand that its model extends: module below `openai_client`, and name."""
+    stand_ins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By definition, the type of what else may be given in its place, told as above."""
+
+    def written_by_hand(self) -> dict[str, str]:
+        """Return the module of every name that generated modules import from code written by hand for one model."""
+        return {name: f"openai_client.{module}" for module, name in (*self.bases.values(), *self.stand_ins.values())}
 
     def definitions_of(self, families: Iterable[str]) -> set[str]:
         """Return the names of the definitions that the operations of *families* reach."""
@@ -121,7 +129,17 @@ def make_plan(document: Document, settings: Mapping[str, Any], overrides: Mappin
         generated=generated,
         directions=_directions(document),
         modules=_modules(document, families, settings),
+        bases=_by_hand(document, overrides["bases"], "extends"),
+        stand_ins=_by_hand(document, overrides["bases"], "stand_in"),
     )
+
+
+def _by_hand(document: Document, table: Mapping[str, Any], key: str) -> dict[str, tuple[str, str]]:
+    """Return what *table* says under *key*, by definition."""
+    if unknown := sorted(table.keys() - document.definitions.keys()):
+        raise PlanError(f"overrides.toml, bases: the description has no schema {', '.join(unknown)}")
+    found = {name: entry[key].partition(":") for name, entry in table.items() if key in entry}
+    return {name: (module, known) for name, (module, _, known) in found.items()}
 
 
 def _check_operations(document: Document, overrides: Mapping[str, Any]) -> None:

@@ -50,6 +50,11 @@ class ParsedMessage(Generic[M]):
     tool_calls: ChatCompletionMessageToolCalls | None = field(repr=False)
     """The calls of tools; `parsed_arguments` reads them."""
 
+    @property
+    def role(self) -> str:
+        """Who speaks; with it the message can be given back in the next request."""
+        return "assistant"
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedChoice(Generic[M]):

@@ -7,11 +7,12 @@ Spec: CLI-14, TYP-12
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import BaseModel
 
 from openai_client._generated.models.responses.events import ResponseStreamEvent
+from openai_client.response_text import parts_of
 from openai_client.streaming.accumulator import Accumulator
 from openai_client.streaming.responses import ResponseAccumulator
 from openai_client.structured.outcomes import (
@@ -26,8 +27,6 @@ from openai_client.structured.outcomes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from openai_client._generated.models.responses.response import Response, ResponseUsage
 
 M = TypeVar("M", bound=BaseModel)
@@ -69,7 +68,7 @@ class ParsedResponse(Generic[M]):
     @property
     def output_text(self) -> str:
         """The text as it came."""
-        return _text_of(self.response)
+        return self.response.output_text
 
     @property
     def id(self) -> str:
@@ -92,8 +91,8 @@ def parsed_response(response: Response, model: type[M]) -> ParsedResponse[M]:
 
 
 def _outcome_of(response: Response, model: type[M]) -> Outcome[M]:
-    text = _text_of(response)
-    refusals = [part.refusal for part in _parts(response) if part.type == "refusal"]
+    text = response.output_text
+    refusals = [part.refusal for part in parts_of(response) if part.type == "refusal"]
     reason = getattr(response.incomplete_details, "reason", None)
     if refusals:
         return Refused("".join(refusals))
@@ -103,17 +102,6 @@ def _outcome_of(response: Response, model: type[M]) -> Outcome[M]:
         return CutOff(text)
     calls = [item for item in response.output if item.type in _CALLS]
     return CalledTools(calls) if calls and not text else read_as(model, text)
-
-
-def _text_of(response: Response) -> str:
-    return "".join(part.text for part in _parts(response) if part.type == "output_text")
-
-
-def _parts(response: Response) -> Iterator[Any]:
-    """Return the parts of all messages."""
-    for item in response.output:
-        if item.type == "message":
-            yield from getattr(item, "content", None) or ()
 
 
 class ParsedResponseAccumulator(Accumulator[ResponseStreamEvent, ParsedResponse[M]]):

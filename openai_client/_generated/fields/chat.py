@@ -34,6 +34,7 @@ from openai_client._generated.models.shared import (
     Verbosity,
 )
 from openai_client.calling import CallKeywords
+from openai_client.given_back import AssistantAnswer
 
 
 class CreateChatCompletionParsedFields(CallKeywords, total=False):
@@ -48,7 +49,7 @@ class CreateChatCompletionParsedFields(CallKeywords, total=False):
     prompt_cache_key: str | None
     prompt_cache_retention: Literal["in_memory", "24h"] | None
     prompt_cache_options: PromptCacheOptionsParam | Mapping[str, Any]
-    messages: Required[Sequence[ChatCompletionRequestMessage | Mapping[str, Any]]]
+    messages: Required[Sequence[ChatCompletionRequestMessage | Mapping[str, Any] | AssistantAnswer]]
     model: Required[ModelIdsShared]
     service_tier: ServiceTier | None
     modalities: Sequence[Literal["text", "audio"]] | None

@@ -42,6 +42,7 @@ from openai_client.base_model import (
     by_tag,
     constant,
 )
+from openai_client.given_back import GivenBackMessage
 
 __all__ = [
     "ChatCompletionAllowedTools",
@@ -475,7 +476,7 @@ class ChatCompletionRequestAssistantMessageFunctionCall(RequestModel):
     name: str
 
 
-class ChatCompletionRequestAssistantMessage(RequestModel):
+class ChatCompletionRequestAssistantMessage(GivenBackMessage):
     """Sent: part of `ChatCompletionRequestMessage`."""
 
     content: str | Annotated[list[ChatCompletionRequestAssistantMessageContentPart], Field(min_length=1)] | None = None

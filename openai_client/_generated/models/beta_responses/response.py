@@ -25,6 +25,7 @@ from openai_client._generated.models.beta_responses.content import BetaPrompt
 from openai_client._generated.models.beta_responses.items import BetaInputItem, BetaItemField, BetaOutputItem
 from openai_client._generated.models.beta_responses.tools import BetaToolChoiceParam, BetaToolsArray
 from openai_client.base_model import UNKNOWN, Open, RequestModel, ResponseModel, TwoWayModel, Unknown, by_tag
+from openai_client.response_text import ResponseWithText
 
 __all__ = [
     "BetaCompactResource",
@@ -284,7 +285,7 @@ class BetaResponseConversation(ResponseModel):
     id: str
 
 
-class BetaResponse(ResponseModel):
+class BetaResponse(ResponseWithText):
     """Received: answer of `beta_cancelResponse`, answer of `beta_getResponse` and 7 more."""
 
     metadata: BetaMetadata | None = None
@@ -317,7 +318,6 @@ class BetaResponse(ResponseModel):
     output: list[BetaOutputItem]
     reasoning: BetaReasoning | None = None
     instructions: str | list[BetaInputItem] | None = None
-    output_text: str | None = None
     usage: BetaResponseUsage | None = None
     prompt_cache_options: BetaPromptCacheOptions | None = None
     moderation: BetaModeration | None = None

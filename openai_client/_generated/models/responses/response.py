@@ -26,6 +26,7 @@ from openai_client._generated.models.shared import (
     Verbosity,
 )
 from openai_client.base_model import UNKNOWN, Open, ResponseModel, TwoWayModel, Unknown, by_tag
+from openai_client.response_text import ResponseWithText
 
 __all__ = [
     "CompactResource",
@@ -240,7 +241,7 @@ class ResponseConversation(ResponseModel):
     id: str
 
 
-class Response(ResponseModel):
+class Response(ResponseWithText):
     """Received: answer of `createResponse`, answer of `getResponse` and 7 more."""
 
     metadata: Metadata | None = None
@@ -273,7 +274,6 @@ class Response(ResponseModel):
     output: list[OutputItem] = Field(default_factory=list[OutputItem])
     reasoning: Reasoning | None = None
     instructions: str | list[InputItem] | None = None
-    output_text: str | None = None
     usage: ResponseUsage | None = None
     prompt_cache_options: PromptCacheOptions | None = None
     moderation: Moderation | None = None
