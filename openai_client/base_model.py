@@ -30,6 +30,9 @@ UNKNOWN: Final = "unknown"
 ABSENT: Final = "absent"
 """The tag of the variants that may come without the field that tells variants apart."""
 
+NO_SUCH_TAG: Final = "no_such_tag"
+"""The type of a union's fault when no variant has the tag; its message begins with the field that is the tag."""
+
 _COMMON: Final = ConfigDict(
     defer_build=True,
     hide_input_in_errors=True,
@@ -246,7 +249,11 @@ def by_tag(
         found = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
         return tags.get(found, UNKNOWN) if found is None or isinstance(found, str) else UNKNOWN
 
-    return Discriminator(choose)
+    return Discriminator(
+        choose,
+        custom_error_type=NO_SUCH_TAG,
+        custom_error_message=f"{name}: must be one of {', '.join(map(repr, known))}",
+    )
 
 
 @cache

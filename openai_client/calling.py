@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from openai_client.errors import InvalidFieldValue, MissingRequiredField, OpenAIError
+from openai_client.body_faults import refused
+from openai_client.errors import InvalidFieldValue
 from openai_client.operation import CLIENT_DEFAULTS, CallOptions
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def call_options(call: CallKeywords) -> CallOptions:
         return CLIENT_DEFAULTS
     given = cast("dict[str, Any]", call)
     if unknown := sorted(given.keys() - _NAMES):
-        raise InvalidFieldValue(f"{unknown[0]}: unknown argument", param=unknown[0])
+        raise InvalidFieldValue(
+            f"{unknown[0]}: unknown argument; beside its own, and a body that is given whole, a call takes "
+            f"{', '.join(sorted(_NAMES))}",
+            param=unknown[0],
+        )
     options = call.get("options", CLIENT_DEFAULTS)
     changed = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS and value is not None}
     return replace(options, **changed) if changed else options
@@ -79,20 +84,7 @@ def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeyw
     try:
         return model(**fields), call
     except ValidationError as problem:
-        failure = refused(problem)
+        failure = refused(problem, [*model.model_fields, *_NAMES])
     # the frame may be shown in a traceback, and the fields hold prompts
     del given, fields
     raise failure
-
-
-def refused(problem: ValidationError) -> OpenAIError:
-    """Return the error for the first of the faults in *problem*, and say how many more there are."""
-    faults = problem.errors(include_input=False, include_url=False, include_context=False)
-    fault = faults[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    if fault["type"] == "missing":
-        return MissingRequiredField(f"{place}: must be given{more}", param=place)
-    if fault["type"] == "extra_forbidden":
-        return InvalidFieldValue(f"{place}: unknown field; vendor fields go into extra_body{more}", param=place)
-    return InvalidFieldValue(f"{place}: {fault['msg']}{more}", param=place)

@@ -39,6 +39,7 @@ def merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfi
     Raises:
         ConfigurationError: A setting is wrong.
     """
+    _check_config(config)
     try:
         if config is None:
             return ClientConfig(**settings)
@@ -62,3 +63,14 @@ def moved(config: ClientConfig, settings: ClientSettings) -> ClientConfig:
         cast("dict[str, object]", settings).clear()
         raise InvalidConfiguration(f"{', '.join(taken)}: belongs to the connections; make a client of its own for it")
     return merged(config, settings)
+
+
+def _check_config(config: object) -> None:
+    """Refuse what is no settings, such as a key that was given by position; it is not repeated."""
+    if config is not None and not isinstance(config, ClientConfig):
+        kind = type(config).__name__
+        # the frame may be shown in a traceback
+        del config
+        raise InvalidConfiguration(
+            f"config: must be a ClientConfig, not {kind}; everything else goes by name, as in Client(api_key=...)"
+        )

@@ -85,8 +85,13 @@ class CallOptions:
         Raises:
             ValueError: `timeout` is not above 0, `idempotency_key` is empty, there is no policy called `retry`, or a
                 number in `extra_body` is not finite.
-            TypeError: `retry` is neither a policy nor a name.
+            TypeError: `retry` is neither a policy nor a name, or `timeout` is no number.
         """
+        if self.timeout is not None and not isinstance(self.timeout, int | float):
+            raise TypeError(
+                f"timeout must be seconds, or None for the client's; got {type(self.timeout).__name__}. Timers of the "
+                "connection belong to the client: http={...}"
+            )
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout must be above 0 seconds, or None for the client's; got {self.timeout!r}")
         if self.idempotency_key == "":
@@ -434,7 +439,8 @@ def _check_body(call: Call) -> None:
         return
     raise TypeError(
         f"body of {call.operation_id} must be a model of openai_client.types or bytes, not {type(call.body).__name__}; "
-        "client.request(method, path, body=...) takes a mapping as it is"
+        "its fields may be given by keyword, method(**fields), and client.request(method, path, body=...) takes "
+        "a mapping as it is"
     )
 
 

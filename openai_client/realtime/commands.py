@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeV
 
 from pydantic import BaseModel, ValidationError
 
-from openai_client.calling import refused
+from openai_client.body_faults import refused
 from openai_client.errors import OpenAIError
 
 if TYPE_CHECKING:

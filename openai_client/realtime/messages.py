@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adapter_api.outcome import Outcome
 from openai_client.base_model import WireParser
-from openai_client.calling import refused
+from openai_client.body_faults import refused
 from openai_client.errors import DeserializationError, InvalidFieldValue, SerializationError
 
 if TYPE_CHECKING:
