@@ -48,6 +48,7 @@ class EngineThread:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._is_stopping = False
+        self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="http-engine", daemon=True)
         self._thread.start()
 
@@ -81,15 +82,22 @@ class EngineThread:
         """End the thread; what still runs in it is cancelled."""
         with self._lock:
             self._is_stopping = True
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._end)
         self._thread.join()
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self._loop.stop()
 
     def _run(self) -> None:
         """Run the loop until it is stopped, and clean up behind it."""
         loop = self._loop
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._has_ended:
+                # a caller's code that runs here may exit or be interrupted: its call has that, and all others go on
+                with suppress(KeyboardInterrupt, SystemExit):
+                    loop.run_forever()
             left = asyncio.all_tasks(loop)
             for task in left:
                 task.cancel()

@@ -21,7 +21,7 @@ from tests.integration.http_util.engine.scripted_http2 import CANCEL, REFUSED_ST
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.integration.http_util.engine.conftest import BlockingClients
     from tests.integration.http_util.engine.real_servers import Papers, RealServer
@@ -298,6 +298,25 @@ def test_closing_the_client_from_another_thread_ends_what_is_in_flight(
     assert not any(thread.is_alive() for thread in threads)
     assert watch.seconds < 2
     assert len(ends) == 2
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_body_that_exits_ends_its_own_call_alone(
+    server: RealServer, http2: bool, blocking_client: BlockingClients, end: type[BaseException]
+) -> None:
+    """What draws a body may call `sys.exit`; the engine goes on, for this thread and for all others."""
+
+    def body() -> Iterator[bytes]:
+        yield b"x"
+        raise end
+
+    with blocking_client(server.url, http2=http2) as http, http.stream("GET", "/stream") as neighbour:
+        pieces = neighbour.iter_raw()
+        next(pieces)
+        with pytest.raises(end):
+            http.post("/echo", content=body())
+        assert http.post("/echo", content=b"tide").content == b"tide"
+        assert next(pieces)
 
 
 @pytest.mark.slow
