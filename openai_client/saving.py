@@ -1,7 +1,8 @@
 """
 A file in the making: written beside its place under another name, and put there when it is whole.
 
-Whoever looks at the place sees the file from before, or the whole new one. Nothing is synced to the disk: a crash of
+Whoever looks at the place sees the file from before, or the whole new one. A link stays one: the file that it leads to
+is replaced. What is no file, such as a device or a pipe, is never replaced: it is written to as the bytes come. Nothing is synced to the disk: a crash of
 the machine may lose it, as it may lose any file.
 
 Spec: CLI-17
@@ -9,14 +10,17 @@ Spec: CLI-17
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
 _NEW_MODE: Final = 0o666
 _MODE_BITS: Final = 0o7777
-_MOST_NAME_CHARACTERS: Final = 64
+# at four bytes each, with what stands around them, they fit into the 255 bytes of a name
+_MOST_NAME_CHARACTERS: Final = 48
 
 
 class NewFile:
@@ -27,14 +31,22 @@ class NewFile:
         Begin the file that will be at *path*, with the permissions of the one that is there, or of a new one.
 
         Raises:
-            OSError: Its folder does not exist, or cannot be written to.
+            OSError: Its folder does not exist, or cannot be written to; *path* is a folder, or a pipe that nobody
+                reads.
         """
-        self._path = Path(path)
-        name = f".{self._path.name[:_MOST_NAME_CHARACTERS]}.{secrets.token_hex(8)}.part"
-        self._place = self._path.with_name(name)
-        mode = self._path.stat().st_mode & _MODE_BITS if self._path.exists() else None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        self._descriptor: int | None = os.open(self._place, flags, _NEW_MODE if mode is None else mode)
+        self._path = Path(os.path.realpath(path))
+        self._place: Path | None = None
+        mode = _mode_of(path)
+        if mode is None or stat.S_ISREG(mode):
+            name = f".{self._path.name[:_MOST_NAME_CHARACTERS]}.{secrets.token_hex(8)}.part"
+            self._place = self._path.with_name(name)
+            self._descriptor: int | None = _created(self._place, mode)
+        elif stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        else:
+            # a pipe without a reader would hold up whoever opens it
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(self._descriptor, True)
 
     def write(self, piece: bytes) -> None:
         """
@@ -57,7 +69,7 @@ class NewFile:
         Raises:
             OSError: It cannot be put there; nothing is left behind.
         """
-        if self._close():
+        if self._close() and self._place is not None:
             try:
                 self._place.replace(self._path)
             except OSError:
@@ -66,7 +78,7 @@ class NewFile:
 
     def discard(self) -> None:
         """Remove what was written."""
-        if self._close():
+        if self._close() and self._place is not None:
             self._place.unlink(missing_ok=True)
 
     def _close(self) -> bool:
@@ -76,3 +88,21 @@ class NewFile:
             return False
         os.close(descriptor)
         return True
+
+
+def _mode_of(path: str | os.PathLike[str]) -> int | None:
+    """Return the mode of what is at *path*, None when nothing is."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - a path that is no Path
+    except FileNotFoundError:
+        return None
+
+
+def _created(place: Path, mode: int | None) -> int:
+    """Return the descriptor of a new file at *place*, with the permissions in *mode*."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    descriptor = os.open(place, flags, _NEW_MODE if mode is None else mode & _MODE_BITS)
+    if mode is not None:
+        # what the process masks out of new files was not masked out of this one
+        place.chmod(mode & _MODE_BITS)
+    return descriptor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,13 +58,62 @@ def test_permissions_are_those_of_the_file_that_is_replaced(tmp_path: Path) -> N
     assert new.stat().st_mode == (tmp_path / "h").stat().st_mode
 
 
-def test_a_place_that_cannot_be_taken_leaves_nothing_behind(tmp_path: Path) -> None:
-    """A folder stands there."""
+def test_permissions_are_not_masked_a_second_time(tmp_path: Path) -> None:
+    """A file that a group may write can be written by it afterwards."""
+    path = tmp_path / "f"
+    path.write_bytes(b"")
+    path.chmod(0o666)
+    NewFile(path).keep()
+    assert path.stat().st_mode & 0o777 == 0o666
+
+
+@pytest.mark.parametrize("place", ["f", ".", ""])
+def test_a_folder_is_refused_before_anything_is_written(tmp_path: Path, place: str) -> None:
+    """By the system's own error, and nothing is left behind."""
     (tmp_path / "f").mkdir()
-    file = NewFile(tmp_path / "f")
-    with pytest.raises(OSError, match="irectory"):
-        file.keep()
+    with pytest.raises(IsADirectoryError):
+        NewFile(tmp_path / place)
     assert [entry.name for entry in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    """What it leads to is replaced, also when nothing is there yet."""
+    link, target = tmp_path / "link", tmp_path / "folder" / "f"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for content in (b"first", b"second"):
+        file = NewFile(link)
+        file.write(content)
+        file.keep()
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """So is a device; without a reader the system's error says so at once."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="No such device or address"):
+        NewFile(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for end in (NewFile.keep, NewFile.discard):
+            file = NewFile(pipe)
+            file.write(b"tide")
+            end(file)
+            assert os.read(reader, 10) == b"tide"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_the_longest_name_in_the_longest_letters_can_be_taken(tmp_path: Path) -> None:
+    """The name under which it is written meanwhile is no longer than a name may be."""
+    path = tmp_path / ("\N{GRINNING FACE}" * 63)
+    NewFile(path).keep()
+    assert path.exists()
 
 
 def test_a_folder_that_is_not_there_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
