@@ -77,7 +77,8 @@ def _complete(message: dict[str, Any]) -> None:
         message["function_call"] = {"name": "", "arguments": "", **message["function_call"]}
     if isinstance(message.get("audio"), dict):
         audio = {"id": "", "data": "", **message["audio"]}
-        message["audio"] = {**audio, "data": joined_base64(audio["data"])}
+        # what is no text is left for the model to refuse
+        message["audio"] = audio | ({"data": joined_base64(audio["data"])} if isinstance(audio["data"], str) else {})
 
 
 def _whole_call(call: dict[str, Any]) -> dict[str, Any]:

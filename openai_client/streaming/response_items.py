@@ -47,6 +47,9 @@ _PARTS: Final = {
 }
 """Events with `.added` and `.done` behind these names hold a part of an item."""
 
+_MOST_PARTS: Final = 1024
+"""Parts that an item may grow: an event that names a later one must not make a list of that many."""
+
 _WITH_STATUS: Final = frozenset(
     {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"}
 )
@@ -82,7 +85,7 @@ class ResponseItems:
             self._grow(_GROWING[name], step, fields)
         elif name in _PARTS:
             item, parts, index = _PARTS[name]
-            _put(self._item(fields, item).setdefault(parts, []), fields.get(index) or 0, fields.get("part"))
+            _put(_listed(self._item(fields, item), parts), fields.get(index) or 0, fields.get("part"))
         elif name == "response.output_text.annotation":
             part = self._part(_GROWING["response.output_text"], fields)
             _put(_listed(part, "annotations"), fields.get("annotation_index"), fields.get("annotation"))
@@ -131,7 +134,8 @@ class ResponseItems:
         item = self._item(fields, place.item)
         if place.parts is None:
             return item
-        parts, index = _listed(item, place.parts), fields.get(place.position) or 0
+        parts = _listed(item, place.parts)
+        index = min(_position(fields, place.position), _MOST_PARTS - 1)
         while len(parts) <= index:
             parts.append({"type": place.part, place.field: ""})
         part: dict[str, Any] = parts[index]
@@ -150,7 +154,7 @@ class ResponseItems:
             part["name"] = fields["name"]
 
     def _shell(self, name: str, step: str, fields: Mapping[str, Any]) -> None:
-        index = fields.get("command_index") or 0
+        index = _position(fields, "command_index")
         if name == "response.shell_call_command":
             action = self._item(fields, "shell_call").setdefault("action", {})
             commands = _listed(action, "commands")
@@ -171,7 +175,8 @@ def texts_of(items: list[dict[str, Any]]) -> Iterator[str]:
     """Return the texts in the messages among output items, in order."""
     for item in items:
         for part in item.get("content") or ():
-            if part.get("type") == "output_text":
+            # the content of an item of an unknown type may be anything
+            if isinstance(part, dict) and part.get("type") == "output_text":
                 yield part.get("text") or ""
 
 
@@ -183,9 +188,14 @@ def _listed(thing: dict[str, Any], name: str) -> list[Any]:
     return found
 
 
+def _position(fields: Mapping[str, Any], name: str) -> int:
+    """Return the place that an event names, the first one when it names none that there can be."""
+    return max(0, fields.get(name) or 0)
+
+
 def _put(items: list[Any], index: int | None, value: Any) -> None:
     """Put *value* at its place, which is at most the end: an upstream cannot make a list long by one number."""
-    if index is not None and index < len(items):
+    if index is not None and 0 <= index < len(items):
         items[index] = value
     else:
         items.append(value)

@@ -236,3 +236,23 @@ def test_a_response_that_is_not_whole_says_what_is_missing() -> None:
         with pytest.raises(StreamInterrupted, match="not told anything"):
             whole.partial()
         assert whole.text == ""
+
+
+@pytest.mark.parametrize("index", [10**12, -5])
+@pytest.mark.parametrize("kind", ["output_text.delta", "output_text.annotation.added", "shell_call_command.delta"])
+def test_a_place_that_there_cannot_be_costs_nothing(kind: str, index: int) -> None:
+    """An event of a hundred bytes makes no list of a million million parts, and breaks nothing."""
+    places = dict.fromkeys(("content_index", "annotation_index", "command_index"), index)
+    whole = collected([{"type": f"response.{kind}", "output_index": 0, "item_id": "i", "delta": "x", **places}] * 2)
+    (item,) = whole.events.output
+    assert len(item.get("content") or item["action"]["commands"]) <= 1024
+
+
+def test_items_of_an_unknown_type_may_hold_anything() -> None:
+    """What is no list of parts has no text, and a part that comes for it all the same takes its place."""
+    item = {"type": "poem", "id": "i", "content": "a text"}
+    events = [{"type": "response.output_item.added", "output_index": 0, "item": item}]
+    assert not collected(events).text
+    part = {"type": "output_text", "text": "tide", "annotations": []}
+    events += [{"type": "response.content_part.added", "output_index": 0, "item_id": "i", "part": part}]
+    assert collected(events).text == "tide"
