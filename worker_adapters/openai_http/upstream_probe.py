@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,14 +22,27 @@ from http_util.watch import AsyncWatch
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
 from worker_adapters.openai_http.token_reader import UNREADABLE
+from worker_adapters.openai_http.upstream_words import shown_word
 from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
-    from http_util import AsyncExchange, Clock, Timeouts
+    from http_util import AsyncExchange, Clock, Secret, Timeouts
     from openai_client.auth import Auth
     from worker_adapters.openai_http.config import OpenAIHttpConfig
 
 _NO_LISTING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+_LONGEST_VERSION: Final = 128
+
+
+class _Told(NamedTuple):
+    """What the upstream has answered, who may have repeated the credentials that it was shown."""
+
+    body: bytes
+    secrets: tuple[Secret, ...]
+
+    def word(self, told: str) -> str:
+        """A word of the answer, as it may be shown."""
+        return shown_word(told, self.secrets)
 
 
 class UpstreamProbe:
@@ -72,10 +85,10 @@ class UpstreamProbe:
         Spec: ADP-40, ADP-41
         """
         try:
-            body = await self._get(self._config.base_url + self._config.health_path)
+            listing = await self._get(self._config.base_url + self._config.health_path)
         except WorkerError as error:
             return self._unwell(error)
-        missing = self._missing_model(body)
+        missing = self._missing_model(listing.body)
         if missing is not None:
             return WorkerHealth(live=True, ready=False, reason="model_missing", detail=missing)
         if self.version is None:
@@ -88,9 +101,10 @@ class UpstreamProbe:
         if probe is None:
             return
         with suppress(WorkerError):
-            told = _field(await self._get(_root(self._config.base_url) + probe.path), probe.field)
-            if told is not None:
-                self.version = probe.prefix + told
+            told = await self._get(_root(self._config.base_url) + probe.path)
+            version = _field(told.body, probe.field)
+            if version is not None:
+                self.version = probe.prefix + told.word(version)[:_LONGEST_VERSION]
 
     async def engine_version(self) -> str:
         """
@@ -106,16 +120,17 @@ class UpstreamProbe:
 
     async def _listed_model(self) -> str:
         """The model that the upstream lists: the configured one, or the only one."""
-        names = model_names(await self._get(self._config.base_url + "/models"))
+        listing = await self._get(self._config.base_url + "/models")
+        names = model_names(listing.body)
         wanted = self._config.model
         if wanted is not None:
             return wanted
         if len(names) == 1:
-            return names[0]
+            return listing.word(names[0])
         raise WorkerError("not_found", "the upstream tells no version, and no model has answered yet")
 
-    async def _get(self, url: str) -> bytes:
-        """The body of a good answer to a question."""
+    async def _get(self, url: str) -> _Told:
+        """A good answer to a question."""
         watch = AsyncWatch(self._clock, Deadline.after(self._config.health_timeout, self._clock))
         try:
             authorization = await watch.guard(self._auth.authorize_async())
@@ -134,10 +149,11 @@ class UpstreamProbe:
             layers=frozenset(),
         )
         try:
-            return (await self._exchange.send(call, watch=watch)).body
+            reply = await self._exchange.send(call, watch=watch)
         except HttpFailure as failure:
             refused = worker_error(from_failure(failure, call.secrets), streaming=False)
             raise refused from without_frames(failure)
+        return _Told(reply.body, call.secrets)
 
     def _query(self, url: str) -> str:
         version = self._config.api_version
@@ -188,7 +204,7 @@ def _field(body: bytes, name: str) -> str | None:
     except UNREADABLE:
         return None
     value = answer.get(name) if isinstance(answer, dict) else None
-    return str(value)[:128] if value is not None else None
+    return str(value) if value is not None else None
 
 
 def _root(base_url: str) -> str:

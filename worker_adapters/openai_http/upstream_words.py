@@ -24,6 +24,9 @@ LONGEST: Final = 256
 _MOST: Final = 64
 """Words that are remembered. An upstream that sends other ones with every answer is a stranger: they are forgotten."""
 
+_LONGEST_REMEMBERED: Final = 16_384
+"""Characters of a word that is remembered: an event has room for a mebibyte, and nobody names a model so."""
+
 
 def shown_word(told: str, secrets: Sequence[Secret]) -> str:
     """A short text of the upstream without any of *secrets*, which it may repeat, and without control characters."""
@@ -64,5 +67,7 @@ class UpstreamWords:
         if shown is None:
             if len(self._shown) >= _MOST:
                 self._shown.clear()
-            shown = self._shown[told] = shown_word(told, secrets)
+            shown = shown_word(told, secrets)
+            if len(told) <= _LONGEST_REMEMBERED:
+                self._shown[told] = shown
         return shown

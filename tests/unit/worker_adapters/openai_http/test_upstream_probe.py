@@ -144,3 +144,22 @@ async def test_azure_questions_carry_the_api_version(rig: Callable[..., Any]) ->
     await adapter.health()
     assert upstream.requests[0].url.endswith("/v1/models?api-version=2024-10-21")
     assert upstream.requests[0].headers["api-key"] == "k"
+
+
+@pytest.mark.requirement("OC-ADAPT-OAI-6020", "SEC-16")
+async def test_a_key_that_the_upstream_repeats_is_in_no_version(
+    rig: Callable[..., Any], task: Callable[..., Any]
+) -> None:
+    """Neither in the version, nor in what is said of it, nor in the only model that is listed."""
+    key = "hush-hush-4711-hush"
+    told = Answer.json(b'{"version": "%s/' % key.encode() + b"\\u001b" + b"x" * 500 + b'"}')
+    adapter, _, _ = rig(told, LISTING, dialect="vllm", engine_version="vllm/1", api_key=key)
+    with pytest.raises(WorkerError) as caught:
+        await adapter.submit(task(determinism="strict"))
+    version = (await adapter.props()).engine_version
+    assert version.startswith("vllm/****/\\u001bxxx")
+    assert len(version) <= 140
+    listed = Answer.json(b'{"data": [{"id": "m-%s"}]}' % key.encode())
+    other, _, _ = rig(listed, model=None, api_key=key)
+    assert await other.engine_version() == "m-****"
+    assert key not in f"{caught.value!r} {await adapter.health()}"

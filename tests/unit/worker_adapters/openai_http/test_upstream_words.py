@@ -55,3 +55,11 @@ def test_an_upstream_with_ever_new_words_is_remembered_in_part() -> None:
     for number in range(1000):
         assert words.shown(f"model-{number}", ()) == f"model-{number}"
     assert len(words._shown) <= 64
+
+
+def test_a_word_of_a_mebibyte_is_shown_and_not_remembered() -> None:
+    """An upstream that names another such model each time holds no memory."""
+    words = UpstreamWords()
+    for number in range(5):
+        assert len(words.shown(f"model-{number} " * 2**17, ())) == LONGEST
+    assert words._shown == {}
