@@ -269,7 +269,8 @@ class OpenAIHttpAdapter:
             prompt = self._admissible(task)
         except WorkerError as error:
             log.failed(error)
-            raise
+            # the frames below hold the request
+            raise without_frames(error) from error.__cause__
         deadline = Deadline(self._clock.monotonic() + task.deadline_ms / 1000)
         running = _Running(watch=AsyncWatch(self._clock, deadline), log=log)
         self._running[task.task_id] = running
@@ -392,7 +393,9 @@ class OpenAIHttpAdapter:
             try:
                 await running.watch.guard(self._probe.learn_version())
             except HttpFailure as failure:
-                raise worker_error(from_failure(failure), streaming=False) from without_frames(failure)
+                # the question was sent, the task was not
+                unsent = failure.replace(outcome=Outcome.NOT_SENT)
+                raise worker_error(from_failure(unsent), streaming=False) from without_frames(failure)
         self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
 
     async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -55,7 +55,7 @@ class SerializedPrompt:
 
     api: Api
     model: str
-    body: bytes
+    body: bytes = field(repr=False)
     estimated_tokens: int = 0
     """What the call will cost, roughly: its bytes by four, and what the task allows for the answer."""
 

@@ -22,7 +22,7 @@ from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
 from worker_adapters.openai_http.call_report import CallReport
 from worker_adapters.openai_http.streamed_tokens import StreamedTokens
-from worker_adapters.openai_http.worker_errors import worker_error
+from worker_adapters.openai_http.worker_errors import shown_cause, worker_error
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -111,7 +111,7 @@ class StreamingService:
             except HttpFailure as failure:
                 raise worker_error(
                     from_failure(failure, secrets), streaming=False, private=context.private
-                ) from without_frames(failure)
+                ) from shown_cause(failure, context.private)
         except WorkerError as error:
             report.ended(status=error.http_status, reason=error.reason, bytes_received=0)
             raise

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from adapter_api import REASONS, TaskCancelled, WorkerError
+from http_util.errors import HttpFailure
+from http_util.frames import without_frames
 from http_util.redact_quotes import without_quotes
 
 if TYPE_CHECKING:
@@ -110,3 +112,24 @@ def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] 
         attempts=error.attempts,
         upstream_request_id=error.upstream_request_id,
     )
+
+
+def shown_cause(failure: HttpFailure, private: Sequence[str]) -> HttpFailure:
+    """
+    *failure* itself, fit to be the cause of an error: without frames, and with nothing of the prompt in its words.
+
+    A traceback shows the words of causes too.
+
+    Args:
+        failure: Whose chain is made fit in place.
+        private: As for `worker_error`.
+
+    Spec: SEC-16, ADP-50
+    """
+    link: BaseException | None = without_frames(failure)
+    while link is not None:
+        if isinstance(link, HttpFailure):
+            link.message = without_quotes(link.message, private)
+            link.args = (link.message,)
+        link = link.__cause__ or link.__context__
+    return failure

@@ -386,6 +386,25 @@ async def test_a_server_with_a_version_of_its_own_is_held_to_that_one(
     assert [request.method for request in upstream.requests] == ["GET", "POST"]
 
 
+@pytest.mark.requirement("ADP-43", "ADP-33")
+@pytest.mark.parametrize("ending", ["cancel", "deadline"])
+async def test_a_task_that_is_over_while_the_pinned_version_is_asked_for_was_not_sent(
+    rig: Callable[..., Any], task: Callable[..., Any], ending: str
+) -> None:
+    """Only the question went out, so nothing can have been billed, and the error says so."""
+    adapter, upstream, clock = rig(Answer(before_head=[Stall()]), dialect="vllm", engine_version="vllm/0.31")
+    submit = asyncio.ensure_future(adapter.submit(task("t-1", deadline_ms=1_000)))
+    await clock.settle()
+    if ending == "cancel":
+        await adapter.cancel("t-1")
+    await clock.run_for(1.0)
+    with pytest.raises(WorkerError) as caught:
+        await submit
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert caught.value.reason == {"cancel": "cancelled"}.get(ending, ending)
+    assert [request.method for request in upstream.requests] == ["GET"]
+
+
 @pytest.mark.requirement("ADP-43", "ADP-30")
 async def test_a_task_can_be_cancelled_while_the_pinned_version_is_asked_for(
     rig: Callable[..., Any], task: Callable[..., Any]

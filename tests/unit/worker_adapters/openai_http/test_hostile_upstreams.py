@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
+from traceback import TracebackException, format_exception
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 from adapter_api import InvalidTask, Outcome, WorkerError, correlation_id
 from http_util import AsyncWatch
 from http_util._async.body import SLICE_BYTES, AsyncBody
-from http_util.testing import Answer, FakeClock
+from http_util.testing import Answer, FakeClock, Stall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -92,9 +94,30 @@ async def test_a_prompt_that_the_upstream_quotes_is_masked(
     try:
         message = (await events_of(adapter, task(prompt=PROMPT)))[-1].data["message"]
     except WorkerError as failure:
-        message = failure.message
+        # the words of the causes are in it too
+        message = "".join(format_exception(failure))
     assert "cannot answer:****!" in message
     assert "treasure" not in message
+
+
+@pytest.mark.requirement("ADP-50", "SEC-16")
+@pytest.mark.parametrize("ending", ["refused", "reset", "deadline", "cancelled"])
+async def test_no_frame_of_a_failed_task_shows_its_prompt(
+    rig: Callable[..., Any], task: Callable[..., Any], ending: str
+) -> None:
+    """Reporters show the local variables of every frame, and the words of every cause."""
+    answer = Answer.failing(httpx.ReadError("")) if ending == "reset" else Answer(before_head=[Stall()])
+    adapter, _, clock = rig(answer, retry=None)
+    given = {"extra_body": {"stream": 1}} if ending == "refused" else {}
+    submit = asyncio.ensure_future(adapter.submit(task(prompt=PROMPT, deadline_ms=1_000, **given)))
+    await clock.settle()
+    if ending == "cancelled":
+        submit.cancel()
+    await clock.run_for(1.0)
+    with pytest.raises((WorkerError, asyncio.CancelledError)) as caught:
+        await submit
+    shown = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "treasure" not in shown.replace(repr(PROMPT), "")
 
 
 @pytest.mark.requirement("ADP-22", "OC-ADAPT-OAI-6001")
