@@ -311,7 +311,7 @@ class AdapterHost:
         story.submitting()
         dispatch.starting = asyncio.create_task(self._start(dispatch, identity))
         try:
-            return await dispatch.starting
+            stream = await dispatch.starting
         except asyncio.CancelledError:
             caller = asyncio.current_task()
             if dispatch.is_cancelled and not (caller and caller.cancelling()):
@@ -320,6 +320,9 @@ class AdapterHost:
             # ready and nobody will read it.
             await dispatch.drop()
             raise
+        # its result is the stream, which must be its caller's alone: one that is dropped has to be noticed
+        dispatch.starting = None
+        return stream
 
     async def cancel(self, pool_id: str, task_id: str) -> None:
         """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 
 import pytest
@@ -187,7 +188,7 @@ async def test_two_hundred_cancels_at_random_moments(host):
 
 
 @pytest.mark.requirement("HST-05", "ADP-31")
-@pytest.mark.parametrize("how", ["leave the block", "close", "cancel the reader"])
+@pytest.mark.parametrize("how", ["leave the block", "close", "cancel the reader", "let go"])
 async def test_dropping_the_stream_cancels_downstream(host, how: str, metrics):
     """Whichever way the consumer leaves, the adapter is stopped and the place is free."""
     adapter = ScriptedAdapter([answer("a")[:2], Gate()])
@@ -199,6 +200,12 @@ async def test_dropping_the_stream_cancels_downstream(host, how: str, metrics):
     elif how == "close":
         await stream.aclose()
         await stream.aclose()
+    elif how == "let go":
+        await anext(stream)
+        del stream
+        gc.collect()
+        for _ in range(9):
+            await TURN(0)
     else:
         reader = asyncio.create_task(stream.collect())
         for _ in range(9):
