@@ -2,8 +2,8 @@
 A file in the making: written beside its place under another name, and put there when it is whole.
 
 Whoever looks at the place sees the file from before, or the whole new one. A link stays one: the file that it leads to
-is replaced. What is no file, such as a device or a pipe, is never replaced: it is written to as the bytes come. Nothing is synced to the disk: a crash of
-the machine may lose it, as it may lose any file.
+is replaced. What is no file, such as a device or a pipe, is never replaced: it is written to as the bytes come. Nothing
+is synced to the disk: a crash of the machine may lose it, as it may lose any file.
 
 Spec: CLI-17
 """
