@@ -169,7 +169,7 @@ class OpenAIHttpAdapter:
             compression=None if config.compression is None else config.compression.build(),
             known_secrets=config.http.secrets,
         )
-        self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock)
+        self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock, self._resilience.failover)
         self._running: dict[str, _Running] = {}
         # Held by their consumers. A stream may be over upstream, its slot free, and tokens of it still unread: a cancel
         # must find it all the same.
@@ -211,6 +211,8 @@ class OpenAIHttpAdapter:
     async def health(self) -> WorkerHealth:
         """
         Ask the upstream's models listing, within `health_timeout`; reports, never raises.
+
+        With a failover list the next endpoint is asked by the rules by which a task moves on to it.
 
         Spec: ADP-40, ADP-41
         """

@@ -1,12 +1,16 @@
 """
 Questions to the upstream that cost nothing: is it there, does it have the model, which version is it.
 
-Spec: ADP-40, ADP-41, OC-ADAPT-OAI-6010, OQ-11
+Where there is a failover list, whether a task would be served is asked by the rules by which it would be: the next
+endpoint is asked when the first cannot be reached, or says that it will not answer.
+
+Spec: ADP-40, ADP-41, FO-01, OC-ADAPT-OAI-6010, OQ-11
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -18,7 +22,10 @@ from http_util.call import HttpCall
 from http_util.deadline import Deadline
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
+from http_util.resilience import Layer
 from http_util.watch import AsyncWatch
+from openai_client.auth import MaskedHeaders
+from openai_client.endpoint_keys import open_endpoints_async, written_for
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
 from worker_adapters.openai_http.token_reader import UNREADABLE
@@ -27,7 +34,9 @@ from worker_adapters.openai_http.worker_errors import worker_error
 
 if TYPE_CHECKING:
     from http_util import AsyncExchange, Clock, Secret, Timeouts
-    from openai_client.auth import Auth
+    from http_util.failover import Failover
+    from openai_client.auth import Auth, Authorization
+    from openai_client.endpoint_keys import OpenEndpoint
     from worker_adapters.openai_http.config import OpenAIHttpConfig
 
 _NO_LISTING: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
@@ -46,10 +55,16 @@ class _Told(NamedTuple):
 
 
 class UpstreamProbe:
-    """Asks one upstream. Remembers the version that it told last, and nothing else."""
+    """Asks one upstream, or those that stand in for it. Remembers the version that was told last, and nothing else."""
 
     def __init__(
-        self, exchange: AsyncExchange, auth: Auth, config: OpenAIHttpConfig, timeouts: Timeouts, clock: Clock
+        self,
+        exchange: AsyncExchange,
+        auth: Auth,
+        config: OpenAIHttpConfig,
+        timeouts: Timeouts,
+        clock: Clock,
+        failover: Failover | None = None,
     ) -> None:
         """
         Ask by means of *exchange*.
@@ -60,12 +75,14 @@ class UpstreamProbe:
             config: Where to ask, and how long to wait.
             timeouts: Of one attempt.
             clock: Tells the time.
+            failover: The endpoints that a task may go to instead.
         """
         self._exchange = exchange
         self._auth = auth
         self._config = config
         self._timeouts = timeouts
         self._clock = clock
+        self._failover = failover
         self.version: str | None = None
         """The version as the upstream told it last, by the dialect's own path; None where there is none."""
         self.snapshot: str | None = None
@@ -85,7 +102,7 @@ class UpstreamProbe:
         Spec: ADP-40, ADP-41
         """
         try:
-            listing = await self._get(self._config.base_url + self._config.health_path)
+            listing = await self._get(self._config.base_url + self._config.health_path, self._failover)
         except WorkerError as error:
             return self._unwell(error)
         missing = self._missing_model(listing.body)
@@ -120,7 +137,7 @@ class UpstreamProbe:
 
     async def _listed_model(self) -> str:
         """The model that the upstream lists: the configured one, or the only one."""
-        listing = await self._get(self._config.base_url + "/models")
+        listing = await self._get(self._config.base_url + "/models", self._failover)
         names = model_names(listing.body)
         wanted = self._config.model
         if wanted is not None:
@@ -129,31 +146,47 @@ class UpstreamProbe:
             return listing.word(names[0])
         raise WorkerError("not_found", "the upstream tells no version, and no model has answered yet")
 
-    async def _get(self, url: str) -> _Told:
-        """A good answer to a question."""
+    async def _get(self, url: str, failover: Failover | None = None) -> _Told:
+        """A good answer to a question, which may go to the endpoints of *failover* as well."""
         watch = AsyncWatch(self._clock, Deadline.after(self._config.health_timeout, self._clock))
+        endpoints: tuple[OpenEndpoint, ...] = ()
         try:
             authorization = await watch.guard(self._auth.authorize_async())
+            if failover is not None:
+                endpoints = await watch.guard(open_endpoints_async(failover, self._auth.audit))
         except OpenAIError as error:
             raise worker_error(error, streaming=False) from without_frames(error)
         except HttpFailure as failure:
             raise worker_error(from_failure(failure), streaming=False) from without_frames(failure)
-        call = HttpCall(
-            method="GET",
-            url=url + self._query(url),
-            headers={"accept": "application/json", "accept-encoding": "identity", **authorization.headers},
-            timeouts=self._timeouts,
-            refine=refiner(authorization.secrets),
-            secrets=authorization.secrets + self._config.http.secrets,
-            # a question about the upstream is no work for it: no layer counts it
-            layers=frozenset(),
-        )
+        call = self._question(url, authorization, endpoints)
         try:
             reply = await self._exchange.send(call, watch=watch)
         except HttpFailure as failure:
             refused = worker_error(from_failure(failure, call.secrets), streaming=False)
             raise refused from without_frames(failure)
         return _Told(reply.body, call.secrets)
+
+    def _question(self, url: str, authorization: Authorization, endpoints: tuple[OpenEndpoint, ...]) -> HttpCall:
+        """The call, written for every endpoint that it may go to."""
+        url += self._query(url)
+        headers = MaskedHeaders({"accept": "application/json", "accept-encoding": "identity"})
+        headers.update(authorization.headers)
+        path = url.removeprefix(self._config.base_url)
+        alternatives, others = written_for(endpoints, path, headers, self._auth.written_headers())
+        secrets = authorization.secrets + others + self._config.http.secrets
+        # an endpoint that takes no connection leaves the others their part of the time
+        patience = min(self._config.connect_timeout, self._config.health_timeout / (1 + len(alternatives)))
+        return HttpCall(
+            method="GET",
+            url=url,
+            headers=headers,
+            timeouts=replace(self._timeouts, connect=patience),
+            refine=refiner(secrets),
+            secrets=secrets,
+            # a question about the upstream is no work for it: no breaker, no limiter counts it
+            layers=frozenset({Layer.FAILOVER}) if alternatives else frozenset(),
+            alternatives=alternatives,
+        )
 
     def _query(self, url: str) -> str:
         version = self._config.api_version

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from adapter_api import WorkerError
+from http_util.secret import Secret
 from http_util.testing import Answer, Stall
 
 if TYPE_CHECKING:
@@ -163,3 +164,60 @@ async def test_a_key_that_the_upstream_repeats_is_in_no_version(
     other, _, _ = rig(listed, model=None, api_key=key)
     assert await other.engine_version() == "m-****"
     assert key not in f"{caught.value!r} {await adapter.health()}"
+
+
+OTHER = "http://127.0.0.1:8001/v1"
+SPARE = {"failover": {"endpoints": [{"base_url": OTHER, "api_key": Secret("sk-other-0123456789")}]}}
+REFUSED = Answer.failing(httpx.ConnectError("refused"))
+
+
+@pytest.mark.requirement("ADP-40", "FO-01")
+@pytest.mark.parametrize("answer", [REFUSED, Answer.json(b"{}", status=503)], ids=["refused", "503"])
+async def test_health_asks_the_endpoint_that_a_task_would_go_to(rig: Callable[..., Any], answer: Answer) -> None:
+    """Each with its own key; the one that failed is asked last from then on, by tasks as well."""
+    adapter, upstream, _ = rig(answer, LISTING, LISTING, api_key="sk-first-0123456789", **SPARE)
+    assert (await adapter.health()).ready
+    assert [(request.url, request.headers["authorization"]) for request in upstream.requests] == [
+        ("http://127.0.0.1:8000/v1/models", "Bearer sk-first-0123456789"),
+        (f"{OTHER}/models", "Bearer sk-other-0123456789"),
+    ]
+    assert (await adapter.health()).ready
+    assert upstream.requests[2].url == f"{OTHER}/models"
+
+
+@pytest.mark.requirement("ADP-40", "ADP-41", "FO-01")
+@pytest.mark.parametrize(
+    ("answers", "live", "reason", "asked"),
+    [
+        ((REFUSED, REFUSED), False, "connection_failed", 2),
+        ((Answer.json(b"{}", status=401),), True, "invalid_api_key", 1),
+        ((REFUSED, Answer.json(b'{"data": [{"id": "other"}]}')), True, "model_missing", 2),
+    ],
+    ids=["all gone", "401", "model missing"],
+)
+async def test_health_goes_no_further_than_a_task_would(
+    rig: Callable[..., Any], answers: Any, live: bool, reason: str, asked: int
+) -> None:
+    """A key that is wrong is wrong, and the last endpoint speaks for all."""
+    adapter, upstream, _ = rig(*answers, dialect="vllm", **SPARE)
+    health = await adapter.health()
+    assert (health.live, health.ready, health.reason) == (live, False, reason)
+    assert len(upstream.requests) == asked
+
+
+@pytest.mark.requirement("ADP-40", "FO-01")
+@pytest.mark.parametrize(("settings", "patience"), [(SPARE, 2.0), ({}, 4.0)], ids=["one of two", "alone"])
+async def test_an_endpoint_that_takes_no_connection_leaves_time_for_the_next(
+    rig: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, settings: Any, patience: float
+) -> None:
+    """Its part of `health_timeout`, however long a task would wait for a connection."""
+    adapter, upstream, _ = rig(LISTING, health_timeout=4.0, connect_timeout=60.0, **settings)
+    answer, seen = upstream.handle_async_request, []
+
+    async def noting(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"]["connect"])
+        return await answer(request)
+
+    monkeypatch.setattr(upstream, "handle_async_request", noting)
+    assert (await adapter.health()).ready
+    assert seen == [patience]
