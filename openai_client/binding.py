@@ -22,13 +22,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from http_util.frames import without_frames
 from openai_client.errors import InvalidFieldValue
+from openai_client.operation import StreamOperation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from openai_client.downloads import AsyncDownload, Download
-    from openai_client.operation import CallOptions, Operation, PageOperation, StreamOperation
+    from openai_client.operation import CallOptions, Operation, PageOperation
     from openai_client.pagination import AsyncPage, Page
     from openai_client.realtime.opening import SessionRequest
     from openai_client.realtime.sockets import AsyncOpenSocket, OpenSocket
@@ -239,21 +241,20 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
 
         def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
             """Return the method, which asks for a stream when `stream=True` is given."""
-            whole = super().__get__(resource, owner)
             if resource is None:
-                return whole
-            streamed = _bound(self._build_stream, resource, "open_stream")
+                return self
 
-            @functools.wraps(whole)
-            def call(*args: Any, **kwargs: Any) -> Any:
+            @functools.wraps(self.build)
+            def choose(*args: Any, **kwargs: Any) -> Any:
                 if not kwargs.get("stream"):
-                    return whole(*args, **kwargs)
+                    return self.build(*args, **kwargs)
                 if _has_body(args, kwargs):
                     raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
-                return streamed(*args, **kwargs).open()
+                return self._build_stream(*args, **kwargs)
 
+            call = _bound(choose, resource, self._verb)
             # what describes the call, and not what makes it
-            call.__wrapped__ = self.build
+            call.__wrapped__ = self.build  # type: ignore[attr-defined] # functions have attributes
             return call
 
 
@@ -373,6 +374,11 @@ def _either(build: Callable[..., Any], build_with: Callable[..., Any]) -> Callab
 
     @functools.wraps(build)
     def choose(*args: Any, **kwargs: Any) -> Any:
+        # None is no body: what a body needs is then asked for by name
+        if args and args[-1] is None:
+            args = args[:-1]
+        if "body" in kwargs and kwargs["body"] is None:
+            del kwargs["body"]
         return (build if _has_body(args, kwargs) else build_with)(*args, **kwargs)
 
     return choose
@@ -380,12 +386,25 @@ def _either(build: Callable[..., Any], build_with: Callable[..., Any]) -> Callab
 
 def _bound(build: Callable[..., Any], resource: SyncResource | AsyncResource, verb: str) -> Callable[..., Any]:
     # a resource and its descriptors are one thing in two classes
-    make = getattr(resource._client, verb)  # noqa: SLF001
+    client = resource._client  # noqa: SLF001
+    make = getattr(client, verb)
 
     @functools.wraps(build)
     def call(*args: Any, **kwargs: Any) -> Any:
-        operation = build(*args, **kwargs)
-        return make(operation, operation.options)
+        refusal: Exception
+        try:
+            operation = build(*args, **kwargs)
+        # whatever it is; the frames below hold prompts
+        except Exception as error:  # noqa: BLE001 - raised again
+            refusal = without_frames(error)
+        else:
+            # this frame may be shown in a traceback; that of an operation hides what is in it
+            del args, kwargs
+            if verb == "execute" and isinstance(operation, StreamOperation):
+                return client.open_stream(operation, operation.options).open()
+            return make(operation, operation.options)
+        del args, kwargs
+        raise refusal
 
     call.__wrapped__ = build
     return call

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import inspect
+import traceback
 from typing import Any
 
 import pytest
 
+from openai_client._generated.operations.chat import ChatCompletions as Completions
 from openai_client.binding import (
     AsyncResource,
     SyncResource,
@@ -13,6 +15,7 @@ from openai_client.binding import (
     page_endpoint,
     stream_endpoint,
 )
+from openai_client.errors import InvalidFieldValue, MissingRequiredField
 from openai_client.operation import (
     CLIENT_DEFAULTS,
     CallOptions,
@@ -77,6 +80,16 @@ class Recorder:
         return "Recorder()"
 
 
+class FailingClient(Recorder):
+    """A client whose calls fail."""
+
+    def execute(self, *asked: Any) -> Any:
+        """Fail."""
+        raise ConnectionError
+
+    open_stream = execute
+
+
 class AsyncRecorder(Recorder):
     """The same for an event loop."""
 
@@ -124,3 +137,27 @@ def test_a_resource_shows_its_client() -> None:
     """And nothing else."""
     assert repr(Things(Recorder())) == "Things(Recorder())"
     assert repr(AsyncThings(Recorder())) == "AsyncThings(Recorder())"
+
+
+@pytest.mark.requirement("SEC-01")
+@pytest.mark.parametrize(
+    "wrong", [{"messages": "PROMPT"}, {"nothing": 1}, {"timeout": -1}, {"extra_body": {"model": 1}}]
+)
+def test_no_frame_of_a_refused_call_shows_a_prompt(wrong: dict[str, Any]) -> None:
+    """Nor does that of a call that fails later: what was given is dropped before the call is made."""
+    resource = Completions(FailingClient())
+    for given in (wrong, {}, {"stream": True}):
+        fields: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "PROMPT"}], **given}
+        with pytest.raises((InvalidFieldValue, ValueError, ConnectionError)) as caught:
+            resource.create(**fields)
+        frames = [frame for frame, _ in traceback.walk_tb(caught.tb) if "openai_client" in frame.f_globals["__name__"]]
+        ours = [frame for frame in frames if not frame.f_globals["__name__"].startswith("tests.")]
+        assert ours
+        assert "PROMPT" not in repr([frame.f_locals for frame in ours])
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((None,), {}), ((), {"body": None})])
+def test_none_is_no_body(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """A request without one would be sent for nothing."""
+    with pytest.raises(MissingRequiredField, match="messages: must be given"):
+        Completions(Recorder()).create(*args, **kwargs)
