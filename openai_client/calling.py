@@ -6,6 +6,7 @@ Spec: CLI-09, CLI-11, ERR-01
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, cast
 
@@ -16,7 +17,7 @@ from openai_client.errors import InvalidFieldValue
 from openai_client.operation import CLIENT_DEFAULTS, CallOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from openai_client.operation import QueryValue
 
@@ -66,9 +67,19 @@ def call_options(call: CallKeywords) -> CallOptions:
             f"{', '.join(sorted(_NAMES))}",
             param=unknown[0],
         )
-    options = call.get("options", CLIENT_DEFAULTS)
+    options: Any = call.get("options")
+    if options is None:
+        options = CLIENT_DEFAULTS
+    elif not isinstance(options, CallOptions):
+        raise InvalidFieldValue(f"options: must be CallOptions, not {type(options).__name__}", param="options")
     changed = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS and value is not None}
-    return replace(options, **changed) if changed else options
+    for name in ("headers", "query", "extra_body"):
+        if not isinstance(changed.get(name, {}), Mapping):
+            raise InvalidFieldValue(f"{name}: must be a mapping, not {type(changed[name]).__name__}", param=name)
+    try:
+        return replace(options, **changed) if changed else options
+    except ValueError as problem:
+        raise InvalidFieldValue(str(problem)) from None
 
 
 def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeywords]:

@@ -10,6 +10,7 @@ Spec: CLI-03, CLI-09, CLI-11
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from openai_client.file_input import UploadFile
 from openai_client.option_checks import check_finite, checked_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from http_util.deadline import Deadline
     from http_util.retry import RetryPolicy
@@ -276,7 +277,7 @@ class PageOperation(Call, Generic[T]):
     @property
     def place(self) -> tuple[str, str] | None:
         """The cursor that the call asks for, as its parameter and value; None at the beginning of the list."""
-        asked = dict(self.query) | dict(query(**self.options.query))
+        asked = dict(self.query) | dict(written_query(self.options.query))
         return next(((name, asked[name]) for name in (self.cursor, _BEFORE) if name in asked), None)
 
     def following(self, page: ListPage[T]) -> Self | None:
@@ -345,7 +346,17 @@ def query(**parameters: QueryValue) -> tuple[tuple[str, str], ...]:
     Returns:
         Names and values in the order given, not yet percent-encoded.
     """
-    return tuple(pair for name, value in parameters.items() for pair in _pairs(name.removesuffix("_"), value))
+    return written_query({name.removesuffix("_"): value for name, value in parameters.items()})
+
+
+def written_query(parameters: Mapping[str, QueryValue]) -> tuple[tuple[str, str], ...]:
+    """
+    Write query parameters under the names that they have; the rest is as for `query`.
+
+    Raises:
+        InvalidFieldValue: A name is no text, or a value cannot be written; the message names it.
+    """
+    return tuple(pair for name, value in parameters.items() for pair in _pairs(name, value))
 
 
 def unstreamed(body: RequestT) -> RequestT:
@@ -422,16 +433,28 @@ def _segment(name: str, value: object) -> str:
         raise ValueError(f"path parameter {name} must be valid Unicode text; got {value!r}") from None
 
 
-def _pairs(name: str, value: QueryValue) -> list[tuple[str, str]]:
+def _pairs(name: object, value: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(name, str):
+        raise InvalidFieldValue(f"query: the name of a parameter must be a str, not {type(name).__name__}")
     if value is None:
-        return []
+        return
     if isinstance(value, bool):
-        return [(name, "true" if value else "false")]
-    if isinstance(value, str | int | float):
-        return [(name, str(value))]
-    if hasattr(value, "items"):
-        return [(f"{name}[{key}]", str(item)) for key, item in value.items()]
-    return [(f"{name}[]", str(item)) for item in value]
+        yield name, "true" if value else "false"
+    elif isinstance(value, int | float | str):
+        text = str(value)
+        # what cannot be encoded would be quoted by the error that says so
+        if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
+            raise InvalidFieldValue(f"query.{name}: must be valid Unicode text", param=name)
+        yield name, text
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _pairs(f"{name}[{key}]", item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _pairs(f"{name}[]", item)
+    else:
+        said = f"must be text, a number, a boolean, a list or a mapping, not {type(value).__name__}"
+        raise InvalidFieldValue(f"query.{name}: {said}", param=name)
 
 
 def _check_body(call: Call) -> None:

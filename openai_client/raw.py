@@ -15,8 +15,7 @@ from pydantic import BaseModel
 
 from openai_client.base_model import Unknown
 from openai_client.errors import InvalidFieldValue, SerializationError
-from openai_client.operation import CLIENT_DEFAULTS, Operation, StreamEnd, StreamOperation, as_bytes
-from openai_client.operation import query as written_query
+from openai_client.operation import CLIENT_DEFAULTS, Operation, StreamEnd, StreamOperation, as_bytes, written_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +67,7 @@ def raw_operation(
         operation_id=f"raw {verb}",
         method=verb,
         path=path,
-        query=written_query(**(query or {})),
+        query=written_query(query or {}),
         body=_body(body),
         content_type=content_type,
         idempotent=verb in _IDEMPOTENT,
@@ -98,7 +97,7 @@ def raw_stream_operation(
         operation_id=f"raw {verb}",
         method=verb,
         path=path,
-        query=written_query(**(query or {})),
+        query=written_query(query or {}),
         body=_body(body),
         idempotent=verb in _IDEMPOTENT,
         admin=is_admin_path(path),

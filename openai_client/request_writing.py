@@ -21,7 +21,7 @@ from openai_client.endpoint_keys import open_endpoints, written_for
 from openai_client.environment import is_official
 from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, InvalidFieldValue, MissingApiKey, OpenAIError, SerializationError
-from openai_client.operation import StreamOperation, query
+from openai_client.operation import StreamOperation, written_query
 from openai_client.option_checks import checked_policy
 from openai_client.reliability import check_enabled
 from openai_client.token_costs import counted_tokens, estimated_tokens
@@ -193,7 +193,7 @@ def _check_allowed(operation: Call, config: ClientConfig) -> None:
 
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:
     """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
-    given = [*headers.items(), *config.default_query.items(), *operation.query, *query(**operation.options.query)]
+    given = [*headers.items(), *config.default_query.items(), *operation.query, *written_query(operation.options.query)]
     return tuple(Secret(word) for word in credentials_in(given))
 
 
@@ -284,7 +284,7 @@ def _check_size(headers: dict[str, str], most: int) -> None:
 def _url(operation: Call, config: ClientConfig) -> str:
     """Return the absolute URL; equal names: the call's options win over the operation, this over the client."""
     pairs: list[tuple[str, str]] = []
-    for source in (query(**operation.options.query), operation.query, config.default_query.items()):
+    for source in (written_query(operation.options.query), operation.query, config.default_query.items()):
         taken = {name for name, _ in pairs}
         pairs += [(name, value) for name, value in source if name not in taken]
     url = f"{config.base_url}{operation.path}"

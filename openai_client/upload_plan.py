@@ -114,8 +114,8 @@ class UploadPlan:
         if "purpose" not in given:
             raise MissingRequiredField("purpose: must be given", param="purpose")
         for name, value in (("file", size), ("part_size", given["part_size"]), ("parallel", given["parallel"])):
-            if value <= 0:
-                raise InvalidFieldValue(f"{name}: must be above 0, not {value}", param=name)
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise InvalidFieldValue(f"{name}: must be a whole number above 0, not {value!r}", param=name)
         step = given["part_size"]
         self.parts: Final = tuple(
             FilePart(index, offset, min(step, size - offset)) for index, offset in enumerate(range(0, size, step))

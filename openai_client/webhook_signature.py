@@ -74,7 +74,7 @@ def check_signature(
     said = _needed(headers)
     _check_age(said[_TIMESTAMP], now, tolerance)
     body = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
-    signed = f"{said[_ID]}.{said[_TIMESTAMP]}.".encode() + body
+    signed = f"{said[_ID]}.{said[_TIMESTAMP]}.".encode("utf-8", "surrogatepass") + body
     fits = _fits(signed, said[_SIGNATURE], secret)
     # the frame may be shown in a traceback, and the body is somebody's
     del payload, body, signed, headers

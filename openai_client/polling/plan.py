@@ -214,7 +214,8 @@ class _Wait:
         if self._interval is not None:
             return Pause(min(self._interval, left))
         heard = heard_with(result)
-        wish = None if heard is None else ResponseMetadata.of(*heard).poll_after
+        # a wish for no pause at all is none: nobody is asked without end
+        wish = None if heard is None else ResponseMetadata.of(*heard).poll_after or None
         pause = self._pace.after(self._asked, wish)
         seconds = min(pause.seconds, left)
         return Pause(seconds, min(pause.spread, left - seconds))

@@ -61,6 +61,9 @@ class Codec(Generic[E]):
             text = model.model_dump_json(exclude_unset=True, by_alias=True)
         except ValidationError as problem:
             failure = refused(problem) if problem.errors(include_input=False)[0]["loc"] else _no_event()
+        except ValueError as problem:
+            failure = SerializationError(f"event: cannot be written as JSON ({type(problem).__name__})")
+            del model
         else:
             if len(text) <= most and (size := len(text.encode())) <= most:
                 return text

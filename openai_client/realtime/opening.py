@@ -17,7 +17,7 @@ from http_util.websocket.opening import HANDSHAKE_HEADERS, SocketOpening
 from openai_client.auth import merged_headers
 from openai_client.environment import realtime_url
 from openai_client.errors import InvalidConfiguration, InvalidFieldValue
-from openai_client.operation import CLIENT_DEFAULTS, query
+from openai_client.operation import CLIENT_DEFAULTS, written_query
 
 if TYPE_CHECKING:
     from openai_client.auth import Authorization
@@ -105,7 +105,7 @@ def write_opening(
         reserved=config.auth.written_headers() | HANDSHAKE_HEADERS,
     )
     headers.update(authorization.headers)
-    pairs = _pairs(query(**options.query), request.parameters, tuple(config.default_query.items()))
+    pairs = _pairs(written_query(options.query), request.parameters, tuple(config.default_query.items()))
     root = config.realtime_base_url or realtime_url(config.base_url)
     url = f"{root}{request.path}"
     beside = tuple(Secret(word) for word in credentials_in([*headers.items(), *pairs]))

@@ -84,7 +84,8 @@ def response_function_tool(
 
 
 def _described(model: type[BaseModel], strict: bool) -> dict[str, Any]:  # noqa: FBT001 - only handed on
-    described = {"name": schema_name(model), "schema": json_schema_of(model, strict=strict), "strict": strict}
+    schema = json_schema_of(model, strict=strict)
+    described = {"name": schema_name(model), "schema": schema, "strict": strict}
     return described | _description(model, None)
 
 

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import PydanticUserError
+from pydantic import BaseModel, PydanticUserError
 
 from openai_client.errors import InvalidFieldValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pydantic import BaseModel
 
 _DEFS: Final = "#/$defs/"
 _FORMATS: Final = frozenset(
@@ -67,6 +65,9 @@ def json_schema_of(model: type[BaseModel], *, strict: bool = True) -> dict[str, 
 
     Spec: CLI-14
     """
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        name = getattr(model, "__name__", type(model).__name__)
+        raise InvalidFieldValue(f"{name}: must be a pydantic model, a class that inherits from BaseModel")
     try:
         schema = model.model_json_schema()
     except PydanticUserError as problem:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field, RootModel, create_model
 
-from openai_client import InvalidFieldValue, json_schema_of
+from openai_client import InvalidFieldValue, json_schema_of, response_format_of
 from openai_client.structured.json_schema import schema_name
 
 
@@ -181,3 +181,10 @@ def test_any_name_of_a_model_becomes_one_that_the_api_takes(name: str) -> None:
     made = schema_name(type(name.replace("\0", "") or "x", (BaseModel,), {"__module__": __name__}))
     assert 1 <= len(made) <= 64
     assert all(sign.isascii() and (sign.isalnum() or sign in "_-") for sign in made)
+
+
+@pytest.mark.parametrize("other", [dict, int, None, {"type": "json_schema"}, list[int], "Point"])
+def test_what_is_no_model_is_refused_by_name(other: Any) -> None:
+    """A dict with a schema is none either; it goes into the request as it is."""
+    with pytest.raises(InvalidFieldValue, match="must be a pydantic model"):
+        response_format_of(other)

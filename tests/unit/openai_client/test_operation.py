@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from openai_client.base_model import RequestModel, ResponseModel, constant
+from openai_client.calling import call_options
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.operation import (
     CLIENT_DEFAULTS,
@@ -20,6 +21,7 @@ from openai_client.operation import (
     path,
     query,
     unstreamed,
+    written_query,
 )
 
 
@@ -324,3 +326,49 @@ def test_answers_that_are_not_json_have_parsers_too() -> None:
     assert as_bytes(b"\xff") == b"\xff"
     assert as_text(b"a\xff") == "a\ufffd"
     assert as_nothing(b"anything") is None
+
+
+@pytest.mark.requirement("CLI-11")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"timeout": -1}, "timeout must be above 0"),
+        ({"timeout": "3"}, "timeout must be above 0"),
+        ({"idempotency_key": ""}, "idempotency_key must not be empty"),
+        ({"options": {"timeout": 3}}, "options: must be CallOptions, not dict"),
+        ({"extra_headers": [("a", "b")]}, "headers: must be a mapping"),
+        ({"extra_query": "a=b"}, "query: must be a mapping"),
+        ({"extra_body": [1]}, "extra_body: must be a mapping"),
+    ],
+)
+def test_keywords_that_cannot_be_used_are_refused_as_fields_are(given: Any, said: str) -> None:
+    """With an error of the client's own tree."""
+    with pytest.raises(InvalidFieldValue, match=said):
+        call_options(given)
+
+
+def test_no_options_are_the_clients() -> None:
+    """Whoever hands options on may have none."""
+    nothing: Any = {"options": None}
+    assert call_options(nothing) == CallOptions()
+
+
+def test_parameters_of_the_callers_own_are_written_as_all_others() -> None:
+    """However deep, and under the names that they have."""
+    given: Any = {"a_": {"b": {"c": True}}, "d": [None, False, 1]}
+    assert written_query(given) == (("a_[b][c]", "true"), ("d[]", "false"), ("d[]", "1"))
+
+
+@pytest.mark.parametrize("value", ["PROMPT\ud800", b"PROMPT", {"a": object()}])
+def test_a_parameter_that_cannot_be_written_is_named_and_not_shown(value: Any) -> None:
+    """Encoding it would quote it."""
+    with pytest.raises(InvalidFieldValue, match=r"query\.q") as caught:
+        written_query({"q": value})
+    assert "PROMPT" not in str(caught.value)
+
+
+def test_the_name_of_a_parameter_is_text() -> None:
+    """A number is none."""
+    nameless: Any = {1: "x"}
+    with pytest.raises(InvalidFieldValue, match="name of a parameter"):
+        written_query(nameless)

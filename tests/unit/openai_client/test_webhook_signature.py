@@ -172,3 +172,10 @@ def test_the_error_travels_as_every_other_one() -> None:
     assert pickle.loads(pickle.dumps(error)) == copy.copy(error) == error
     found = OpenAIError.from_payload(error.payload())
     assert (type(found), found.param) == (InvalidFieldValue, "webhook-id")
+
+
+def test_a_header_that_is_no_text_is_refused_as_any_other() -> None:
+    """An id with half of a character is signed by nobody."""
+    headers = {"webhook-id": "\ud800", "webhook-timestamp": "1700000000", "webhook-signature": "v1,AAAA"}
+    with pytest.raises(InvalidWebhookSignature, match="no signature fits"):
+        check_signature(b"{}", headers, secret=Secret("whsec_c2VjcmV0"), now=1_700_000_000.0)

@@ -71,6 +71,9 @@ def test_the_upstreams_wish_goes_before_the_pace_and_the_callers_before_both() -
     assert play(until_done(ASK, BATCH, {"pace": pace}), *states)[1] == [Pause(4.0), Pause(2.0)]
     assert play(until_done(ASK, BATCH, {"pace": Pace(jitter=0.5)}), *states)[1][0] == Pause(4.0, 2.0)
     assert play(until_done(ASK, BATCH, {"poll_interval_ms": 250}), *states)[1] == [Pause(0.25), Pause(0.25)]
+    # nobody is asked without end
+    states[0] = batch("validating", "0")
+    assert play(until_done(ASK, BATCH, {"pace": pace}), *states)[1] == [Pause(2.0), Pause(2.0)]
 
 
 @pytest.mark.requirement("CLI-20")

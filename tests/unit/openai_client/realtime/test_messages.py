@@ -60,6 +60,14 @@ def test_an_event_that_is_too_large_is_not_sent() -> None:
 
 
 @pytest.mark.requirement("RT-04")
+def test_an_event_that_no_json_can_hold_is_not_sent_and_not_shown() -> None:
+    """Half of a character is no text."""
+    event = {"type": "session.update", "session": {"type": "realtime", "instructions": "PROMPT\ud800"}}
+    with pytest.raises(SerializationError, match="event: cannot be written as JSON") as caught:
+        CODEC.write(event, MOST)
+    assert "PROMPT" not in with_locals(caught.value)
+
+
 def test_an_event_of_an_unknown_type_comes_whole() -> None:
     """So does one without a type."""
     for told in ({"type": "of.tomorrow", "deep": {"x": [1, None]}}, {"x": 1}):
