@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from http_util.clock import SystemSyncClock
+from http_util.frames import shows_no_arguments
 from http_util.secret import Secret
 from openai_client.errors import DeserializationError, InvalidConfiguration
 from openai_client.secret_loading import unchecked_key
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from openai_client.webhook_signature import WebhookHeaders
 
 
+@shows_no_arguments
 def verify_signature(
     payload: str | bytes,
     headers: WebhookHeaders,
@@ -52,11 +54,10 @@ def verify_signature(
     Spec: WHK-01, WHK-02
     """
     known = _sealed(secret)
-    # the frame may be shown in a traceback
-    del secret
     _verify(payload, headers, known, tolerance, clock or SystemSyncClock())
 
 
+@shows_no_arguments
 def unwrap(
     payload: str | bytes,
     headers: WebhookHeaders,
@@ -78,8 +79,6 @@ def unwrap(
     Spec: WHK-01, WHK-03
     """
     known = _sealed(secret)
-    # the frame may be shown in a traceback
-    del secret
     _verify(payload, headers, known, tolerance, clock or SystemSyncClock())
     return read_event(payload)
 
@@ -118,6 +117,7 @@ class Webhooks:
         self._config = config
         self._clock = clock
 
+    @shows_no_arguments
     def unwrap(
         self, payload: str | bytes, headers: WebhookHeaders, *, secret: Secret | str | None = None
     ) -> WebhookEvent:
@@ -135,11 +135,10 @@ class Webhooks:
             DeserializationError: It is from the service, and is no event.
         """
         known = self._secret(secret)
-        # the frame may be shown in a traceback
-        del secret
         _verify(payload, headers, known, TOLERANCE, self._clock)
         return read_event(payload)
 
+    @shows_no_arguments
     def verify_signature(
         self,
         payload: str | bytes,
@@ -150,8 +149,6 @@ class Webhooks:
     ) -> None:
         """Make sure that a delivery is from the service; as the function, with the client's secret and clock."""
         known = self._secret(secret)
-        # the frame may be shown in a traceback
-        del secret
         _verify(payload, headers, known, tolerance, self._clock)
 
     def _secret(self, given: Secret | str | None) -> Secret | None:
