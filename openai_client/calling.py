@@ -67,11 +67,10 @@ def call_options(call: CallKeywords) -> CallOptions:
             f"{', '.join(sorted(_NAMES))}",
             param=unknown[0],
         )
-    options: Any = call.get("options")
-    if options is None:
-        options = CLIENT_DEFAULTS
-    elif not isinstance(options, CallOptions):
-        raise InvalidFieldValue(f"options: must be CallOptions, not {type(options).__name__}", param="options")
+    asked = given.get("options")
+    options: CallOptions = CLIENT_DEFAULTS if asked is None else asked
+    if not isinstance(asked, CallOptions | None):
+        raise InvalidFieldValue(f"options: must be CallOptions, not {type(asked).__name__}", param="options")
     changed = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS and value is not None}
     for name in ("headers", "query", "extra_body"):
         if not isinstance(changed.get(name, {}), Mapping):

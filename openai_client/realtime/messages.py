@@ -56,6 +56,7 @@ class Codec(Generic[E]):
             SerializationError: It is too large.
         """
         failure: OpenAIError
+        model: BaseModel | None = None
         try:
             model = event if isinstance(event, BaseModel) else self._sent.validate_python(event)
             text = model.model_dump_json(exclude_unset=True, by_alias=True)
@@ -63,15 +64,14 @@ class Codec(Generic[E]):
             failure = refused(problem) if problem.errors(include_input=False)[0]["loc"] else _no_event()
         except ValueError as problem:
             failure = SerializationError(f"event: cannot be written as JSON ({type(problem).__name__})")
-            del model
         else:
             if len(text) <= most and (size := len(text.encode())) <= most:
                 return text
             size = len(text)
             failure = SerializationError(f"event: has {size} bytes or more; http.max_body_bytes allows {most}")
-            del text, model
+            del text
         # the frame may be shown in a traceback, and events hold prompts
-        del event
+        del event, model
         raise failure
 
     def read(self, message: bytes) -> E:

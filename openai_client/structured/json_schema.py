@@ -65,8 +65,9 @@ def json_schema_of(model: type[BaseModel], *, strict: bool = True) -> dict[str, 
 
     Spec: CLI-14
     """
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        name = getattr(model, "__name__", type(model).__name__)
+    given: Any = model
+    if not (isinstance(given, type) and issubclass(given, BaseModel)):
+        name = getattr(given, "__name__", type(given).__name__)
         raise InvalidFieldValue(f"{name}: must be a pydantic model, a class that inherits from BaseModel")
     try:
         schema = model.model_json_schema()
