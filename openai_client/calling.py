@@ -77,7 +77,7 @@ def call_options(call: CallKeywords) -> CallOptions:
             raise InvalidFieldValue(f"{name}: must be a mapping, not {type(changed[name]).__name__}", param=name)
     try:
         return replace(options, **changed) if changed else options
-    except ValueError as problem:
+    except (TypeError, ValueError) as problem:
         raise InvalidFieldValue(str(problem)) from None
 
 

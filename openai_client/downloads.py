@@ -46,6 +46,14 @@ class _Transfer:
         self._on_progress = on_progress
         self._prepared: PreparedCall | None = None
         self._is_read = False
+        self._is_closed = False
+
+    def __del__(self) -> None:
+        """Stop the upstream of a download that is dropped open, without waiting, in whatever thread Python frees it."""
+        # what was never made has no attributes
+        source = getattr(self, "_source", None)
+        if source is not None and not self._is_closed and (drop := getattr(source, "drop", None)) is not None:
+            drop()
 
     def _begun(self, length: int | None, on_progress: OnProgress | None) -> Progress:
         """Begin to read; an answer is there once."""
@@ -56,6 +64,9 @@ class _Transfer:
 
     def _error(self, failure: HttpFailure) -> Exception:
         """Return the leaf for what broke the answer."""
+        if self._is_closed:
+            # what this side did is nobody else's failure
+            return InvalidState("the download was closed before its end", reason="closed")
         prepared = _entered(self._prepared)
         return from_failure(prepared.ended_by(failure, self._clock.monotonic()), prepared.secrets)
 
@@ -171,6 +182,7 @@ class Download(_Transfer, AbstractContextManager["Download"]):
     def close(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""
         if self._source is not None:
+            self._is_closed = True
             self._source.close()
 
     def _pieces(self, on_progress: OnProgress | None) -> Generator[bytes]:
@@ -292,6 +304,7 @@ class AsyncDownload(_Transfer, AbstractAsyncContextManager["AsyncDownload"]):
     async def aclose(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""
         if self._source is not None:
+            self._is_closed = True
             await self._source.aclose()
 
     async def _pieces(self, on_progress: OnProgress | None) -> AsyncGenerator[bytes]:

@@ -73,6 +73,11 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
         self._body_ended = False
         self._is_entered = False
         self._is_begun = False
+        self._is_closed = False
+
+    def __del__(self) -> None:
+        """Stop the upstream of a stream that is dropped open, and give its connection's place back."""
+        _drop(self)
 
     def open(self) -> Self:
         """
@@ -166,6 +171,8 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
         try:
             events = source.next_events()
         except HttpFailure as failure:
+            if self._is_closed:
+                raise _closed() from None
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
@@ -178,6 +185,7 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
     def close(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""
         if self._source is not None:
+            self._is_closed = True
             self._source.close()
 
     def _read_to_end(self, source: EventSource) -> None:
@@ -219,6 +227,11 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
         self._body_ended = False
         self._is_entered = False
         self._is_begun = False
+        self._is_closed = False
+
+    def __del__(self) -> None:
+        """Stop the upstream of a stream that is dropped open, and give its connection's place back."""
+        _drop(self)
 
     async def open(self) -> Self:
         """
@@ -312,6 +325,8 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
         try:
             events = await source.next_events()
         except HttpFailure as failure:
+            if self._is_closed:
+                raise _closed() from None
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
@@ -324,6 +339,7 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
     async def aclose(self) -> None:
         """Close the answer, whatever of it is unread. Safe to call twice."""
         if self._source is not None:
+            self._is_closed = True
             await self._source.aclose()
 
     async def _read_to_end(self, source: AsyncEventSource) -> None:
@@ -336,6 +352,19 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
 
 
 T = TypeVar("T")
+
+
+def _closed() -> InvalidState:
+    # what this side did is nobody else's failure
+    return InvalidState("the stream was closed before its end", reason="closed")
+
+
+def _drop(stream: Stream[Any] | AsyncStream[Any]) -> None:
+    """Abandon what is left of *stream*, without waiting; whatever thread Python frees it in."""
+    # what was never made has no attributes
+    source = getattr(stream, "_source", None)
+    if source is not None and not stream._is_closed and (drop := getattr(source, "drop", None)) is not None:  # noqa: SLF001 - a part of both
+        drop()
 
 
 def _opened_twice() -> InvalidState:

@@ -190,6 +190,11 @@ class Body:
         if self._is_engines:
             self._source.leave()
 
+    def drop(self) -> None:
+        """As `abandon`, for any thread and soon: its reader was dropped with the body unread."""
+        if self._is_engines:
+            self._source.drop()
+
     def close(self) -> None:
         """Give the connection back, or close it when the body was not read to its end. Safe to call twice."""
         if self.passage is not None:

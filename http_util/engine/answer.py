@@ -14,6 +14,7 @@ Spec: HTU-1001, HTU-10, HTU-14
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
@@ -257,6 +258,11 @@ class Answer(httpx.AsyncByteStream):
         # another task may be reading
         self._wake()
         return self._source.abandon()
+
+    def drop(self) -> None:
+        """Abandon what is left, soon; for any thread, and for a loop that may be closed."""
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.leave)
 
     async def aclose(self) -> None:
         """Abandon what is left, and return when the peer can know. Safe to call twice."""

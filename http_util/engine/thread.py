@@ -46,7 +46,8 @@ class EngineThread:
         self.process = os.getpid()
         """The process in which the thread runs."""
         self._loop = asyncio.new_event_loop()
-        self._lock = threading.Lock()
+        # Python may free a dropped body while its own thread holds the lock
+        self._lock = threading.RLock()
         self._is_stopping = False
         self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="http-engine", daemon=True)
@@ -235,6 +236,11 @@ class BlockingBody(httpx.SyncByteStream):
 
     def leave(self) -> None:
         """Abandon what is left, soon; does not wait."""
+        self._thread.tell(self._answer.leave)
+
+    def drop(self) -> None:
+        """Abandon what is left, soon; nobody reads any more, and nothing is left behind in the event loop."""
+        self._thread.tell(self._pump.cancel)
         self._thread.tell(self._answer.leave)
 
     def close(self) -> None:

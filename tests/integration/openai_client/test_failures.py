@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.integration
 BODY = CreateChatCompletionRequest(
     model="m", messages=[ChatCompletionRequestUserMessage(content="Hello")], max_tokens=20
 )
+FIELDS: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 2000}
 
 
 def create(client: Any) -> Any:
@@ -169,6 +171,51 @@ async def test_leaving_a_stream_early_stops_the_upstream(caller: Caller, simulat
     (line,) = [line for line in simulator.log(settle=3.0) if line.method == "POST"]
     assert line.left in {"disconnected", "reset"}
     assert line.tokens < 1000
+
+
+@pytest.mark.requirement("CLI-10")
+async def test_a_stream_that_is_dropped_open_gives_its_place_back(
+    callers: Callable[..., Caller], simulator: Simulator
+) -> None:
+    """One connection serves one dropped stream after the other, unread and half read."""
+    caller = callers(http={"max_connections": 1, "pool_timeout": 5.0, "ca_file": simulator.ca_file})
+    for is_read in (False, True, False):
+        simulator.script("tokens=2000;tokens_per_second=200")
+        if caller.is_async:
+            opened = await caller.client.chat.completions.create(**FIELDS, stream=True)
+            if is_read:
+                await anext(opened)
+        else:
+            opened = await asyncio.to_thread(caller.client.chat.completions.create, **FIELDS, stream=True)
+            if is_read:
+                next(opened)
+        del opened
+        # a reader that failed may stand in a cycle
+        gc.collect()
+
+
+@pytest.mark.requirement("CLI-10")
+async def test_who_closes_a_stream_under_its_reader_is_not_the_upstream(caller: Caller, simulator: Simulator) -> None:
+    """The reader is told that it was this side."""
+    simulator.script("tokens=2000;tokens_per_second=200")
+    opened = stream(caller.client)
+
+    async def read() -> None:
+        async with opened:
+            async for _ in opened:
+                pass
+
+    def read_in_thread() -> None:
+        with opened:
+            for _ in opened:
+                pass
+
+    reading = asyncio.ensure_future(read() if caller.is_async else asyncio.to_thread(read_in_thread))
+    await asyncio.sleep(0.3)
+    await (opened.aclose() if caller.is_async else asyncio.to_thread(opened.close))
+    with pytest.raises(errors.InvalidState, match="closed before its end") as ended:
+        await reading
+    assert ended.value.source is errors.ErrorSource.CLIENT
 
 
 @pytest.mark.requirement("ERR-09", "ERR-01")

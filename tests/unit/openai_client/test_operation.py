@@ -333,7 +333,7 @@ def test_answers_that_are_not_json_have_parsers_too() -> None:
     ("given", "said"),
     [
         ({"timeout": -1}, "timeout must be above 0"),
-        ({"timeout": "3"}, "timeout must be above 0"),
+        ({"timeout": "3"}, "timeout must be seconds"),
         ({"idempotency_key": ""}, "idempotency_key must not be empty"),
         ({"options": {"timeout": 3}}, "options: must be CallOptions, not dict"),
         ({"extra_headers": [("a", "b")]}, "headers: must be a mapping"),
