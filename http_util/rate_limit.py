@@ -180,6 +180,8 @@ class Budgets:
 
     def __init__(self, limits: RateLimits) -> None:
         """Begin with nothing used."""
+        self._limits = limits
+        self._told_at = -math.inf
         self.rows: tuple[Row, ...] = tuple(limits.rows())
         """The table."""
         self.held_until = -math.inf
@@ -212,9 +214,21 @@ class Budgets:
         """Count a request of *cost* that starts now."""
         return Permit(tuple((row, row.gauge.take(cost[row.unit], now)) for row in self.rows), cost.tokens)
 
-    def too_small(self, tokens: int) -> Row | None:
-        """Return the budget that could not hold *tokens* if it were unused; None when all could."""
-        return next((row for row in self.rows if row.unit is Unit.TOKENS and row.gauge.limit < tokens), None)
+    def too_small(self, tokens: int, now: float) -> Row | None:
+        """
+        Return the budget that could not hold *tokens* if it were unused; None when all could.
+
+        A limit that only the upstream has named, who has said nothing more for a minute, is widened to hold them:
+        without a call there is no answer that could take the word back.
+        """
+        for row in self.rows:
+            if row.unit is not Unit.TOKENS or row.gauge.limit >= tokens:
+                continue
+            own: int | None = getattr(self._limits, row.limit_type)
+            if now < self._told_at + _MINUTE or (own is not None and own < tokens):
+                return row
+            row.gauge.limit = tokens
+        return None
 
     def correct(self, permit: Permit, tokens: int | None) -> None:
         """
@@ -247,6 +261,7 @@ class Budgets:
 
         Spec: RL-06
         """
+        self._told_at = now
         of_requests = LimitType.REQUESTS_PER_MINUTE, LimitType.REQUESTS_PER_DAY
         of_tokens = LimitType.TOKENS_PER_MINUTE, LimitType.TOKENS_PER_DAY
         for allowance, (minute, day) in ((told.requests, of_requests), (told.tokens, of_tokens)):

@@ -210,9 +210,10 @@ class RateLimiter:
     ) -> Permit | Limited:
         """Ask the budgets of this process."""
         with self._lock:
-            check_size(line, ask)
             # the time is read under the lock, so that starts are counted in the order of their moments
-            return line.ask(ticket, ask.tokens, clock.monotonic())
+            now = clock.monotonic()
+            check_size(line, ask, now)
+            return line.ask(ticket, ask.tokens, now)
 
     async def _queue_async(
         self, line: Line, ask: LimitedCall, limited: Limited, watch: AsyncWatch, clock: Clock
@@ -395,14 +396,14 @@ class Leave:
         self._limiter._give_back(self._line, self._permit)  # noqa: SLF001 - the limiter's own hand
 
 
-def check_size(line: Line, ask: LimitedCall) -> None:
+def check_size(line: Line, ask: LimitedCall, now: float) -> None:
     """
     Refuse a call that no waiting would help.
 
     Raises:
         PolicyFailure: *token_limit*.
     """
-    if (row := line.budgets.too_small(ask.tokens)) is not None:
+    if (row := line.budgets.too_small(ask.tokens, now)) is not None:
         line.refused += 1
         raise too_large(ask, row)
 

@@ -187,8 +187,9 @@ class SharedRateLimiter(RateLimiter):
     ) -> Limited | None:
         """Tell when a call may start for which this process knows that it may not now; None when the store must say."""
         with self._lock:
-            check_size(line, ask)
-            return line.behind(ticket, ask.tokens, clock.monotonic()) or line.budgets.held(clock.monotonic())
+            now = clock.monotonic()
+            check_size(line, ask, now)
+            return line.behind(ticket, ask.tokens, now) or line.budgets.held(now)
 
     async def _reserve(self, line: Line, ask: LimitedCall, seconds: float, clock: Clock) -> Reserved | Full:
         """

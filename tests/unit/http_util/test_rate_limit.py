@@ -177,8 +177,8 @@ def test_what_never_left_is_given_back_everywhere() -> None:
 def test_a_request_larger_than_a_whole_budget_is_told_which() -> None:
     """The first that could not hold it; one at the limit could."""
     budgets = Budgets(RateLimits(requests_per_minute=1, tokens_per_minute=200, tokens_per_day=100))
-    assert budgets.too_small(100) is None
-    over = budgets.too_small(101)
+    assert budgets.too_small(100, now=0.0) is None
+    over = budgets.too_small(101, now=0.0)
     assert over is not None
     assert over.limit_type is LimitType.TOKENS_PER_DAY
 
@@ -252,3 +252,18 @@ def test_budgets_show_their_table() -> None:
     assert shown == (
         "Budgets(requests_per_second=Bucket(rate=1, limit=1), tokens_per_day=Window(seconds=86400, limit=9))"
     )
+
+
+@pytest.mark.requirement("RL-06")
+def test_a_limit_that_the_upstream_has_named_once_does_not_shut_everybody_out_for_ever() -> None:
+    """A call above it is refused for a minute; then one may ask again, up to what the settings say."""
+    told = RateHeaders(tokens=Allowance(limit=1))
+    for limits, largest in ((RateLimits(), 10**6), (RateLimits(tokens_per_minute=500), 500)):
+        budgets = Budgets(limits)
+        budgets.adapt(told, now=5.0)
+        assert budgets.too_small(50, now=64.9) is not None
+        assert budgets.too_small(largest + 1, now=65.0) is not None or largest == 10**6
+        assert budgets.too_small(largest, now=65.0) is None
+        assert budgets.ask(Cost(1, largest), now=65.0).__class__ is Permit
+        budgets.adapt(told, now=66.0)
+        assert budgets.too_small(50, now=66.0) is not None
