@@ -23,6 +23,8 @@ MASK: Final = "****"
 _PROBE: Final = 8
 # the longest step that leaves no window without a probe that lies inside of it as a whole
 _STEP: Final = WINDOW - _PROBE + 1
+# probes of a message up to which looking each one up is quicker than going through the text
+_FEW: Final = 6
 # places of a text that need not be looked at again: one that repeats itself would take ten times as long
 _REMEMBERED: Final = 4096
 
@@ -77,6 +79,8 @@ def _quoted(message: str, text: str, size: int) -> set[str]:
     windows = {message[at : at + size] for at in range(len(message) - size + 1)}
     if len(text) == size:
         return windows & {text}
+    if not _may_quote(message, text):
+        return set()
     probes = {message[at : at + _PROBE] for at in range(len(message) - _PROBE + 1)}
     found, seen = set[str](), set[str]()
     for at in range(0, len(text), _STEP):
@@ -88,6 +92,12 @@ def _quoted(message: str, text: str, size: int) -> set[str]:
                 seen.add(around)
                 found.update(windows.intersection(around[start : start + size] for start in range(_STEP)))
     return found
+
+
+def _may_quote(message: str, text: str) -> bool:
+    """Tell whether *message* may hold a run of *text*; certain for short messages, of which most are our own words."""
+    probes = {message[at : at + _PROBE] for at in range(0, len(message) - _PROBE + 1, _STEP)}
+    return len(probes) > _FEW or any(probe in text for probe in probes)
 
 
 def _meant(unit: str) -> str:

@@ -89,3 +89,12 @@ def test_a_large_prompt_is_not_searched_for_every_piece_of_the_message() -> None
     assert without_quotes("there is no such model as you have asked for " * 10, [prompt]).count(MASK) == 0
     assert without_quotes("quick brown fox jumps over the lazy cat " * 10, [prompt]).count(MASK) == 10
     assert prompt.searches == 0
+
+
+@pytest.mark.requirement("ADP-33")
+def test_a_few_words_of_our_own_are_looked_up_and_the_prompt_not_gone_through() -> None:
+    """Which is what most failures come with; and what is a quotation is found all the same."""
+    prompt = Prompt("the quick brown fox jumps over the lazy dog " * 100)
+    assert without_quotes("the deadline passed", [prompt]) == "the deadline passed"
+    assert prompt.searches == 3
+    assert without_quotes("bad: quick brown fox", [prompt]) == f"bad:{MASK}"
