@@ -12,7 +12,7 @@ from codegen.schema import Definition, ListOf, Nullable, Property, refs
 from codegen.unions import tagged, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from codegen.plan import Plan
 
@@ -45,7 +45,7 @@ class ModelWriter:
         self._empty: Mapping[str, Any] = overrides["empty"]
         self._tagged = tagged(plan.document)
         self._users = _users(plan)
-        self._whole_lists = _whole_lists(plan)
+        self._whole_lists = _whole_lists(plan, overrides["iterated"]["operations"])
 
     def modules(self) -> dict[str, str]:
         """Return the source of every module of models by its path below `_generated`, not yet formatted."""
@@ -225,12 +225,13 @@ def _folder(folder: str) -> str:
     return f'"""\nModels of the {folder} family, by subject.\n\n{NOTICE}\n"""\n'
 
 
-def _whole_lists(plan: Plan) -> set[str]:
-    """Return the definitions that are answers of lists without pages."""
+def _whole_lists(plan: Plan, iterated: Collection[str]) -> set[str]:
+    """Return the definitions that are answers of lists without pages, and of the operations *iterated*."""
     found = set()
     for operation in (item for family in plan.generated for item in plan.families[family]):
         definition = object_of(plan.document, operation.endpoint.result)
-        if operation.item is None and operation.method == "list" and definition is not None:
+        is_list = operation.method == "list" or operation.endpoint.operation_id in iterated
+        if operation.item is None and is_list and definition is not None:
             found |= {definition.name for item in definition.properties if item.name == "data"}
     return found
 

@@ -147,6 +147,7 @@ def _check_operations(document: Document, overrides: Mapping[str, Any]) -> None:
     named = {
         **{f"names.{table}": overrides["names"][table] for table in ("operations", "official", "also")},
         "named_events": overrides["named_events"]["operations"],
+        "iterated": overrides["iterated"]["operations"],
         **{table: overrides[table] for table in ("stream_ends", "stream_flags", "text_answers", "summaries")},
     }
     for table, operations in named.items():

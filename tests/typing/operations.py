@@ -41,6 +41,7 @@ from openai_client.types import (
     Unknown,
     VectorStoreFileBatchObject,
     VectorStoreFileObject,
+    VectorStoreSearchResultItem,
 )
 
 BODY = CreateChatCompletionRequest(model="m", messages=[ChatCompletionRequestUserMessage(content="Hello")])
@@ -57,6 +58,7 @@ def blocking(client: Client) -> None:
     assert_type(client.models.list(), ListModelsResponse)
     assert_type(client.models.retrieve("m"), Model)
     assert_type(list(client.models.list()), list[Model])
+    assert_type(list(client.vector_stores.search("v", query="tide")), list[VectorStoreSearchResultItem])
     assert_type(client.chat.completions.create(BODY), CreateChatCompletionResponse)
     assert_type(client.chat.completions.stream(BODY), Stream[CreateChatCompletionStreamResponse])
     assert_type(client.chat.completions.list(limit=2), Page[CreateChatCompletionResponse])

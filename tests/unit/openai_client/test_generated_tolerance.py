@@ -12,6 +12,7 @@ from openai_client._generated.operations.completions import create_completion, s
 from openai_client._generated.operations.embeddings import create_embedding
 from openai_client._generated.operations.models import list_models
 from openai_client._generated.operations.responses import create_response, stream_response
+from openai_client._generated.operations.vector_stores import search_vector_store_with
 
 CHAT = types.CreateChatCompletionRequest(model="m", messages=[types.ChatCompletionRequestUserMessage(content="Hello")])
 TEXT = types.CreateCompletionRequest(model="m", prompt="Hello")
@@ -287,3 +288,5 @@ def test_a_list_that_comes_whole_is_iterated_item_by_item() -> None:
     models = list_models().parse(b'{"object": "list", "data": [{"id": "a"}, {"id": "b"}]}')
     assert [model.id for model in models] == ["a", "b"]
     assert list(models.model_dump()) == ["object", "data"]
+    found = search_vector_store_with("v", query="tide").parse(b'{"data": [{"file_id": "f", "score": 0.5}]}')
+    assert [item.file_id for item in found] == ["f"]
