@@ -159,7 +159,11 @@ def surprises(value: Any, place: str = "") -> Iterator[str]:
     if isinstance(value, Unknown):
         yield f"{place}: {value.model_extra}"
     elif isinstance(value, BaseModel):
-        yield from (f"{place}.{name} is no field of {type(value).__name__}" for name in value.model_extra or ())
+        # what a class puts together by itself, such as a response's output_text, is declared too
+        extras = [
+            name for name in value.model_extra or () if not isinstance(getattr(type(value), name, None), property)
+        ]
+        yield from (f"{place}.{name} is no field of {type(value).__name__}" for name in extras)
         for name in value.model_fields_set & type(value).model_fields.keys():
             yield from surprises(getattr(value, name), f"{place}.{name}")
     elif isinstance(value, list):
