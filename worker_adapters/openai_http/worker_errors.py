@@ -85,6 +85,28 @@ def service_kind(reason: str, status: int | None) -> ServiceKind:
     return local or SERVICE_KINDS[reason]
 
 
+_OWN_WORDS: Final = frozenset(
+    {
+        "cancelled",
+        "connect_timeout",
+        "content_timeout",
+        "deadline",
+        "first_byte_timeout",
+        "idle_timeout",
+        "pool_timeout",
+        "write_timeout",
+    }
+)
+"""Reasons that this side finds by itself: going through a prompt of many mebibytes for their words is not worth it."""
+
+
+def _without_quotes(failure: OpenAIError | HttpFailure, private: Sequence[str]) -> str:
+    """Return the words of *failure*, with nothing of the prompt that an upstream may have quoted."""
+    if failure.reason in _OWN_WORDS and failure.http_status is None:
+        return failure.message
+    return without_quotes(failure.message, private)
+
+
 def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] = ()) -> WorkerError:
     """
     The adapter's error for an error of the client.
@@ -102,7 +124,7 @@ def worker_error(error: OpenAIError, *, streaming: bool, private: Sequence[str] 
     retry_after_ms = None if error.retry_after is None else max(0, round(error.retry_after * 1000))
     return WorkerError(
         reason,
-        without_quotes(error.message, private),
+        _without_quotes(error, private),
         streaming=streaming,
         # the upstream's own word, where it gave one
         retriable=error.advice,
@@ -129,7 +151,7 @@ def shown_cause(failure: HttpFailure, private: Sequence[str]) -> HttpFailure:
     link: BaseException | None = without_frames(failure)
     while link is not None:
         if isinstance(link, HttpFailure):
-            link.message = without_quotes(link.message, private)
+            link.message = _without_quotes(link, private)
             link.args = (link.message,)
         link = link.__cause__ or link.__context__
     return failure

@@ -288,5 +288,5 @@ def test_a_list_that_comes_whole_is_iterated_item_by_item() -> None:
     models = list_models().parse(b'{"object": "list", "data": [{"id": "a"}, {"id": "b"}]}')
     assert [model.id for model in models] == ["a", "b"]
     assert list(models.model_dump()) == ["object", "data"]
-    found = search_vector_store_with("v", query="tide").parse(b'{"data": [{"file_id": "f", "score": 0.5}]}')
+    found = search_vector_store_with("v", query="tide").parse(b'{"data": [{"file_id": "f", "content": []}]}')
     assert [item.file_id for item in found] == ["f"]

@@ -180,3 +180,24 @@ def test_a_cancelled_task_and_an_unknown_reason() -> None:
     cancelled = TooManyRequests("x", reason="cancelled", outcome=Outcome.NOT_SENT)
     assert isinstance(worker_error(cancelled, streaming=False), TaskCancelled)
     assert worker_error(TooManyRequests("x", reason="of the future"), streaming=False).reason == "internal"
+
+
+class Unread(str):
+    """A prompt that must not be looked at."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        raise AssertionError("the prompt is gone through for words of our own")
+
+
+@pytest.mark.requirement("ADP-33", "ADP-50")
+def test_a_prompt_is_not_gone_through_for_words_that_no_upstream_said() -> None:
+    """It may have 64 MiB, and the deadline that is told of has passed; what an upstream says is another thing."""
+    ours = worker_error(
+        errors.Timeout("the deadline passed", reason="deadline"), streaming=False, private=[Unread("p")]
+    )
+    assert "the deadline passed" in str(ours)
+    theirs = errors.Timeout("late: the treasure lies here", reason="first_byte_timeout", http_status=504)
+    told = worker_error(theirs, streaming=False, private=["say: the treasure lies here"])
+    assert "treasure" not in str(told)
