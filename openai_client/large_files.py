@@ -53,6 +53,8 @@ def upload_large_file(
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     chosen = file_to_upload(file, wanted)
+    # this frame may be shown in a traceback
+    del file
     with SharedFile(chosen) as shared:
         plan = UploadPlan(chosen, shared.size, wanted)
         upload = client.execute(plan.create(), plan.options)
@@ -90,6 +92,8 @@ async def upload_large_file_async(
     Spec: CLI-17
     """
     chosen = file_to_upload(file, wanted)
+    # this frame may be shown in a traceback
+    del file
     with await asyncio.to_thread(SharedFile, chosen) as shared:
         plan = UploadPlan(chosen, shared.size, wanted)
         upload = await client.execute(plan.create(), plan.options)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, TypeVar
 
+from http_util.frames import shows_no_arguments
 from openai_client.raw import raw_operation, raw_stream_operation
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 E = TypeVar("E")
+
+_raw_operation = shows_no_arguments(raw_operation)
+_raw_stream_operation = shows_no_arguments(raw_stream_operation)
 
 
 class RawCalls(ABC):
@@ -54,7 +58,12 @@ class RawCalls(ABC):
 
         Spec: CLI-19
         """
-        return self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+        try:
+            operation = _raw_operation(method, path, query=query, body=body)
+        finally:
+            # this frame may be shown in a traceback
+            del query, body
+        return self.with_metadata(operation, options)
 
     def request_stream(
         self,
@@ -70,7 +79,12 @@ class RawCalls(ABC):
 
         Spec: CLI-19
         """
-        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+        try:
+            operation = _raw_stream_operation(method, path, query=query, body=body)
+        finally:
+            # this frame may be shown in a traceback
+            del query, body
+        return self.open_stream(operation, options)
 
 
 class AsyncRawCalls(ABC):
@@ -102,7 +116,12 @@ class AsyncRawCalls(ABC):
 
         Spec: CLI-19
         """
-        return await self.with_metadata(raw_operation(method, path, query=query, body=body), options)
+        try:
+            operation = _raw_operation(method, path, query=query, body=body)
+        finally:
+            # this frame may be shown in a traceback
+            del query, body
+        return await self.with_metadata(operation, options)
 
     def request_stream(
         self,
@@ -118,4 +137,9 @@ class AsyncRawCalls(ABC):
 
         Spec: CLI-19
         """
-        return self.open_stream(raw_stream_operation(method, path, query=query, body=body), options)
+        try:
+            operation = _raw_stream_operation(method, path, query=query, body=body)
+        finally:
+            # this frame may be shown in a traceback
+            del query, body
+        return self.open_stream(operation, options)

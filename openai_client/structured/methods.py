@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from http_util.frames import shows_no_arguments
 from openai_client.binding import AsyncResource, SyncResource
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ class ChatParsing(SyncResource):
 
         Spec: CLI-14
         """
-        operation = _chat(body, response_format, fields)
+        try:
+            operation = _chat(body, response_format, fields)
+        finally:
+            # this frame may be shown in a traceback
+            del body, fields
         return self._client.execute(operation, operation.options)
 
 
@@ -73,7 +78,11 @@ class AsyncChatParsing(AsyncResource):
     ) -> ParsedChatCompletion[M]: ...
     async def parse(self, body: Any = None, *, response_format: Any, **fields: Any) -> Any:
         """Do as `ChatParsing.parse`."""
-        operation = _chat(body, response_format, fields)
+        try:
+            operation = _chat(body, response_format, fields)
+        finally:
+            # this frame may be shown in a traceback
+            del body, fields
         return await self._client.execute(operation, operation.options)
 
 
@@ -104,7 +113,11 @@ class ResponseParsing(SyncResource):
 
         Spec: CLI-14
         """
-        operation = _response(body, text_format, fields)
+        try:
+            operation = _response(body, text_format, fields)
+        finally:
+            # this frame may be shown in a traceback
+            del body, fields
         return self._client.execute(operation, operation.options)
 
 
@@ -119,10 +132,15 @@ class AsyncResponseParsing(AsyncResource):
     async def parse(self, *, text_format: type[M], **fields: Unpack[CreateResponseFields]) -> ParsedResponse[M]: ...
     async def parse(self, body: Any = None, *, text_format: Any, **fields: Any) -> Any:
         """Do as `ResponseParsing.parse`."""
-        operation = _response(body, text_format, fields)
+        try:
+            operation = _response(body, text_format, fields)
+        finally:
+            # this frame may be shown in a traceback
+            del body, fields
         return await self._client.execute(operation, operation.options)
 
 
+@shows_no_arguments
 def _chat(body: Any, response_format: Any, fields: dict[str, Any]) -> Operation[Any]:
     from openai_client.structured.operations import parse_chat_completion, parse_chat_completion_with
 
@@ -131,6 +149,7 @@ def _chat(body: Any, response_format: Any, fields: dict[str, Any]) -> Operation[
     return parse_chat_completion(body, response_format, **fields)
 
 
+@shows_no_arguments
 def _response(body: Any, text_format: Any, fields: dict[str, Any]) -> Operation[Any]:
     from openai_client.structured.operations import parse_response, parse_response_with
 

@@ -5,6 +5,7 @@ import traceback
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from openai_client._generated.operations.chat import ChatCompletions as Completions
 from openai_client.binding import (
@@ -15,7 +16,7 @@ from openai_client.binding import (
     page_endpoint,
     stream_endpoint,
 )
-from openai_client.errors import InvalidFieldValue, MissingRequiredField
+from openai_client.errors import InvalidFieldValue, MissingRequiredField, SerializationError
 from openai_client.operation import (
     CLIENT_DEFAULTS,
     CallOptions,
@@ -25,6 +26,7 @@ from openai_client.operation import (
     as_text,
     path,
 )
+from openai_client.raw_calls import RawCalls
 
 
 def retrieve(name: str, *, options: CallOptions = CLIENT_DEFAULTS) -> Operation[str]:
@@ -161,3 +163,39 @@ def test_none_is_no_body(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """A request without one would be sent for nothing."""
     with pytest.raises(MissingRequiredField, match="messages: must be given"):
         Completions(Recorder()).create(*args, **kwargs)
+
+
+class Failing(RawCalls):
+    """The raw calls of a client whose calls fail."""
+
+    def with_metadata(self, *asked: Any) -> Any:
+        """Fail."""
+        raise ConnectionError
+
+    open_stream = with_metadata
+
+
+class Answered(BaseModel):
+    """What a model shall answer with."""
+
+    word: str
+
+
+@pytest.mark.requirement("SEC-01", "CLI-19")
+@pytest.mark.parametrize("body", [{"prompt": "PROMPT"}, {"prompt": {"PROMPT"}}])
+@pytest.mark.parametrize("kind", ["request", "request_stream", "parse"])
+def test_no_frame_of_a_raw_or_a_parsed_call_shows_a_prompt(body: dict[str, Any], kind: str) -> None:
+    """Neither when it fails nor when it cannot be made."""
+    calls = {
+        "request": lambda: Failing().request("POST", "/x", body=body),
+        "request_stream": lambda: Failing().request_stream("POST", "/x", body=body),
+        "parse": lambda: Completions(FailingClient()).parse(
+            model="m", messages=[{"role": "user", "content": body["prompt"]}], response_format=Answered
+        ),
+    }
+    with pytest.raises((InvalidFieldValue, SerializationError, ConnectionError)) as caught:
+        calls[kind]()
+    frames = [frame for frame, _ in traceback.walk_tb(caught.tb)]
+    ours = [frame for frame in frames if frame.f_globals["__name__"].startswith("openai_client")]
+    assert ours
+    assert "PROMPT" not in repr([frame.f_locals for frame in ours])
