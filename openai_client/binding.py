@@ -139,7 +139,33 @@ class _Descriptor:
 
     def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
         """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else _bound(self.build, resource, self._verb)
+        return self if resource is None else self._bound(resource)
+
+    def _bound(self, resource: SyncResource | AsyncResource) -> Callable[..., Any]:
+        # a resource and its descriptors are one thing in two classes
+        build, make, client = self.build, self._make, resource._client  # noqa: SLF001
+
+        @functools.wraps(build)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            refusal: Exception
+            try:
+                operation = build(*args, **kwargs)
+            # whatever it is; the frames below hold prompts
+            except Exception as error:  # noqa: BLE001 - raised again
+                refusal = without_frames(error)
+            else:
+                # this frame may be shown in a traceback; that of an operation hides what is in it
+                del args, kwargs
+                return make(client, operation)
+            del args, kwargs
+            raise refusal
+
+        call.__wrapped__ = build
+        return call
+
+    def _make(self, client: Any, operation: Any) -> Any:
+        """Have *client* make the call."""
+        return getattr(client, self._verb)(operation, operation.options)
 
 
 class Endpoint(_Descriptor, Generic[P, T]):
@@ -221,9 +247,14 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
         build_with: Callable[F, Operation[T]],
         build_stream: Callable[S, StreamOperation[E]],
     ) -> None:
-        """Remember all three functions; `build` is one that chooses between the first two."""
-        super().__init__(_either(build, build_with))
-        self._build_stream = build_stream
+        """Remember all three functions; `build` is one that chooses."""
+        super().__init__(_switched(_either(build, build_with), build_stream))
+
+    def _make(self, client: Any, operation: Any) -> Any:
+        """Have *client* make the call; one that streams is open at once."""
+        if isinstance(operation, StreamOperation):
+            return client.open_stream(operation, operation.options).open()
+        return super()._make(client, operation)
 
     if TYPE_CHECKING:
 
@@ -236,26 +267,6 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
             self, resource: AsyncResource, owner: type
         ) -> SwitchMethod[F, P, S, Coroutine[Any, Any, T], Coroutine[Any, Any, AsyncStream[E]]]: ...
         def __get__(self, resource: Any, owner: type) -> Any: ...
-
-    else:
-
-        def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-            """Return the method, which asks for a stream when `stream=True` is given."""
-            if resource is None:
-                return self
-
-            @functools.wraps(self.build)
-            def choose(*args: Any, **kwargs: Any) -> Any:
-                if not kwargs.get("stream"):
-                    return self.build(*args, **kwargs)
-                if _has_body(args, kwargs):
-                    raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
-                return self._build_stream(*args, **kwargs)
-
-            call = _bound(choose, resource, self._verb)
-            # what describes the call, and not what makes it
-            call.__wrapped__ = self.build  # type: ignore[attr-defined] # functions have attributes
-            return call
 
 
 class DownloadEndpoint(_Descriptor, Generic[P]):
@@ -384,27 +395,15 @@ def _either(build: Callable[..., Any], build_with: Callable[..., Any]) -> Callab
     return choose
 
 
-def _bound(build: Callable[..., Any], resource: SyncResource | AsyncResource, verb: str) -> Callable[..., Any]:
-    # a resource and its descriptors are one thing in two classes
-    client = resource._client  # noqa: SLF001
-    make = getattr(client, verb)
+def _switched(build: Callable[..., Any], build_stream: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function that calls *build_stream* when `stream=True` is given, and else *build*."""
 
     @functools.wraps(build)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        refusal: Exception
-        try:
-            operation = build(*args, **kwargs)
-        # whatever it is; the frames below hold prompts
-        except Exception as error:  # noqa: BLE001 - raised again
-            refusal = without_frames(error)
-        else:
-            # this frame may be shown in a traceback; that of an operation hides what is in it
-            del args, kwargs
-            if verb == "execute" and isinstance(operation, StreamOperation):
-                return client.open_stream(operation, operation.options).open()
-            return make(operation, operation.options)
-        del args, kwargs
-        raise refusal
+    def choose(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.get("stream"):
+            return build(*args, **kwargs)
+        if _has_body(args, kwargs):
+            raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
+        return build_stream(*args, **kwargs)
 
-    call.__wrapped__ = build
-    return call
+    return choose

@@ -35,25 +35,35 @@ from openai_client.transport import AsyncHttpTransport, HttpTransport, closed_er
 from openai_client.webhooks import ReadsWebhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
     from random import Random
     from types import TracebackType
     from typing import Unpack
 
-    from http_util.call import HttpReply, ReplyHead
+    from http_util.call import HttpCall, ReplyHead
     from http_util.clock import Clock, SyncClock
     from http_util.resilience import Layer, Resilience
     from openai_client.binding import Method, SwitchMethod
     from openai_client.config import ClientSettings
     from openai_client.operation import Call, CallOptions, StreamOperation
     from openai_client.request_writing import PreparedCall
-    from openai_client.transport import AsyncEventSource, AsyncTransport, EventSource, Transport
+    from openai_client.transport import (
+        AsyncByteSource,
+        AsyncEventSource,
+        AsyncTransport,
+        ByteSource,
+        EventSource,
+        Transport,
+    )
 
 P = ParamSpec("P")
 F = ParamSpec("F")
 T = TypeVar("T")
 E = TypeVar("E")
+R = TypeVar("R")
+S = TypeVar("S", "EventSource", "ByteSource")
+A = TypeVar("A", "AsyncEventSource", "AsyncByteSource")
 
 
 class Client(Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, ReadsWebhooks):
@@ -209,7 +219,7 @@ class Client(Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, Rea
 
     def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
         """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
-        reply = self._reply(prepared)
+        reply = self._reach(prepared, self._transport.send)
         self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
         return remember(read_answer(parse, reply, prepared.secrets), heard), heard
@@ -254,7 +264,7 @@ class Client(Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, Rea
         Spec: CLI-10
         """
         streamed = _with(operation, options)
-        return Stream(streamed, lambda: self._source(self._prepared(streamed)), self._clock)
+        return Stream(streamed, lambda: self._opened(self._prepared(streamed), self._transport.open), self._clock)
 
     def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> Page[T]:
         """
@@ -274,19 +284,16 @@ class Client(Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, Rea
         tell(deprecations_in(operation), self.config.deprecations)
         return write_call(operation, self.config, self._clock.monotonic(), self.resilience, downloads=downloads)
 
-    def _reply(self, prepared: PreparedCall) -> HttpReply:
+    def _reach(self, prepared: PreparedCall, ask: Callable[[HttpCall], R]) -> R:
+        """Have the transport make the call; a failure of it is told as the client's."""
         try:
-            return self._transport.send(prepared.http)
+            return ask(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
-    def _source(self, prepared: PreparedCall) -> tuple[EventSource, PreparedCall]:
-        try:
-            source = self._transport.open(prepared.http)
-        except HttpFailure as failure:
-            ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+    def _opened(self, prepared: PreparedCall, ask: Callable[[HttpCall], S]) -> tuple[S, PreparedCall]:
+        source = self._reach(prepared, ask)
         try:
             self._heed(prepared, source.head)
         except BaseException:
@@ -447,7 +454,7 @@ class AsyncClient(AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliabl
 
     async def _read(self, parse: Callable[[bytes], T], prepared: PreparedCall) -> tuple[T, Heard]:
         """Return the result, and what was heard besides it: metadata are made when somebody asks for them."""
-        reply = await self._reply(prepared)
+        reply = await self._reach(prepared, self._transport.send)
         self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
         return remember(read_answer(parse, reply, prepared.secrets), heard), heard
@@ -489,7 +496,7 @@ class AsyncClient(AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliabl
         Spec: CLI-10
         """
         streamed = _with(operation, options)
-        return AsyncStream(streamed, lambda: self._source(streamed), self._clock)
+        return AsyncStream(streamed, lambda: self._opened(self._prepared(streamed), self._transport.open), self._clock)
 
     async def fetch_page(self, operation: PageOperation[T], options: CallOptions | None = None) -> AsyncPage[T]:
         """
@@ -517,20 +524,19 @@ class AsyncClient(AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliabl
         endpoints = await open_endpoints_async(failover, self.config.audit) if failover is not None and waits else None
         return write_call(operation, self.config, now, self.resilience, authorization, endpoints, downloads=downloads)
 
-    async def _reply(self, prepared: PreparedCall) -> HttpReply:
+    async def _reach(self, prepared: PreparedCall, ask: Callable[[HttpCall], Awaitable[R]]) -> R:
+        """Have the transport make the call; a failure of it is told as the client's."""
         try:
-            return await self._transport.send(prepared.http)
+            return await ask(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
             raise from_failure(ended, prepared.secrets) from without_frames(failure)
 
-    async def _source(self, operation: Call) -> tuple[AsyncEventSource, PreparedCall]:
-        prepared = await self._prepared(operation)
-        try:
-            source = await self._transport.open(prepared.http)
-        except HttpFailure as failure:
-            ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+    async def _opened(
+        self, preparing: Awaitable[PreparedCall], ask: Callable[[HttpCall], Awaitable[A]]
+    ) -> tuple[A, PreparedCall]:
+        prepared = await preparing
+        source = await self._reach(prepared, ask)
         try:
             self._heed(prepared, source.head)
         except BaseException:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from http_util.errors import HttpFailure
-from http_util.frames import without_frames
-from openai_client.error_mapping import from_failure
-
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from http_util.call import HttpCall
     from http_util.clock import Clock, SyncClock
     from openai_client.downloads import AsyncDownload, Download
     from openai_client.operation import Call, CallOptions, Operation
@@ -33,6 +32,10 @@ class Downloads(ABC):
     def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         """Return the call as it is sent."""
 
+    @abstractmethod
+    def _opened(self, prepared: PreparedCall, ask: Callable[[HttpCall], ByteSource]) -> tuple[ByteSource, PreparedCall]:
+        """Have the transport make the call, and return its open answer with what was sent."""
+
     def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> Download:
         """
         Return a call whose answer is read piece by piece, as a context manager. Entering makes the call.
@@ -43,19 +46,14 @@ class Downloads(ABC):
 
         Spec: CLI-17
         """
-        wanted = operation if options is None else operation.with_options(options)
-
-        def connect() -> tuple[ByteSource, PreparedCall]:
-            prepared = self._prepared(wanted, downloads=True)
-            try:
-                return self._transport.download(prepared.http), prepared
-            except HttpFailure as failure:
-                ended = prepared.ended_by(failure, self._clock.monotonic())
-                raise from_failure(ended, prepared.secrets) from without_frames(failure)
-
         from openai_client.downloads import Download
 
-        return Download(connect, self._clock, wanted.options.on_progress)
+        wanted = operation if options is None else operation.with_options(options)
+        return Download(
+            lambda: self._opened(self._prepared(wanted, downloads=True), self._transport.download),
+            self._clock,
+            wanted.options.on_progress,
+        )
 
 
 class AsyncDownloads(ABC):
@@ -68,22 +66,23 @@ class AsyncDownloads(ABC):
     async def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         """Return the call as it is sent."""
 
+    @abstractmethod
+    async def _opened(
+        self, preparing: Awaitable[PreparedCall], ask: Callable[[HttpCall], Awaitable[AsyncByteSource]]
+    ) -> tuple[AsyncByteSource, PreparedCall]:
+        """Have the transport make the call, and return its open answer with what was sent."""
+
     def open_download(self, operation: Operation[Any], options: CallOptions | None = None) -> AsyncDownload:
         """
         Return a call whose answer is read piece by piece; arguments as `Downloads.open_download`.
 
         Spec: CLI-17
         """
-        wanted = operation if options is None else operation.with_options(options)
-
-        async def connect() -> tuple[AsyncByteSource, PreparedCall]:
-            prepared = await self._prepared(wanted, downloads=True)
-            try:
-                return await self._transport.download(prepared.http), prepared
-            except HttpFailure as failure:
-                ended = prepared.ended_by(failure, self._clock.monotonic())
-                raise from_failure(ended, prepared.secrets) from without_frames(failure)
-
         from openai_client.downloads import AsyncDownload
 
-        return AsyncDownload(connect, self._clock, wanted.options.on_progress)
+        wanted = operation if options is None else operation.with_options(options)
+        return AsyncDownload(
+            lambda: self._opened(self._prepared(wanted, downloads=True), self._transport.download),
+            self._clock,
+            wanted.options.on_progress,
+        )

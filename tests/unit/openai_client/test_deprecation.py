@@ -75,7 +75,7 @@ async def test_a_deprecated_operation_is_told_with_its_end_and_its_successor(pai
 
 
 @pytest.mark.requirement("FWD-06")
-async def test_what_a_server_says_is_told_too_of_answers_and_of_streams(pair: MakePair) -> None:
+async def test_what_a_server_says_is_told_too_of_answers_streams_and_downloads(pair: MakePair) -> None:
     """By the headers of RFC 9745 and RFC 8594."""
     heard = Heard()
     headers = {
@@ -87,13 +87,16 @@ async def test_what_a_server_says_is_told_too_of_answers_and_of_streams(pair: Ma
     made = pair(
         Answer.json(b'{"data": []}', headers=headers),
         Answer(headers={**stream.headers, "deprecation": "true"}, body=stream.body),
+        Answer(headers={"deprecation": "true"}, body=(b"tide",)),
         deprecations=Deprecations(heard),
     )
     await made.call(lambda client: client.models.list())
     await made.stream(lambda client: client.chat.completions.stream(model="m", messages=MESSAGES))
+    await made.stream(lambda client: client.files.download("f"))
     assert heard.facts == [
         ("listModels", "Wed, 26 Aug 2026 00:00:00 GMT", "https://x.test/other"),
         ("createChatCompletion", None, None),
+        ("downloadFile", None, None),
     ]
 
 
