@@ -9,6 +9,7 @@ this process only; a child process that a test starts has to keep to loopback by
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import re
 import sys
@@ -89,6 +90,12 @@ def unmeasured() -> Iterator[None]:
     sys.settrace(None)
     yield
     sys.settrace(tracer)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from what lives as long as the run: going through all tests stops one for 0.8 s."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import threading
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 SOON: Final = 2.0
 """Seconds for what happens at once, on a machine that is busy with something else."""
+
+STOLEN: Final = 8
+"""Where the first line of `/proc/stat` says what a hypervisor took."""
+TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 def open_sockets() -> int:
@@ -95,7 +100,8 @@ class Stopwatch:
     The event loop's time since a case began, and how much of it the machine was busy with others.
 
     Two busy cores are shared with whatever else runs. The kernel keeps, for each process, the time for which it was
-    ready to run and got no core: no code can be blamed for it, so bounds are held without it.
+    ready to run and got no core, and, for all cores, the time for which a hypervisor gave them to other machines: no
+    code can be blamed for either, so bounds are held without it.
     """
 
     def __init__(self, pids: Iterable[int]) -> None:
@@ -124,7 +130,13 @@ class Stopwatch:
     def _waited(self) -> float:
         """Seconds that the threads of these processes were ready and did not run, since each began."""
         schedules = [file for pid in self._pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
-        return sum(map(_denied, schedules)) / 1e9
+        return sum(map(_denied, schedules)) / 1e9 + _stolen()
+
+
+def _stolen() -> float:
+    """Seconds for which the cores of this machine ran another one, since it began."""
+    cores, *_ = Path("/proc/stat").read_text().splitlines()
+    return int(cores.split()[STOLEN]) / TICKS
 
 
 def _denied(schedule: Path) -> int:

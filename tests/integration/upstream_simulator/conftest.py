@@ -168,6 +168,7 @@ class H2Client:
 
     def __init__(self, sock: ssl.SSLSocket, window: int | None) -> None:
         self.sock = sock
+        self.has_ended = False
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
         if window is not None:
             self.h2.local_settings = h2.settings.Settings(
@@ -192,16 +193,24 @@ class H2Client:
         return stream_id
 
     def read(self) -> list[h2.events.Event]:
-        """One read's worth of events; empty at the end of the connection."""
+        """One read's worth of events, which may be none: half a frame, or one of a stream that we have reset."""
         data = self.sock.recv(65536)
+        self.has_ended = not data
         return self.h2.receive_data(data) if data else []
+
+    def rest(self) -> list[h2.events.Event]:
+        """All events to the end of the connection."""
+        events: list[h2.events.Event] = []
+        while not self.has_ended:
+            events += self.read()
+        return events
 
     def until(self, kind: type[h2.events.Event], *, acknowledge: bool = True) -> list[h2.events.Event]:
         """Read until an event of a kind has come; all events up to there."""
         events: list[h2.events.Event] = []
         while not any(isinstance(event, kind) for event in events):
             fresh = self.read()
-            assert fresh, f"connection ended after {events}"
+            assert not self.has_ended, f"the connection ended after {events}"
             events += fresh
             for event in fresh:
                 if acknowledge and isinstance(event, h2.events.DataReceived):
