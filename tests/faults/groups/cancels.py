@@ -72,8 +72,10 @@ WAITING: Final = (
     unstarted("resolving", Named(None), soon, UNSENT, posts=0, attempts=1),
     unstarted("connecting", Nowhere(full=True), soon, UNSENT, posts=0, attempts=1),
     unstarted("shaking-hands", Socket(say_nothing), soon, UNSENT, posts=0, attempts=1),
-    unstarted("sending", Http1(lambda: deaf), soon, task=LARGE, protocols=(H1,)),
-    unstarted("sending-without-window", Http2(deaf_stream, {"gives_credit": False}), soon, task=LARGE, protocols=(H2,)),
+    unstarted("sending", Http1(lambda: deaf), arrived, task=LARGE, protocols=(H1,)),
+    unstarted(
+        "sending-without-window", Http2(deaf_stream, {"gives_credit": False}), arrived, task=LARGE, protocols=(H2,)
+    ),
     unstarted("waiting-for-the-head", STALLS, arrived),
     unstarted("waiting-for-the-first-chunk", STALLS_LATE, arrived),
     unstarted("among-heartbeats", simulated(always="ping_for=30"), arrived),
