@@ -6,7 +6,7 @@ The settings come from the environment, and a test without them fails:
     LIVE_BASE_URL   such as http://127.0.0.1:8000/v1
     LIVE_MODEL      a model that it serves
     LIVE_API_KEY    its key; leave it out for a server without one
-    LIVE_OFFERS     what it offers, such as `models chat completions responses embeddings`
+    LIVE_OFFERS     what it offers, such as `models chat completions responses embeddings realtime`
     LIVE_REFUSES    what it answers with an error, in the same words
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.live
 
 ALWAYS = ("leaving_early", "what_is_not_there", "what_is_malformed")
-KNOWN = ("models", "chat", "completions", "responses", "response_events", "embeddings")
+KNOWN = ("models", "chat", "completions", "responses", "response_events", "embeddings", "realtime")
 
 
 def setting(name: str) -> str:

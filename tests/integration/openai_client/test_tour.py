@@ -27,6 +27,7 @@ pytestmark = pytest.mark.integration
         Tour.responses,
         Tour.response_events,
         Tour.embeddings,
+        Tour.realtime,
         Tour.leaving_early,
         Tour.what_is_not_there,
         Tour.what_is_malformed,

@@ -86,6 +86,19 @@ class Tour:
         answer = await self.call(lambda client: client.embeddings.create(model=self.model, input=["a", "b"]))
         assert [item.index for item in answer.data] == [0, 1]
 
+    async def realtime(self) -> None:
+        """A session: what the server says first, one response in typed events, and a normal end."""
+        connection = await self.call(lambda client: client.realtime.connect(model=self.model).open())
+        first = await self.call(lambda _: connection.recv())
+        await self.call(lambda _: connection.response.create())
+        kinds = [first.type]
+        while kinds[-1] != "response.done":
+            kinds.append((await self.call(lambda _: connection.recv())).type)
+        await self.call(lambda _: connection.close())
+        assert first.type == "session.created"
+        assert "response.output_text.delta" in kinds
+        assert connection.close_code == 1000
+
     async def leaving_early(self) -> None:
         """A stream that is left closes its connection, and the next call works."""
         given = {"model": self.model, "messages": MESSAGES, "max_tokens": 64}
