@@ -60,10 +60,23 @@ class ModelWriter:
 
     def _module(self, module: str, names: set[str]) -> str:
         annotator = Annotator(self._plan.document)
-        blocks = [self._definition(self._plan.document.definitions[name], annotator) for name in self._ordered(names)]
-        head = f'"""\n{_title(module)}\n\n{NOTICE}\n"""\n\nfrom __future__ import annotations'
+        ordered = self._ordered(names)
+        blocks = [self._definition(self._plan.document.definitions[name], annotator) for name in ordered]
+        head = f'"""\n{_title(module)}\n\n{NOTICE}\n"""'
+        # pydantic evaluates all annotations as classes are made; texts, each by itself, cost it a sixth of the import
+        postponed = "from __future__ import annotations\n\n" if self._looks_ahead(ordered) else ""
         imports = import_block(sources_of(annotator.names, self._plan, module))
-        return "\n\n\n".join([f"{head}\n\n{imports}\n\n{_exported(names)}", *blocks])
+        return "\n\n\n".join([f"{head}\n\n{postponed}{imports}\n\n{_exported(names)}", *blocks])
+
+    def _looks_ahead(self, ordered: list[str]) -> bool:
+        """Tell whether a definition uses itself or one that stands behind it, as definitions in a circle do."""
+        later = set(ordered)
+        for name in ordered:
+            shapes = self._plan.document.definitions[name].shapes()
+            if any(other in later for shape in shapes for other in refs(shape)):
+                return True
+            later.discard(name)
+        return False
 
     def _ordered(self, names: set[str]) -> list[str]:
         """Return *names* so that each one stands behind those it uses."""
@@ -200,10 +213,9 @@ def import_order(name: str) -> tuple[int, str]:
 
 
 def _title(module: str) -> str:
-    if module == SHARED:
-        return "Models that several families share."
     family, _, subject = module.partition(".")
-    return f"Models of the {family} family: {subject}." if subject else f"Models of the {family} family."
+    title = "Models that several families share" if family == SHARED else f"Models of the {family} family"
+    return f"{title}: {subject}." if subject else f"{title}."
 
 
 def _or_none(annotation: str) -> str:
@@ -222,7 +234,8 @@ def _exported(names: Iterable[str]) -> str:
 
 
 def _folder(folder: str) -> str:
-    return f'"""\nModels of the {folder} family, by subject.\n\n{NOTICE}\n"""\n'
+    title = "Models that several families share" if folder == SHARED else f"Models of the {folder} family"
+    return f'"""\n{title}, by subject.\n\n{NOTICE}\n"""\n'
 
 
 def _whole_lists(plan: Plan, iterated: Collection[str]) -> set[str]:

@@ -55,7 +55,12 @@ if TYPE_CHECKING:
     from openai_client._generated.models.responses.response import *
     from openai_client._generated.models.responses.tools import *
     from openai_client._generated.models.responses.workspace import *
-    from openai_client._generated.models.shared import *
+    from openai_client._generated.models.shared.assistants import *
+    from openai_client._generated.models.shared.files import *
+    from openai_client._generated.models.shared.generation import *
+    from openai_client._generated.models.shared.transcripts import *
+    from openai_client._generated.models.shared.values import *
+    from openai_client._generated.models.shared.voices import *
     from openai_client._generated.models.skills import *
     from openai_client._generated.models.threads.events import *
     from openai_client._generated.models.threads.messages import *
@@ -595,19 +600,25 @@ _NAMES: Final = {
         "LocalShellExecAction LocalShellToolCall LocalShellToolCallOutput MoveParam ScreenshotParam ScrollParam "
         "TypeParam WaitParam "
     ),
-    "shared": (
+    "shared.assistants": (
         "AssistantSupportedModels AssistantToolsCode AssistantToolsFileSearch AssistantToolsFileSearchFileSearch "
-        "AssistantToolsFunction AssistantsApiResponseFormatOption ChatCompletionStreamOptions ChatCompletionTool "
-        "CompletionUsage CompletionUsageCompletionTokensDetails CompletionUsagePromptTokensDetails "
-        "FileExpirationAfter FileSearchRanker FileSearchRankingOptions FunctionObject FunctionParameters "
-        "InputFidelity Metadata ModelIdsShared ModerationConfigParam ModerationInputType ModerationMode "
-        "ModerationParam ModerationPolicyParam ModerationResultBody OpenAIFile OrderEnum ParallelToolCalls "
-        "PromptCacheBreakpointParam PromptCacheModeEnum PromptCacheOptionsParam PromptCacheTTLEnum ReasoningEffort "
-        "ResponseFormatJsonObject ResponseFormatJsonSchema ResponseFormatJsonSchemaJsonSchema "
-        "ResponseFormatJsonSchemaSchema ResponseFormatText StopConfiguration TranscriptTextUsageDuration "
-        "TranscriptTextUsageTokens TranscriptTextUsageTokensInputTokenDetails TranscriptionLanguage Verbosity "
-        "VoiceIdsOrCustomVoice VoiceIdsOrCustomVoiceObject VoiceIdsShared "
+        "AssistantToolsFunction AssistantsApiResponseFormatOption FileSearchRanker FileSearchRankingOptions "
     ),
+    "shared.files": ("FileExpirationAfter OpenAIFile "),
+    "shared.generation": (
+        "ChatCompletionStreamOptions ChatCompletionTool CompletionUsage CompletionUsageCompletionTokensDetails "
+        "CompletionUsagePromptTokensDetails FunctionObject FunctionParameters ModerationConfigParam "
+        "ModerationInputType ModerationMode ModerationParam ModerationPolicyParam ModerationResultBody "
+        "ParallelToolCalls PromptCacheBreakpointParam PromptCacheModeEnum PromptCacheOptionsParam PromptCacheTTLEnum "
+        "ResponseFormatJsonObject ResponseFormatJsonSchema ResponseFormatJsonSchemaJsonSchema "
+        "ResponseFormatJsonSchemaSchema ResponseFormatText StopConfiguration "
+    ),
+    "shared.transcripts": (
+        "TranscriptTextUsageDuration TranscriptTextUsageTokens TranscriptTextUsageTokensInputTokenDetails "
+        "TranscriptionLanguage "
+    ),
+    "shared.values": ("InputFidelity Metadata ModelIdsShared OrderEnum ReasoningEffort Verbosity "),
+    "shared.voices": ("VoiceIdsOrCustomVoice VoiceIdsOrCustomVoiceObject VoiceIdsShared "),
     "skills": (
         "CreateSkillBody CreateSkillVersionBody DeletedSkillResource DeletedSkillVersionResource "
         "SetDefaultSkillVersionBody SkillListResource SkillResource SkillVersionListResource SkillVersionResource "

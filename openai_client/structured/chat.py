@@ -28,7 +28,7 @@ from openai_client.structured.outcomes import (
 
 if TYPE_CHECKING:
     from openai_client._generated.models.chat import ChatCompletionMessageToolCalls, CreateChatCompletionResponseChoice
-    from openai_client._generated.models.shared import CompletionUsage
+    from openai_client._generated.models.shared.generation import CompletionUsage
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from openai_client._generated.models.responses.response import TextResponseFormatJsonSchema
     from openai_client._generated.models.responses.tools import FunctionTool
-    from openai_client._generated.models.shared import ChatCompletionTool, ResponseFormatJsonSchema
+    from openai_client._generated.models.shared.generation import ChatCompletionTool, ResponseFormatJsonSchema
 
 
 def response_format_of(model: type[BaseModel], *, strict: bool = True) -> ResponseFormatJsonSchema:
@@ -32,7 +32,7 @@ def response_format_of(model: type[BaseModel], *, strict: bool = True) -> Respon
 
     Spec: CLI-14
     """
-    from openai_client._generated.models.shared import ResponseFormatJsonSchema, ResponseFormatJsonSchemaJsonSchema
+    from openai_client._generated.models.shared.generation import ResponseFormatJsonSchema, ResponseFormatJsonSchemaJsonSchema
 
     return ResponseFormatJsonSchema(json_schema=ResponseFormatJsonSchemaJsonSchema(**_described(model, strict)))
 
@@ -65,7 +65,7 @@ def pydantic_function_tool(
 
     Spec: CLI-14
     """
-    from openai_client._generated.models.shared import ChatCompletionTool, FunctionObject
+    from openai_client._generated.models.shared.generation import ChatCompletionTool, FunctionObject
 
     return ChatCompletionTool(function=FunctionObject(**_function(model, name, description, strict)))
 

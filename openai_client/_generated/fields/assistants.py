@@ -13,14 +13,14 @@ from openai_client._generated.models.assistants import (
     CreateAssistantRequestToolResources,
     ModifyAssistantRequestToolResources,
 )
-from openai_client._generated.models.shared import (
+from openai_client._generated.models.shared.assistants import (
     AssistantSupportedModels,
     AssistantToolsCode,
     AssistantToolsFileSearch,
     AssistantToolsFunction,
     AssistantsApiResponseFormatOption,
-    ReasoningEffort,
 )
+from openai_client._generated.models.shared.values import ReasoningEffort
 from openai_client.calling import CallKeywords
 
 

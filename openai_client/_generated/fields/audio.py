@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required
 
 from openai_client._generated.models.audio import AudioResponseFormat, TranscriptionInclude, VadConfig
-from openai_client._generated.models.shared import VoiceIdsOrCustomVoice
+from openai_client._generated.models.shared.voices import VoiceIdsOrCustomVoice
 from openai_client.calling import CallKeywords
 from openai_client.file_input import FileInput
 

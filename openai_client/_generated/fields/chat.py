@@ -20,19 +20,17 @@ from openai_client._generated.models.chat import (
     PredictionContent,
     ServiceTier,
 )
-from openai_client._generated.models.shared import (
+from openai_client._generated.models.shared.generation import (
     ChatCompletionStreamOptions,
     ChatCompletionTool,
-    ModelIdsShared,
     ModerationParam,
     ParallelToolCalls,
     PromptCacheOptionsParam,
-    ReasoningEffort,
     ResponseFormatJsonObject,
     ResponseFormatJsonSchema,
     ResponseFormatText,
-    Verbosity,
 )
+from openai_client._generated.models.shared.values import ModelIdsShared, ReasoningEffort, Verbosity
 from openai_client.calling import CallKeywords
 from openai_client.given_back import AssistantAnswer
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required
 
-from openai_client._generated.models.shared import ChatCompletionStreamOptions
+from openai_client._generated.models.shared.generation import ChatCompletionStreamOptions
 from openai_client.calling import CallKeywords
 
 

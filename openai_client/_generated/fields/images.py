@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, Required
 
 from openai_client._generated.models.images import PartialImages
-from openai_client._generated.models.shared import InputFidelity
+from openai_client._generated.models.shared.values import InputFidelity
 from openai_client.calling import CallKeywords
 from openai_client.file_input import FileInput
 

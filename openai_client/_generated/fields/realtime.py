@@ -39,7 +39,7 @@ from openai_client._generated.models.responses.tools import (
     ToolChoiceMCP,
     ToolChoiceOptions,
 )
-from openai_client._generated.models.shared import VoiceIdsOrCustomVoice
+from openai_client._generated.models.shared.voices import VoiceIdsOrCustomVoice
 from openai_client.calling import CallKeywords
 
 

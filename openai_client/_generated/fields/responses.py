@@ -29,7 +29,7 @@ from openai_client._generated.models.responses.response import (
     ServiceTierResponses,
 )
 from openai_client._generated.models.responses.tools import Tool, ToolChoiceParam
-from openai_client._generated.models.shared import ModerationParam, PromptCacheOptionsParam
+from openai_client._generated.models.shared.generation import ModerationParam, PromptCacheOptionsParam
 from openai_client.calling import CallKeywords
 
 

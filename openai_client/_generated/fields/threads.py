@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required
 
-from openai_client._generated.models.shared import (
+from openai_client._generated.models.shared.assistants import (
     AssistantSupportedModels,
     AssistantToolsCode,
     AssistantToolsFileSearch,
     AssistantToolsFunction,
     AssistantsApiResponseFormatOption,
-    ParallelToolCalls,
-    ReasoningEffort,
 )
+from openai_client._generated.models.shared.generation import ParallelToolCalls
+from openai_client._generated.models.shared.values import ReasoningEffort
 from openai_client._generated.models.threads.messages import (
     CreateMessageRequest,
     CreateMessageRequestAttachment,

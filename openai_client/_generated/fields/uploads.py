@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required
 
-from openai_client._generated.models.shared import FileExpirationAfter
+from openai_client._generated.models.shared.files import FileExpirationAfter
 from openai_client.calling import CallKeywords
 from openai_client.file_input import FileInput
 

@@ -19,7 +19,7 @@ from openai_client._generated.models.chat import (
     CreateChatCompletionStreamResponse,
     UpdateChatCompletionRequest,
 )
-from openai_client._generated.models.shared import Metadata
+from openai_client._generated.models.shared.values import Metadata
 from openai_client.binding import (
     AsyncResource,
     SyncResource,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from openai_client._generated.models.files import CreateFileRequest, DeleteFileResponse, ListFilesResponse
-from openai_client._generated.models.shared import OpenAIFile
+from openai_client._generated.models.shared.files import OpenAIFile
 from openai_client.binary_content import BinaryContent
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options

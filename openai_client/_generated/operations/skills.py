@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.shared import OrderEnum
+from openai_client._generated.models.shared.values import OrderEnum
 from openai_client._generated.models.skills import (
     CreateSkillBody,
     CreateSkillVersionBody,

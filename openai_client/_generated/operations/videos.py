@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.shared import OrderEnum
+from openai_client._generated.models.shared.values import OrderEnum
 from openai_client._generated.models.videos import (
     CreateVideoCharacterBody,
     CreateVideoEditMultipartBody,

@@ -35,12 +35,15 @@ def test_importing_the_client_loads_no_family(statement: str) -> None:
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-02")
 def test_a_family_loads_its_own_models_and_the_shared_ones_only() -> None:
-    """Chat does not pay for responses."""
+    """Chat does not pay for responses, nor for what only others share."""
     loaded = generated(modules_after("import openai_client._generated.operations.chat"))
     assert loaded == {
         "openai_client._generated.models",
         "openai_client._generated.models.chat",
         "openai_client._generated.models.shared",
+        "openai_client._generated.models.shared.generation",
+        "openai_client._generated.models.shared.values",
+        "openai_client._generated.models.shared.voices",
         "openai_client._generated.operations",
         "openai_client._generated.operations.chat",
     }

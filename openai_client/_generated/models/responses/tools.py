@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Tag
 
 from openai_client._generated.models.responses.content import CallableToolAllowedCaller
-from openai_client._generated.models.shared import InputFidelity
+from openai_client._generated.models.shared.values import InputFidelity
 from openai_client.base_model import UNKNOWN, Open, TwoWayModel, Unknown, by_tag
 
 __all__ = [

@@ -18,7 +18,7 @@ from openai_client._generated.models.chatkit import (
     ThreadListResource,
     ThreadResource,
 )
-from openai_client._generated.models.shared import OrderEnum
+from openai_client._generated.models.shared.values import OrderEnum
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
