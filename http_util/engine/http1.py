@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 _PAUSE_AT: Final = 64 * 1024
 """Unread bytes of an answer at which the socket is not read any more. A read brings at most 256 KiB beyond it."""
 
+_GATHER_MISSING: Final = 16 * 1024
+"""Bytes of an answer that are worth a moment's wait when more than these are still to come."""
+
+_GATHER_BELOW: Final = 64 * 1024
+"""Bytes that a read brings which is not small."""
+
+_GATHER_SECONDS: Final = 0.001
+"""For how long the socket gathers what follows a small read."""
 
 _REST_BYTES: Final = 64 * 1024
 """Bytes that are read at once from a socket that broke."""
@@ -90,6 +98,8 @@ class Http1Connection(asyncio.BufferedProtocol):
         self._is_sent = True
         self._can_write = True
         self._is_paused = False
+        # set while the socket gathers
+        self._gathering: asyncio.TimerHandle | None = None
 
     # what the pool sees
 
@@ -235,6 +245,24 @@ class Http1Connection(asyncio.BufferedProtocol):
         elif self._answer is not None and self._answer.untold > _PAUSE_AT and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
+        elif len(data) < _GATHER_BELOW and reader.missing > _GATHER_MISSING and self._gathering is None:
+            self._gather()
+
+    def _gather(self) -> None:
+        """
+        Leave the socket alone for a moment: a large answer of known size comes in small parts.
+
+        A wake-up for each part costs many times what reading it does. The reader has got what was read already, so its
+        timers see everything, if a moment later; and no token waits, for a stream's size is not known.
+        """
+        self._transport.pause_reading()
+        self._gathering = self._loop.call_later(_GATHER_SECONDS, self._end_gathering)
+
+    def _end_gathering(self) -> None:
+        """Read what has come."""
+        self._gathering = None
+        if not (self._is_paused or self._transport.is_closing()):
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
         """The peer sends no more: an answer without a length is complete, any other is cut."""
@@ -247,6 +275,9 @@ class Http1Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
         self._is_open = False
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
         if exc is not None and not self._is_sent:
             self._read_rest()
         if self._answer is not None:

@@ -87,6 +87,7 @@ class AnswerReader:
         "can_reuse",
         "is_complete",
         "is_over",
+        "missing",
     )
 
     def __init__(self, receiver: Receiver, *, is_head_request: bool, max_header_bytes: int) -> None:
@@ -104,6 +105,8 @@ class AnswerReader:
         """Whether it was told of the end, and not of a fault."""
         self.can_reuse = False
         """Whether the connection may carry another request; false until the answer is complete."""
+        self.missing = 0
+        """Bytes of the body that are still to come, as the head says; 0 when it does not, or says none."""
         self._receiver = receiver
         self._is_head_request = is_head_request
         self._max_header_bytes = max_header_bytes
@@ -183,6 +186,7 @@ class AnswerReader:
             self.can_reuse = False
         else:
             size = len(piece)
+            self.missing -= size
             # the piece was counted when it was fed; beyond that, each buys some room for the frame around it
             self._idle_bytes = max(0, self._idle_bytes - 2 * size - _FRAME_ALLOWANCE)
             self._receiver.on_data(piece)
@@ -197,7 +201,11 @@ class AnswerReader:
         encodings = [value for name, value in self._headers if name == b"transfer-encoding"]
         if encodings and (len(encodings) > 1 or encodings[0].strip().lower() != b"chunked"):
             raise _Refused(FaultKind.PROTOCOL, "the answer's transfer-encoding is not chunked")
-        self._has_length = bool(encodings) or any(name == b"content-length" for name, _ in self._headers)
+        lengths = [value for name, value in self._headers if name == b"content-length"]
+        self._has_length = bool(encodings or lengths)
+        if lengths:
+            # one, of digits: the parser has seen to that
+            self.missing = int(lengths[0])
 
     def _keeps_alive(self) -> bool:
         """Tell whether the connection lives on behind an answer that ends with its head; the parser expects a body."""

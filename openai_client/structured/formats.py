@@ -32,7 +32,10 @@ def response_format_of(model: type[BaseModel], *, strict: bool = True) -> Respon
 
     Spec: CLI-14
     """
-    from openai_client._generated.models.shared.generation import ResponseFormatJsonSchema, ResponseFormatJsonSchemaJsonSchema
+    from openai_client._generated.models.shared.generation import (
+        ResponseFormatJsonSchema,
+        ResponseFormatJsonSchemaJsonSchema,
+    )
 
     return ResponseFormatJsonSchema(json_schema=ResponseFormatJsonSchemaJsonSchema(**_described(model, strict)))
 
