@@ -3,16 +3,19 @@ Writes the functions of one operation: they return the call as a value.
 
 An operation with a body has two functions a kind of answer: one takes the body as a model, the other (`..._with`) takes
 the body's fields as keyword arguments. As a method both are one.
+
+A function imports the model that it needs when it is called: a family's first call loads what it uses and no more.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 from codegen.annotations import Annotator, literal
 from codegen.fields_source import asks_for_stream, fields_module, fields_name
+from codegen.models_source import import_block, sources_of
 from codegen.naming import attribute, snake
 from codegen.parser import FORM, JSON
 from codegen.plan import Direction, object_of
@@ -53,6 +56,7 @@ class FunctionWriter:
         self._plan = plan
         self._overrides = overrides
         self._annotator = Annotator(plan.document)
+        self._parsed = Annotator(plan.document)
         self._parsers: dict[str, str] = {}
         self.helpers: set[str] = set()
         """Names of `openai_client.operation`."""
@@ -67,8 +71,13 @@ class FunctionWriter:
 
     @property
     def names(self) -> set[str]:
-        """Names of typing, pydantic, base_model and of models."""
+        """Names of typing, pydantic, base_model and of models, in annotations."""
         return self._annotator.names
+
+    @property
+    def needed(self) -> set[str]:
+        """Those that the module's parsers need, as soon as it is loaded."""
+        return self._parsed.names
 
     def parsers(self) -> list[str]:
         """Return the module's parsers of answers that are no model, as one block, if there are any."""
@@ -92,7 +101,8 @@ class FunctionWriter:
         self.helpers.add(form.kind)
         self.calling.add("call_options")
         head = f"def {form.function}({taken}) -> {answer}:\n{self._docstring(endpoint, form)}"
-        found = [f"{head}\n    return {form.kind}({', '.join(self._arguments(operation, form))})"]
+        made = f"{form.kind}({', '.join(self._arguments(operation, form))})"
+        found = [f"{head}{self._loading(endpoint, form)}\n    return {made}"]
         body = self._body_object(endpoint)
         if body is not None:
             fields = self._fields_of(endpoint, form, body)
@@ -102,11 +112,25 @@ class FunctionWriter:
             self.calling.add("body_and_call")
             found.append(
                 f"def {form.function}_with({taken}) -> {answer}:\n"
-                f'    """Do as `{form.function}`, with the fields of the body as arguments."""\n'
+                f'    """Do as `{form.function}`, with the fields of the body as arguments."""'
+                f"{self._import(body)}\n"
                 f"    body, call = body_and_call({body}, fields)\n"
                 f"    return {form.function}({given}, **call)"
             )
         return found
+
+    def _loading(self, endpoint: Endpoint, form: _Form) -> str:
+        """Return the import of the model that reads the answer, when it is one."""
+        shape = endpoint.event if form.is_stream else endpoint.result
+        is_parsed = form.is_stream or endpoint.result_type == JSON
+        return self._import(shape.name) if is_parsed and self._is_model(shape) else ""
+
+    def _import(self, name: str) -> str:
+        """Return the statement that imports the model *name* inside a function."""
+        return f"\n    {import_block(sources_of([name], self._plan))}\n"
+
+    def _is_model(self, shape: Shape | None) -> TypeGuard[Ref]:
+        return isinstance(shape, Ref) and self._plan.document.definitions[shape.name].alias is None
 
     def _fields_of(self, endpoint: Endpoint, form: _Form, body: str) -> str:
         """Return the name of the typed dictionary of the fields that a function takes."""
@@ -197,10 +221,10 @@ class FunctionWriter:
             parser = "as_nothing" if endpoint.result_type is None else "as_binary" if shape is None else "as_text"
             self.helpers.add(parser)
             return parser
-        if isinstance(shape, Ref) and self._plan.document.definitions[shape.name].alias is None:
-            return f"{self._annotator.write(shape, Direction.RECEIVED)}.from_wire"
-        written = self._annotator.write(shape, Direction.RECEIVED)
-        self.names.update({"Final", "WireParser"})
+        if self._is_model(shape):
+            return f"{shape.name}.from_wire"
+        written = self._parsed.write(shape, Direction.RECEIVED)
+        self.needed.update({"Final", "WireParser"})
         what = shape.name if isinstance(shape, Ref) else f"{endpoint.operation_id}_answer"
         name = f"_{snake(what).upper()}"
         self._parsers[name] = f"{name}: Final = WireParser[{written}]({written})"

@@ -63,18 +63,19 @@ class OperationWriter:
             bodies += written.sources
             resources.add(operation, written)
         classes = resources.write(way)
-        groups = sources_of(functions.names, self._plan)
+        groups = sources_of(functions.needed, self._plan)
+        annotated = sources_of(functions.names - functions.needed, self._plan)
         groups |= resources.imports
         groups["openai_client.binding"] = resources.bases | functions.descriptors
         groups["openai_client.calling"] = functions.calling
         groups["openai_client.binary_content"] = functions.binary
         groups["openai_client.operation"] = functions.helpers
         groups["functools"] = {"cached_property"} if resources.has_parts else set()
-        later = {_module_of(part): {class_name(part), f"Async{class_name(part)}"} for part in elsewhere}
+        later = annotated | {_module_of(part): {class_name(part), f"Async{class_name(part)}"} for part in elsewhere}
         for family, names in functions.fields.items():
             later[f"{ROOT}.fields.{family}"] = names
         if operations:
-            later["typing"] = {"Unpack"}
+            later["typing"] = later.get("typing", set()) | {"Unpack"}
             later["openai_client.calling"] = {"CallKeywords"}
         return "\n\n\n".join([_head(way, groups, later), *functions.parsers(), *bodies, *classes])
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     )
     from openai_client._generated.models.beta_responses.events import BetaResponseStreamEvent
     from openai_client._generated.models.beta_responses.response import BetaResponse
-    from openai_client._generated.models.chat import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+    from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
+    from openai_client._generated.models.chat.completion import CreateChatCompletionResponse
     from openai_client._generated.models.completions import CreateCompletionResponse
     from openai_client._generated.models.images import ImageEditStreamEvent, ImageGenStreamEvent, ImagesResponse
     from openai_client._generated.models.responses.events import ResponseStreamEvent

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from openai_client.errors import InvalidFieldValue
 
 if TYPE_CHECKING:
-    from openai_client._generated.models.chat import ChatCompletionRequestMessageContentPartImage
+    from openai_client._generated.models.chat.completion import ChatCompletionRequestMessageContentPartImage
     from openai_client._generated.models.responses.content import InputImageContent
 
 _SIGNATURES: Final = (
@@ -62,7 +62,7 @@ def image_part(
 
     Spec: CLI-14, TYP-03
     """
-    from openai_client._generated.models.chat import (
+    from openai_client._generated.models.chat.completion import (
         ChatCompletionRequestMessageContentPartImage,
         ChatCompletionRequestMessageContentPartImageImageUrl,
     )

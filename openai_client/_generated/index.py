@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from openai_client._generated.models.beta_responses.response import *
     from openai_client._generated.models.beta_responses.tools import *
     from openai_client._generated.models.beta_responses.workspace import *
-    from openai_client._generated.models.chat import *
+    from openai_client._generated.models.chat.chunks import *
+    from openai_client._generated.models.chat.completion import *
+    from openai_client._generated.models.chat.stored import *
     from openai_client._generated.models.chatkit import *
     from openai_client._generated.models.completions import *
     from openai_client._generated.models.containers import *
@@ -292,18 +294,22 @@ _NAMES: Final = {
         "BetaLocalEnvironmentResource BetaLocalShellExecAction BetaLocalShellToolCall BetaLocalShellToolCallOutput "
         "BetaMoveParam BetaScreenshotParam BetaScrollParam BetaTypeParam BetaWaitParam "
     ),
-    "chat": (
-        "ChatCompletionAllowedTools ChatCompletionAllowedToolsChoice ChatCompletionDeleted "
-        "ChatCompletionFunctionCallOption ChatCompletionFunctions ChatCompletionList "
-        "ChatCompletionMessageCustomToolCall ChatCompletionMessageCustomToolCallCustom ChatCompletionMessageList "
-        "ChatCompletionMessageListData ChatCompletionMessageToolCall ChatCompletionMessageToolCallChunk "
-        "ChatCompletionMessageToolCallChunkFunction ChatCompletionMessageToolCallFunction "
-        "ChatCompletionMessageToolCalls ChatCompletionModeration ChatCompletionModerationError "
-        "ChatCompletionModerationResults ChatCompletionNamedToolChoice ChatCompletionNamedToolChoiceCustom "
-        "ChatCompletionNamedToolChoiceCustomCustom ChatCompletionNamedToolChoiceFunction "
-        "ChatCompletionRequestAssistantMessage ChatCompletionRequestAssistantMessageAudio "
-        "ChatCompletionRequestAssistantMessageContentPart ChatCompletionRequestAssistantMessageFunctionCall "
-        "ChatCompletionRequestDeveloperMessage ChatCompletionRequestFunctionMessage ChatCompletionRequestMessage "
+    "chat.chunks": (
+        "ChatCompletionMessageToolCallChunk ChatCompletionMessageToolCallChunkFunction "
+        "ChatCompletionStreamResponseDelta ChatCompletionStreamResponseDeltaFunctionCall "
+        "CreateChatCompletionStreamResponse CreateChatCompletionStreamResponseChoice "
+        "CreateChatCompletionStreamResponseChoiceLogprobs "
+    ),
+    "chat.completion": (
+        "ChatCompletionAllowedTools ChatCompletionAllowedToolsChoice ChatCompletionFunctionCallOption "
+        "ChatCompletionFunctions ChatCompletionMessageCustomToolCall ChatCompletionMessageCustomToolCallCustom "
+        "ChatCompletionMessageToolCall ChatCompletionMessageToolCallFunction ChatCompletionMessageToolCalls "
+        "ChatCompletionModeration ChatCompletionModerationError ChatCompletionModerationResults "
+        "ChatCompletionNamedToolChoice ChatCompletionNamedToolChoiceCustom ChatCompletionNamedToolChoiceCustomCustom "
+        "ChatCompletionNamedToolChoiceFunction ChatCompletionRequestAssistantMessage "
+        "ChatCompletionRequestAssistantMessageAudio ChatCompletionRequestAssistantMessageContentPart "
+        "ChatCompletionRequestAssistantMessageFunctionCall ChatCompletionRequestDeveloperMessage "
+        "ChatCompletionRequestFunctionMessage ChatCompletionRequestMessage "
         "ChatCompletionRequestMessageContentPartAudio ChatCompletionRequestMessageContentPartAudioInputAudio "
         "ChatCompletionRequestMessageContentPartFile ChatCompletionRequestMessageContentPartFileFile "
         "ChatCompletionRequestMessageContentPartImage ChatCompletionRequestMessageContentPartImageImageUrl "
@@ -312,17 +318,18 @@ _NAMES: Final = {
         "ChatCompletionRequestToolMessage ChatCompletionRequestToolMessageContentPart "
         "ChatCompletionRequestUserMessage ChatCompletionRequestUserMessageContentPart ChatCompletionResponseMessage "
         "ChatCompletionResponseMessageAnnotation ChatCompletionResponseMessageAnnotationUrlCitation "
-        "ChatCompletionResponseMessageAudio ChatCompletionResponseMessageFunctionCall "
-        "ChatCompletionStreamResponseDelta ChatCompletionStreamResponseDeltaFunctionCall ChatCompletionTokenLogprob "
+        "ChatCompletionResponseMessageAudio ChatCompletionResponseMessageFunctionCall ChatCompletionTokenLogprob "
         "ChatCompletionTokenLogprobTopLogprob ChatCompletionToolChoiceOption CreateChatCompletionRequest "
         "CreateChatCompletionRequestAudio CreateChatCompletionRequestWebSearchOptions "
         "CreateChatCompletionRequestWebSearchOptionsUserLocation CreateChatCompletionResponse "
-        "CreateChatCompletionResponseChoice CreateChatCompletionResponseChoiceLogprobs "
-        "CreateChatCompletionStreamResponse CreateChatCompletionStreamResponseChoice "
-        "CreateChatCompletionStreamResponseChoiceLogprobs CustomToolChatCompletions CustomToolChatCompletionsCustom "
-        "CustomToolChatCompletionsCustomFormatGrammar CustomToolChatCompletionsCustomFormatGrammarGrammar "
-        "CustomToolChatCompletionsCustomFormatText PredictionContent ResponseModalities ServiceTier "
-        "UpdateChatCompletionRequest WebSearchContextSize WebSearchLocation "
+        "CreateChatCompletionResponseChoice CreateChatCompletionResponseChoiceLogprobs CustomToolChatCompletions "
+        "CustomToolChatCompletionsCustom CustomToolChatCompletionsCustomFormatGrammar "
+        "CustomToolChatCompletionsCustomFormatGrammarGrammar CustomToolChatCompletionsCustomFormatText "
+        "PredictionContent ResponseModalities ServiceTier WebSearchContextSize WebSearchLocation "
+    ),
+    "chat.stored": (
+        "ChatCompletionDeleted ChatCompletionList ChatCompletionMessageList ChatCompletionMessageListData "
+        "UpdateChatCompletionRequest "
     ),
     "chatkit": (
         "ActiveStatus AssistantMessageItem Attachment AttachmentType AutomaticThreadTitlingParam "

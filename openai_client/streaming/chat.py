@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openai_client._generated.models.chat import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
+from openai_client._generated.models.chat.completion import CreateChatCompletionResponse
 from openai_client.streaming.accumulator import Accumulator, built
 from openai_client.streaming.choices import Choices
 from openai_client.streaming.merging import joined_base64, without_places
@@ -22,7 +23,7 @@ class ChatAccumulator(Accumulator[CreateChatCompletionStreamResponse, CreateChat
     Collects the chunks of one chat stream: texts, refusals, tool calls, audio, logprobs, usage and vendor fields.
 
     Example:
-        >>> from openai_client._generated.models.chat import CreateChatCompletionStreamResponse as Chunk
+        >>> from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse as Chunk
         >>> whole = ChatAccumulator()
         >>> for text in ("Hel", "lo"):
         ...     whole.add(Chunk.model_validate({"choices": [{"index": 0, "delta": {"content": text}}]}))

@@ -15,7 +15,10 @@ from openai_client.structured.json_schema import schema_name
 from openai_client.structured.outcomes import Unreadable, read_as
 
 if TYPE_CHECKING:
-    from openai_client._generated.models.chat import ChatCompletionMessageCustomToolCall, ChatCompletionMessageToolCall
+    from openai_client._generated.models.chat.completion import (
+        ChatCompletionMessageCustomToolCall,
+        ChatCompletionMessageToolCall,
+    )
     from openai_client._generated.models.responses.calls import FunctionToolCall
     from openai_client.base_model import Unknown
 

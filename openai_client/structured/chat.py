@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from openai_client._generated.models.chat import CreateChatCompletionResponse, CreateChatCompletionStreamResponse
+from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
 from openai_client.errors import UnexpectedResponse
 from openai_client.streaming.accumulator import Accumulator
 from openai_client.streaming.chat import ChatAccumulator
@@ -27,7 +27,11 @@ from openai_client.structured.outcomes import (
 )
 
 if TYPE_CHECKING:
-    from openai_client._generated.models.chat import ChatCompletionMessageToolCalls, CreateChatCompletionResponseChoice
+    from openai_client._generated.models.chat.completion import (
+        ChatCompletionMessageToolCalls,
+        CreateChatCompletionResponse,
+        CreateChatCompletionResponseChoice,
+    )
     from openai_client._generated.models.shared.generation import CompletionUsage
 
 M = TypeVar("M", bound=BaseModel)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from openai_client._generated.fields.chat import CreateChatCompletionParsedFields
     from openai_client._generated.fields.responses import CreateResponseFields
-    from openai_client._generated.models.chat import CreateChatCompletionRequest
+    from openai_client._generated.models.chat.completion import CreateChatCompletionRequest
     from openai_client._generated.models.responses.requests import CreateResponse
     from openai_client.calling import CallKeywords
     from openai_client.operation import Operation

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
-from openai_client._generated.models.chat import CreateChatCompletionRequest
+from openai_client._generated.models.chat.completion import CreateChatCompletionRequest
 from openai_client._generated.models.responses.requests import CreateResponse
 from openai_client._generated.models.responses.response import ResponseTextParam
 from openai_client._generated.operations.chat import create_chat_completion

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from http_util.sse import SseDecoder
-from openai_client._generated.models.chat import CreateChatCompletionStreamResponse
+from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
 from openai_client._generated.models.completions import CreateCompletionResponse
 from worker_adapters.openai_http.chat_reader import ChatReader
 from worker_adapters.openai_http.chunks import decode_chunk, decode_response_event

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapter_api import TaskRequest
-from openai_client._generated.models.chat import CreateChatCompletionRequest
+from openai_client._generated.models.chat.completion import CreateChatCompletionRequest
 from openai_client._generated.models.completions import CreateCompletionRequest
 from openai_client._generated.models.responses.requests import CreateResponse
 from worker_adapters.openai_http import OpenAIHttpConfig

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Required
 
-from openai_client._generated.models.chat import (
+from openai_client._generated.models.chat.completion import (
     ChatCompletionFunctionCallOption,
     ChatCompletionFunctions,
     ChatCompletionRequestMessage,

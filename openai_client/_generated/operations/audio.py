@@ -10,23 +10,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from openai_client._generated.models.audio import (
-    CreateSpeechRequest,
     CreateSpeechResponseStreamEvent,
-    CreateTranscriptionRequest,
     CreateTranscriptionResponseDiarizedJson,
     CreateTranscriptionResponseJson,
     CreateTranscriptionResponseStreamEvent,
     CreateTranscriptionResponseVerboseJson,
-    CreateTranslationRequest,
     CreateTranslationResponseJson,
     CreateTranslationResponseVerboseJson,
-    CreateVoiceConsentRequest,
-    CreateVoiceRequest,
-    UpdateVoiceConsentRequest,
-    VoiceConsentDeletedResource,
-    VoiceConsentListResource,
-    VoiceConsentResource,
-    VoiceResource,
 )
 from openai_client.base_model import Unknown, WireParser
 from openai_client.binary_content import BinaryContent
@@ -65,6 +55,17 @@ if TYPE_CHECKING:
         CreateVoiceConsentFields,
         CreateVoiceFields,
         UpdateVoiceConsentFields,
+    )
+    from openai_client._generated.models.audio import (
+        CreateSpeechRequest,
+        CreateTranscriptionRequest,
+        CreateTranslationRequest,
+        CreateVoiceConsentRequest,
+        CreateVoiceRequest,
+        UpdateVoiceConsentRequest,
+        VoiceConsentDeletedResource,
+        VoiceConsentResource,
+        VoiceResource,
     )
     from openai_client.calling import CallKeywords
 
@@ -109,6 +110,8 @@ def create_speech(body: CreateSpeechRequest, **call: Unpack[CallKeywords]) -> Op
 
 def create_speech_with(**fields: Unpack[CreateSpeechFields]) -> Operation[BinaryContent]:
     """Do as `create_speech`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateSpeechRequest
+
     body, call = body_and_call(CreateSpeechRequest, fields)
     return create_speech(body, **call)
 
@@ -135,6 +138,8 @@ def stream_speech(
 
 def stream_speech_with(**fields: Unpack[CreateSpeechFields]) -> StreamOperation[CreateSpeechResponseStreamEvent]:
     """Do as `stream_speech`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateSpeechRequest
+
     body, call = body_and_call(CreateSpeechRequest, fields)
     return stream_speech(body, **call)
 
@@ -174,6 +179,8 @@ def create_transcription_with(
     | str
 ]:
     """Do as `create_transcription`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateTranscriptionRequest
+
     body, call = body_and_call(CreateTranscriptionRequest, fields)
     return create_transcription(body, **call)
 
@@ -203,6 +210,8 @@ def stream_transcription_with(
     **fields: Unpack[CreateTranscriptionStreamedFields],
 ) -> StreamOperation[CreateTranscriptionResponseStreamEvent]:
     """Do as `stream_transcription`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateTranscriptionRequest
+
     body, call = body_and_call(CreateTranscriptionRequest, fields)
     return stream_transcription(body, **call)
 
@@ -230,6 +239,8 @@ def create_translation_with(
     **fields: Unpack[CreateTranslationFields],
 ) -> Operation[CreateTranslationResponseJson | CreateTranslationResponseVerboseJson | Unknown | str]:
     """Do as `create_translation`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateTranslationRequest
+
     body, call = body_and_call(CreateTranslationRequest, fields)
     return create_translation(body, **call)
 
@@ -242,6 +253,8 @@ def list_voice_consents(
 
     GET /audio/voice_consents, `listVoiceConsents`
     """
+    from openai_client._generated.models.audio import VoiceConsentListResource
+
     return PageOperation(
         operation_id="listVoiceConsents",
         method="GET",
@@ -261,6 +274,8 @@ def create_voice_consent(
 
     POST /audio/voice_consents, `createVoiceConsent`
     """
+    from openai_client._generated.models.audio import VoiceConsentResource
+
     return Operation(
         operation_id="createVoiceConsent",
         method="POST",
@@ -274,6 +289,8 @@ def create_voice_consent(
 
 def create_voice_consent_with(**fields: Unpack[CreateVoiceConsentFields]) -> Operation[VoiceConsentResource]:
     """Do as `create_voice_consent`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateVoiceConsentRequest
+
     body, call = body_and_call(CreateVoiceConsentRequest, fields)
     return create_voice_consent(body, **call)
 
@@ -284,6 +301,8 @@ def get_voice_consent(consent_id: str, **call: Unpack[CallKeywords]) -> Operatio
 
     GET /audio/voice_consents/{consent_id}, `getVoiceConsent`
     """
+    from openai_client._generated.models.audio import VoiceConsentResource
+
     return Operation(
         operation_id="getVoiceConsent",
         method="GET",
@@ -302,6 +321,8 @@ def update_voice_consent(
 
     POST /audio/voice_consents/{consent_id}, `updateVoiceConsent`
     """
+    from openai_client._generated.models.audio import VoiceConsentResource
+
     return Operation(
         operation_id="updateVoiceConsent",
         method="POST",
@@ -316,6 +337,8 @@ def update_voice_consent_with(
     consent_id: str, **fields: Unpack[UpdateVoiceConsentFields]
 ) -> Operation[VoiceConsentResource]:
     """Do as `update_voice_consent`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import UpdateVoiceConsentRequest
+
     body, call = body_and_call(UpdateVoiceConsentRequest, fields)
     return update_voice_consent(consent_id, body, **call)
 
@@ -326,6 +349,8 @@ def delete_voice_consent(consent_id: str, **call: Unpack[CallKeywords]) -> Opera
 
     DELETE /audio/voice_consents/{consent_id}, `deleteVoiceConsent`
     """
+    from openai_client._generated.models.audio import VoiceConsentDeletedResource
+
     return Operation(
         operation_id="deleteVoiceConsent",
         method="DELETE",
@@ -342,6 +367,8 @@ def create_voice(body: CreateVoiceRequest, **call: Unpack[CallKeywords]) -> Oper
 
     POST /audio/voices, `createVoice`
     """
+    from openai_client._generated.models.audio import VoiceResource
+
     return Operation(
         operation_id="createVoice",
         method="POST",
@@ -355,6 +382,8 @@ def create_voice(body: CreateVoiceRequest, **call: Unpack[CallKeywords]) -> Oper
 
 def create_voice_with(**fields: Unpack[CreateVoiceFields]) -> Operation[VoiceResource]:
     """Do as `create_voice`, with the fields of the body as arguments."""
+    from openai_client._generated.models.audio import CreateVoiceRequest
+
     body, call = body_and_call(CreateVoiceRequest, fields)
     return create_voice(body, **call)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.batches import Batch, CreateBatchRequest, ListBatchesResponse
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.batches import CreateBatchFields
+    from openai_client._generated.models.batches import Batch, CreateBatchRequest
     from openai_client.calling import CallKeywords
 
 
@@ -29,6 +29,8 @@ def list_batches(
 
     GET /batches, `listBatches`
     """
+    from openai_client._generated.models.batches import ListBatchesResponse
+
     return PageOperation(
         operation_id="listBatches",
         method="GET",
@@ -46,6 +48,8 @@ def create_batch(body: CreateBatchRequest, **call: Unpack[CallKeywords]) -> Oper
 
     POST /batches, `createBatch`
     """
+    from openai_client._generated.models.batches import Batch
+
     return Operation(
         operation_id="createBatch",
         method="POST",
@@ -58,6 +62,8 @@ def create_batch(body: CreateBatchRequest, **call: Unpack[CallKeywords]) -> Oper
 
 def create_batch_with(**fields: Unpack[CreateBatchFields]) -> Operation[Batch]:
     """Do as `create_batch`, with the fields of the body as arguments."""
+    from openai_client._generated.models.batches import CreateBatchRequest
+
     body, call = body_and_call(CreateBatchRequest, fields)
     return create_batch(body, **call)
 
@@ -68,6 +74,8 @@ def retrieve_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Bat
 
     GET /batches/{batch_id}, `retrieveBatch`
     """
+    from openai_client._generated.models.batches import Batch
+
     return Operation(
         operation_id="retrieveBatch",
         method="GET",
@@ -84,6 +92,8 @@ def cancel_batch(batch_id: str, **call: Unpack[CallKeywords]) -> Operation[Batch
 
     POST /batches/{batch_id}/cancel, `cancelBatch`
     """
+    from openai_client._generated.models.batches import Batch
+
     return Operation(
         operation_id="cancelBatch",
         method="POST",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.completions import CreateCompletionRequest, CreateCompletionResponse
 from openai_client.binding import AsyncResource, SyncResource, stream_body_endpoint, switch_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, StreamOperation, unstreamed
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.completions import CreateCompletionStreamedFields, CreateCompletionWholeFields
+    from openai_client._generated.models.completions import CreateCompletionRequest, CreateCompletionResponse
     from openai_client.calling import CallKeywords
 
 
@@ -28,6 +28,8 @@ def create_completion(
 
     POST /completions, `createCompletion`
     """
+    from openai_client._generated.models.completions import CreateCompletionResponse
+
     return Operation(
         operation_id="createCompletion",
         method="POST",
@@ -40,6 +42,8 @@ def create_completion(
 
 def create_completion_with(**fields: Unpack[CreateCompletionWholeFields]) -> Operation[CreateCompletionResponse]:
     """Do as `create_completion`, with the fields of the body as arguments."""
+    from openai_client._generated.models.completions import CreateCompletionRequest
+
     body, call = body_and_call(CreateCompletionRequest, fields)
     return create_completion(body, **call)
 
@@ -52,6 +56,8 @@ def stream_completion(
 
     POST /completions, `createCompletion`
     """
+    from openai_client._generated.models.completions import CreateCompletionResponse
+
     return StreamOperation(
         operation_id="createCompletion",
         method="POST",
@@ -67,6 +73,8 @@ def stream_completion_with(
     **fields: Unpack[CreateCompletionStreamedFields],
 ) -> StreamOperation[CreateCompletionResponse]:
     """Do as `stream_completion`, with the fields of the body as arguments."""
+    from openai_client._generated.models.completions import CreateCompletionRequest
+
     body, call = body_and_call(CreateCompletionRequest, fields)
     return stream_completion(body, **call)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.content_provenance_checks import CreateContentProvenanceBody, ProvenanceResource
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.content_provenance_checks import CreateContentProvenanceFields
+    from openai_client._generated.models.content_provenance_checks import (
+        CreateContentProvenanceBody,
+        ProvenanceResource,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -28,6 +31,8 @@ def create_content_provenance_check(
 
     POST /content_provenance_checks, `Createcontentprovenancecheck`
     """
+    from openai_client._generated.models.content_provenance_checks import ProvenanceResource
+
     return Operation(
         operation_id="Createcontentprovenancecheck",
         method="POST",
@@ -43,6 +48,8 @@ def create_content_provenance_check_with(
     **fields: Unpack[CreateContentProvenanceFields],
 ) -> Operation[ProvenanceResource]:
     """Do as `create_content_provenance_check`, with the fields of the body as arguments."""
+    from openai_client._generated.models.content_provenance_checks import CreateContentProvenanceBody
+
     body, call = body_and_call(CreateContentProvenanceBody, fields)
     return create_content_provenance_check(body, **call)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.embeddings import CreateEmbeddingRequest, CreateEmbeddingResponse
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.embedding_many import EmbeddingMany
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.embeddings import CreateEmbeddingFields
+    from openai_client._generated.models.embeddings import CreateEmbeddingRequest, CreateEmbeddingResponse
     from openai_client.calling import CallKeywords
 
 
@@ -27,6 +27,8 @@ def create_embedding(body: CreateEmbeddingRequest, **call: Unpack[CallKeywords])
 
     POST /embeddings, `createEmbedding`
     """
+    from openai_client._generated.models.embeddings import CreateEmbeddingResponse
+
     return Operation(
         operation_id="createEmbedding",
         method="POST",
@@ -39,6 +41,8 @@ def create_embedding(body: CreateEmbeddingRequest, **call: Unpack[CallKeywords])
 
 def create_embedding_with(**fields: Unpack[CreateEmbeddingFields]) -> Operation[CreateEmbeddingResponse]:
     """Do as `create_embedding`, with the fields of the body as arguments."""
+    from openai_client._generated.models.embeddings import CreateEmbeddingRequest
+
     body, call = body_and_call(CreateEmbeddingRequest, fields)
     return create_embedding(body, **call)
 

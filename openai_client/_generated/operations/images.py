@@ -8,15 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from openai_client._generated.models.images import (
-    CreateImageEditRequest,
-    CreateImageRequest,
-    CreateImageVariationRequest,
-    EditImageBodyJsonParam,
-    ImageEditStreamEvent,
-    ImageGenStreamEvent,
-    ImagesResponse,
-)
+from openai_client._generated.models.images import ImageEditStreamEvent, ImageGenStreamEvent
 from openai_client.base_model import WireParser
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, stream_body_endpoint, switch_endpoint
 from openai_client.calling import body_and_call, call_options
@@ -31,6 +23,13 @@ if TYPE_CHECKING:
         CreateImageStreamedFields,
         CreateImageVariationFields,
         CreateImageWholeFields,
+    )
+    from openai_client._generated.models.images import (
+        CreateImageEditRequest,
+        CreateImageRequest,
+        CreateImageVariationRequest,
+        EditImageBodyJsonParam,
+        ImagesResponse,
     )
     from openai_client.calling import CallKeywords
 
@@ -47,6 +46,8 @@ def create_image_edit(
 
     POST /images/edits, `createImageEdit`
     """
+    from openai_client._generated.models.images import ImagesResponse
+
     return Operation(
         operation_id="createImageEdit",
         method="POST",
@@ -60,6 +61,8 @@ def create_image_edit(
 
 def create_image_edit_with(**fields: Unpack[CreateImageEditWholeFields]) -> Operation[ImagesResponse]:
     """Do as `create_image_edit`, with the fields of the body as arguments."""
+    from openai_client._generated.models.images import CreateImageEditRequest
+
     body, call = body_and_call(CreateImageEditRequest, fields)
     return create_image_edit(body, **call)
 
@@ -87,6 +90,8 @@ def stream_image_edit(
 
 def stream_image_edit_with(**fields: Unpack[CreateImageEditStreamedFields]) -> StreamOperation[ImageEditStreamEvent]:
     """Do as `stream_image_edit`, with the fields of the body as arguments."""
+    from openai_client._generated.models.images import CreateImageEditRequest
+
     body, call = body_and_call(CreateImageEditRequest, fields)
     return stream_image_edit(body, **call)
 
@@ -97,6 +102,8 @@ def create_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> Oper
 
     POST /images/generations, `createImage`
     """
+    from openai_client._generated.models.images import ImagesResponse
+
     return Operation(
         operation_id="createImage",
         method="POST",
@@ -109,6 +116,8 @@ def create_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> Oper
 
 def create_image_with(**fields: Unpack[CreateImageWholeFields]) -> Operation[ImagesResponse]:
     """Do as `create_image`, with the fields of the body as arguments."""
+    from openai_client._generated.models.images import CreateImageRequest
+
     body, call = body_and_call(CreateImageRequest, fields)
     return create_image(body, **call)
 
@@ -133,6 +142,8 @@ def stream_image(body: CreateImageRequest, **call: Unpack[CallKeywords]) -> Stre
 
 def stream_image_with(**fields: Unpack[CreateImageStreamedFields]) -> StreamOperation[ImageGenStreamEvent]:
     """Do as `stream_image`, with the fields of the body as arguments."""
+    from openai_client._generated.models.images import CreateImageRequest
+
     body, call = body_and_call(CreateImageRequest, fields)
     return stream_image(body, **call)
 
@@ -145,6 +156,8 @@ def create_image_variation(
 
     POST /images/variations, `createImageVariation`
     """
+    from openai_client._generated.models.images import ImagesResponse
+
     return Operation(
         operation_id="createImageVariation",
         method="POST",
@@ -158,6 +171,8 @@ def create_image_variation(
 
 def create_image_variation_with(**fields: Unpack[CreateImageVariationFields]) -> Operation[ImagesResponse]:
     """Do as `create_image_variation`, with the fields of the body as arguments."""
+    from openai_client._generated.models.images import CreateImageVariationRequest
+
     body, call = body_and_call(CreateImageVariationRequest, fields)
     return create_image_variation(body, **call)
 

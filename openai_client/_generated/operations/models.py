@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.models import DeleteModelResponse, ListModelsResponse, Model
 from openai_client.binding import AsyncResource, SyncResource, endpoint
 from openai_client.calling import call_options
 from openai_client.operation import Operation, path
@@ -16,6 +15,7 @@ from openai_client.operation import Operation, path
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from openai_client._generated.models.models import DeleteModelResponse, ListModelsResponse, Model
     from openai_client.calling import CallKeywords
 
 
@@ -25,6 +25,8 @@ def list_models(**call: Unpack[CallKeywords]) -> Operation[ListModelsResponse]:
 
     GET /models, `listModels`
     """
+    from openai_client._generated.models.models import ListModelsResponse
+
     return Operation(
         operation_id="listModels",
         method="GET",
@@ -41,6 +43,8 @@ def retrieve_model(model: str, **call: Unpack[CallKeywords]) -> Operation[Model]
 
     GET /models/{model}, `retrieveModel`
     """
+    from openai_client._generated.models.models import Model
+
     return Operation(
         operation_id="retrieveModel",
         method="GET",
@@ -57,6 +61,8 @@ def delete_model(model: str, **call: Unpack[CallKeywords]) -> Operation[DeleteMo
 
     DELETE /models/{model}, `deleteModel`
     """
+    from openai_client._generated.models.models import DeleteModelResponse
+
     return Operation(
         operation_id="deleteModel",
         method="DELETE",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.moderations import CreateModerationRequest, CreateModerationResponse
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.moderations import CreateModerationFields
+    from openai_client._generated.models.moderations import CreateModerationRequest, CreateModerationResponse
     from openai_client.calling import CallKeywords
 
 
@@ -28,6 +28,8 @@ def create_moderation(
 
     POST /moderations, `createModeration`
     """
+    from openai_client._generated.models.moderations import CreateModerationResponse
+
     return Operation(
         operation_id="createModeration",
         method="POST",
@@ -40,6 +42,8 @@ def create_moderation(
 
 def create_moderation_with(**fields: Unpack[CreateModerationFields]) -> Operation[CreateModerationResponse]:
     """Do as `create_moderation`, with the fields of the body as arguments."""
+    from openai_client._generated.models.moderations import CreateModerationRequest
+
     body, call = body_and_call(CreateModerationRequest, fields)
     return create_moderation(body, **call)
 

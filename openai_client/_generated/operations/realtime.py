@@ -9,16 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.realtime.sessions import (
-    RealtimeCallCreateRequest,
-    RealtimeCallReferRequest,
-    RealtimeCallRejectRequest,
-    RealtimeCreateClientSecretRequest,
-    RealtimeCreateClientSecretResponse,
-    RealtimeSessionCreateRequestGA,
-    RealtimeTranslationClientSecretCreateRequest,
-    RealtimeTranslationClientSecretCreateResponse,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation, as_nothing, as_text, path
@@ -39,6 +29,16 @@ if TYPE_CHECKING:
         RealtimeCreateClientSecretFields,
         RealtimeSessionCreateRequestGAFields,
         RealtimeTranslationClientSecretCreateFields,
+    )
+    from openai_client._generated.models.realtime.sessions import (
+        RealtimeCallCreateRequest,
+        RealtimeCallReferRequest,
+        RealtimeCallRejectRequest,
+        RealtimeCreateClientSecretRequest,
+        RealtimeCreateClientSecretResponse,
+        RealtimeSessionCreateRequestGA,
+        RealtimeTranslationClientSecretCreateRequest,
+        RealtimeTranslationClientSecretCreateResponse,
     )
     from openai_client.calling import CallKeywords
 
@@ -63,6 +63,8 @@ def create_realtime_call(body: RealtimeCallCreateRequest, **call: Unpack[CallKey
 
 def create_realtime_call_with(**fields: Unpack[RealtimeCallCreateFields]) -> Operation[str]:
     """Do as `create_realtime_call`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeCallCreateRequest
+
     body, call = body_and_call(RealtimeCallCreateRequest, fields)
     return create_realtime_call(body, **call)
 
@@ -87,6 +89,8 @@ def accept_realtime_call(
 
 def accept_realtime_call_with(call_id: str, **fields: Unpack[RealtimeSessionCreateRequestGAFields]) -> Operation[None]:
     """Do as `accept_realtime_call`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeSessionCreateRequestGA
+
     body, call = body_and_call(RealtimeSessionCreateRequestGA, fields)
     return accept_realtime_call(call_id, body, **call)
 
@@ -124,6 +128,8 @@ def refer_realtime_call(call_id: str, body: RealtimeCallReferRequest, **call: Un
 
 def refer_realtime_call_with(call_id: str, **fields: Unpack[RealtimeCallReferFields]) -> Operation[None]:
     """Do as `refer_realtime_call`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeCallReferRequest
+
     body, call = body_and_call(RealtimeCallReferRequest, fields)
     return refer_realtime_call(call_id, body, **call)
 
@@ -148,6 +154,8 @@ def reject_realtime_call(
 
 def reject_realtime_call_with(call_id: str, **fields: Unpack[RealtimeCallRejectFields]) -> Operation[None]:
     """Do as `reject_realtime_call`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeCallRejectRequest
+
     body, call = body_and_call(RealtimeCallRejectRequest, fields)
     return reject_realtime_call(call_id, body, **call)
 
@@ -160,6 +168,8 @@ def create_realtime_client_secret(
 
     POST /realtime/client_secrets, `create-realtime-client-secret`
     """
+    from openai_client._generated.models.realtime.sessions import RealtimeCreateClientSecretResponse
+
     return Operation(
         operation_id="create-realtime-client-secret",
         method="POST",
@@ -174,6 +184,8 @@ def create_realtime_client_secret_with(
     **fields: Unpack[RealtimeCreateClientSecretFields],
 ) -> Operation[RealtimeCreateClientSecretResponse]:
     """Do as `create_realtime_client_secret`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeCreateClientSecretRequest
+
     body, call = body_and_call(RealtimeCreateClientSecretRequest, fields)
     return create_realtime_client_secret(body, **call)
 
@@ -186,6 +198,8 @@ def create_realtime_translation_client_secret(
 
     POST /realtime/translations/client_secrets, `create-realtime-translation-client-secret`
     """
+    from openai_client._generated.models.realtime.sessions import RealtimeTranslationClientSecretCreateResponse
+
     return Operation(
         operation_id="create-realtime-translation-client-secret",
         method="POST",
@@ -200,6 +214,8 @@ def create_realtime_translation_client_secret_with(
     **fields: Unpack[RealtimeTranslationClientSecretCreateFields],
 ) -> Operation[RealtimeTranslationClientSecretCreateResponse]:
     """Do as `create_realtime_translation_client_secret`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeTranslationClientSecretCreateRequest
+
     body, call = body_and_call(RealtimeTranslationClientSecretCreateRequest, fields)
     return create_realtime_translation_client_secret(body, **call)
 

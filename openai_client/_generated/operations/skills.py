@@ -9,18 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.shared.values import OrderEnum
-from openai_client._generated.models.skills import (
-    CreateSkillBody,
-    CreateSkillVersionBody,
-    DeletedSkillResource,
-    DeletedSkillVersionResource,
-    SetDefaultSkillVersionBody,
-    SkillListResource,
-    SkillResource,
-    SkillVersionListResource,
-    SkillVersionResource,
-)
 from openai_client.binary_content import BinaryContent
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
@@ -34,6 +22,16 @@ if TYPE_CHECKING:
         CreateSkillVersionFields,
         SetDefaultSkillVersionFields,
     )
+    from openai_client._generated.models.shared.values import OrderEnum
+    from openai_client._generated.models.skills import (
+        CreateSkillBody,
+        CreateSkillVersionBody,
+        DeletedSkillResource,
+        DeletedSkillVersionResource,
+        SetDefaultSkillVersionBody,
+        SkillResource,
+        SkillVersionResource,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -45,6 +43,8 @@ def list_skills(
 
     GET /skills, `ListSkills`
     """
+    from openai_client._generated.models.skills import SkillListResource
+
     return PageOperation(
         operation_id="ListSkills",
         method="GET",
@@ -62,6 +62,8 @@ def create_skill(body: CreateSkillBody, **call: Unpack[CallKeywords]) -> Operati
 
     POST /skills, `CreateSkill`
     """
+    from openai_client._generated.models.skills import SkillResource
+
     return Operation(
         operation_id="CreateSkill",
         method="POST",
@@ -75,6 +77,8 @@ def create_skill(body: CreateSkillBody, **call: Unpack[CallKeywords]) -> Operati
 
 def create_skill_with(**fields: Unpack[CreateSkillFields]) -> Operation[SkillResource]:
     """Do as `create_skill`, with the fields of the body as arguments."""
+    from openai_client._generated.models.skills import CreateSkillBody
+
     body, call = body_and_call(CreateSkillBody, fields)
     return create_skill(body, **call)
 
@@ -85,6 +89,8 @@ def get_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[SkillRes
 
     GET /skills/{skill_id}, `GetSkill`
     """
+    from openai_client._generated.models.skills import SkillResource
+
     return Operation(
         operation_id="GetSkill",
         method="GET",
@@ -103,6 +109,8 @@ def update_skill_default_version(
 
     POST /skills/{skill_id}, `UpdateSkillDefaultVersion`
     """
+    from openai_client._generated.models.skills import SkillResource
+
     return Operation(
         operation_id="UpdateSkillDefaultVersion",
         method="POST",
@@ -117,6 +125,8 @@ def update_skill_default_version_with(
     skill_id: str, **fields: Unpack[SetDefaultSkillVersionFields]
 ) -> Operation[SkillResource]:
     """Do as `update_skill_default_version`, with the fields of the body as arguments."""
+    from openai_client._generated.models.skills import SetDefaultSkillVersionBody
+
     body, call = body_and_call(SetDefaultSkillVersionBody, fields)
     return update_skill_default_version(skill_id, body, **call)
 
@@ -127,6 +137,8 @@ def delete_skill(skill_id: str, **call: Unpack[CallKeywords]) -> Operation[Delet
 
     DELETE /skills/{skill_id}, `DeleteSkill`
     """
+    from openai_client._generated.models.skills import DeletedSkillResource
+
     return Operation(
         operation_id="DeleteSkill",
         method="DELETE",
@@ -166,6 +178,8 @@ def list_skill_versions(
 
     GET /skills/{skill_id}/versions, `ListSkillVersions`
     """
+    from openai_client._generated.models.skills import SkillVersionListResource
+
     return PageOperation(
         operation_id="ListSkillVersions",
         method="GET",
@@ -185,6 +199,8 @@ def create_skill_version(
 
     POST /skills/{skill_id}/versions, `CreateSkillVersion`
     """
+    from openai_client._generated.models.skills import SkillVersionResource
+
     return Operation(
         operation_id="CreateSkillVersion",
         method="POST",
@@ -200,6 +216,8 @@ def create_skill_version_with(
     skill_id: str, **fields: Unpack[CreateSkillVersionFields]
 ) -> Operation[SkillVersionResource]:
     """Do as `create_skill_version`, with the fields of the body as arguments."""
+    from openai_client._generated.models.skills import CreateSkillVersionBody
+
     body, call = body_and_call(CreateSkillVersionBody, fields)
     return create_skill_version(skill_id, body, **call)
 
@@ -210,6 +228,8 @@ def get_skill_version(version: str, *, skill_id: str, **call: Unpack[CallKeyword
 
     GET /skills/{skill_id}/versions/{version}, `GetSkillVersion`
     """
+    from openai_client._generated.models.skills import SkillVersionResource
+
     return Operation(
         operation_id="GetSkillVersion",
         method="GET",
@@ -228,6 +248,8 @@ def delete_skill_version(
 
     DELETE /skills/{skill_id}/versions/{version}, `DeleteSkillVersion`
     """
+    from openai_client._generated.models.skills import DeletedSkillVersionResource
+
     return Operation(
         operation_id="DeleteSkillVersion",
         method="DELETE",

@@ -9,13 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.uploads import (
-    AddUploadPartRequest,
-    CompleteUploadRequest,
-    CreateUploadRequest,
-    Upload,
-    UploadPart,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.large_files import AsyncChunkedUploads, ChunkedUploads
@@ -25,6 +18,13 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.uploads import AddUploadPartFields, CompleteUploadFields, CreateUploadFields
+    from openai_client._generated.models.uploads import (
+        AddUploadPartRequest,
+        CompleteUploadRequest,
+        CreateUploadRequest,
+        Upload,
+        UploadPart,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -34,6 +34,8 @@ def create_upload(body: CreateUploadRequest, **call: Unpack[CallKeywords]) -> Op
 
     POST /uploads, `createUpload`
     """
+    from openai_client._generated.models.uploads import Upload
+
     return Operation(
         operation_id="createUpload",
         method="POST",
@@ -46,6 +48,8 @@ def create_upload(body: CreateUploadRequest, **call: Unpack[CallKeywords]) -> Op
 
 def create_upload_with(**fields: Unpack[CreateUploadFields]) -> Operation[Upload]:
     """Do as `create_upload`, with the fields of the body as arguments."""
+    from openai_client._generated.models.uploads import CreateUploadRequest
+
     body, call = body_and_call(CreateUploadRequest, fields)
     return create_upload(body, **call)
 
@@ -56,6 +60,8 @@ def cancel_upload(upload_id: str, **call: Unpack[CallKeywords]) -> Operation[Upl
 
     POST /uploads/{upload_id}/cancel, `cancelUpload`
     """
+    from openai_client._generated.models.uploads import Upload
+
     return Operation(
         operation_id="cancelUpload",
         method="POST",
@@ -71,6 +77,8 @@ def complete_upload(upload_id: str, body: CompleteUploadRequest, **call: Unpack[
 
     POST /uploads/{upload_id}/complete, `completeUpload`
     """
+    from openai_client._generated.models.uploads import Upload
+
     return Operation(
         operation_id="completeUpload",
         method="POST",
@@ -83,6 +91,8 @@ def complete_upload(upload_id: str, body: CompleteUploadRequest, **call: Unpack[
 
 def complete_upload_with(upload_id: str, **fields: Unpack[CompleteUploadFields]) -> Operation[Upload]:
     """Do as `complete_upload`, with the fields of the body as arguments."""
+    from openai_client._generated.models.uploads import CompleteUploadRequest
+
     body, call = body_and_call(CompleteUploadRequest, fields)
     return complete_upload(upload_id, body, **call)
 
@@ -93,6 +103,8 @@ def add_upload_part(upload_id: str, body: AddUploadPartRequest, **call: Unpack[C
 
     POST /uploads/{upload_id}/parts, `addUploadPart`
     """
+    from openai_client._generated.models.uploads import UploadPart
+
     return Operation(
         operation_id="addUploadPart",
         method="POST",
@@ -106,6 +118,8 @@ def add_upload_part(upload_id: str, body: AddUploadPartRequest, **call: Unpack[C
 
 def add_upload_part_with(upload_id: str, **fields: Unpack[AddUploadPartFields]) -> Operation[UploadPart]:
     """Do as `add_upload_part`, with the fields of the body as arguments."""
+    from openai_client._generated.models.uploads import AddUploadPartRequest
+
     body, call = body_and_call(AddUploadPartRequest, fields)
     return add_upload_part(upload_id, body, **call)
 

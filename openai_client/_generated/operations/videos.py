@@ -8,19 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.shared.values import OrderEnum
-from openai_client._generated.models.videos import (
-    CreateVideoCharacterBody,
-    CreateVideoEditMultipartBody,
-    CreateVideoExtendMultipartBody,
-    CreateVideoMultipartBody,
-    CreateVideoRemixBody,
-    DeletedVideoResource,
-    VideoCharacterResource,
-    VideoContentVariant,
-    VideoListResource,
-    VideoResource,
-)
 from openai_client.binary_content import BinaryContent
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
@@ -37,6 +24,18 @@ if TYPE_CHECKING:
         CreateVideoFields,
         CreateVideoRemixFields,
     )
+    from openai_client._generated.models.shared.values import OrderEnum
+    from openai_client._generated.models.videos import (
+        CreateVideoCharacterBody,
+        CreateVideoEditMultipartBody,
+        CreateVideoExtendMultipartBody,
+        CreateVideoMultipartBody,
+        CreateVideoRemixBody,
+        DeletedVideoResource,
+        VideoCharacterResource,
+        VideoContentVariant,
+        VideoResource,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -50,6 +49,8 @@ def list_videos(
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoListResource
+
     return PageOperation(
         operation_id="ListVideos",
         method="GET",
@@ -70,6 +71,8 @@ def create_video(body: CreateVideoMultipartBody, **call: Unpack[CallKeywords]) -
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoResource
+
     return Operation(
         operation_id="createVideo",
         method="POST",
@@ -84,6 +87,8 @@ def create_video(body: CreateVideoMultipartBody, **call: Unpack[CallKeywords]) -
 
 def create_video_with(**fields: Unpack[CreateVideoFields]) -> Operation[VideoResource]:
     """Do as `create_video`, with the fields of the body as arguments."""
+    from openai_client._generated.models.videos import CreateVideoMultipartBody
+
     body, call = body_and_call(CreateVideoMultipartBody, fields)
     return create_video(body, **call)
 
@@ -98,6 +103,8 @@ def create_video_character(
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoCharacterResource
+
     return Operation(
         operation_id="CreateVideoCharacter",
         method="POST",
@@ -112,6 +119,8 @@ def create_video_character(
 
 def create_video_character_with(**fields: Unpack[CreateVideoCharacterFields]) -> Operation[VideoCharacterResource]:
     """Do as `create_video_character`, with the fields of the body as arguments."""
+    from openai_client._generated.models.videos import CreateVideoCharacterBody
+
     body, call = body_and_call(CreateVideoCharacterBody, fields)
     return create_video_character(body, **call)
 
@@ -124,6 +133,8 @@ def get_video_character(character_id: str, **call: Unpack[CallKeywords]) -> Oper
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoCharacterResource
+
     return Operation(
         operation_id="GetVideoCharacter",
         method="GET",
@@ -143,6 +154,8 @@ def create_video_edit(body: CreateVideoEditMultipartBody, **call: Unpack[CallKey
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoResource
+
     return Operation(
         operation_id="CreateVideoEdit",
         method="POST",
@@ -157,6 +170,8 @@ def create_video_edit(body: CreateVideoEditMultipartBody, **call: Unpack[CallKey
 
 def create_video_edit_with(**fields: Unpack[CreateVideoEditFields]) -> Operation[VideoResource]:
     """Do as `create_video_edit`, with the fields of the body as arguments."""
+    from openai_client._generated.models.videos import CreateVideoEditMultipartBody
+
     body, call = body_and_call(CreateVideoEditMultipartBody, fields)
     return create_video_edit(body, **call)
 
@@ -169,6 +184,8 @@ def create_video_extend(body: CreateVideoExtendMultipartBody, **call: Unpack[Cal
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoResource
+
     return Operation(
         operation_id="CreateVideoExtend",
         method="POST",
@@ -183,6 +200,8 @@ def create_video_extend(body: CreateVideoExtendMultipartBody, **call: Unpack[Cal
 
 def create_video_extend_with(**fields: Unpack[CreateVideoExtendFields]) -> Operation[VideoResource]:
     """Do as `create_video_extend`, with the fields of the body as arguments."""
+    from openai_client._generated.models.videos import CreateVideoExtendMultipartBody
+
     body, call = body_and_call(CreateVideoExtendMultipartBody, fields)
     return create_video_extend(body, **call)
 
@@ -195,6 +214,8 @@ def get_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[VideoRes
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoResource
+
     return Operation(
         operation_id="GetVideo",
         method="GET",
@@ -214,6 +235,8 @@ def delete_video(video_id: str, **call: Unpack[CallKeywords]) -> Operation[Delet
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import DeletedVideoResource
+
     return Operation(
         operation_id="DeleteVideo",
         method="DELETE",
@@ -257,6 +280,8 @@ def create_video_remix(
 
     Deprecated.
     """
+    from openai_client._generated.models.videos import VideoResource
+
     return Operation(
         operation_id="CreateVideoRemix",
         method="POST",
@@ -271,6 +296,8 @@ def create_video_remix(
 
 def create_video_remix_with(video_id: str, **fields: Unpack[CreateVideoRemixFields]) -> Operation[VideoResource]:
     """Do as `create_video_remix`, with the fields of the body as arguments."""
+    from openai_client._generated.models.videos import CreateVideoRemixBody
+
     body, call = body_and_call(CreateVideoRemixBody, fields)
     return create_video_remix(video_id, body, **call)
 

@@ -34,18 +34,29 @@ def test_importing_the_client_loads_no_family(statement: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-02")
-def test_a_family_loads_its_own_models_and_the_shared_ones_only() -> None:
-    """Chat does not pay for responses, nor for what only others share."""
+def test_a_family_loads_no_models_before_its_first_call() -> None:
+    """To look at what a family can do costs nothing."""
     loaded = generated(modules_after("import openai_client._generated.operations.chat"))
-    assert loaded == {
+    assert loaded == {"openai_client._generated.operations", "openai_client._generated.operations.chat"}
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-02")
+def test_a_call_loads_the_models_that_it_needs_only() -> None:
+    """Chat does not pay for responses, nor for what only others share; a whole answer pays for no stream."""
+    statement = (
+        "from openai_client._generated.operations.chat import create_chat_completion_with;"
+        "create_chat_completion_with(model='m', messages=[{'role': 'user', 'content': 'Hello'}])"
+    )
+    models = {name for name in generated(modules_after(statement)) if "_generated.models" in name}
+    assert models == {
         "openai_client._generated.models",
         "openai_client._generated.models.chat",
+        "openai_client._generated.models.chat.completion",
         "openai_client._generated.models.shared",
         "openai_client._generated.models.shared.generation",
         "openai_client._generated.models.shared.values",
         "openai_client._generated.models.shared.voices",
-        "openai_client._generated.operations",
-        "openai_client._generated.operations.chat",
     }
 
 

@@ -9,16 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.chatkit import (
-    ChatSessionResource,
-    CreateChatSessionBody,
-    DeletedThreadResource,
-    ThreadItem,
-    ThreadItemListResource,
-    ThreadListResource,
-    ThreadResource,
-)
-from openai_client._generated.models.shared.values import OrderEnum
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -27,6 +17,14 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.chatkit import CreateChatSessionFields
+    from openai_client._generated.models.chatkit import (
+        ChatSessionResource,
+        CreateChatSessionBody,
+        DeletedThreadResource,
+        ThreadItem,
+        ThreadResource,
+    )
+    from openai_client._generated.models.shared.values import OrderEnum
     from openai_client.calling import CallKeywords
 
 
@@ -36,6 +34,8 @@ def create_chatkit_session(body: CreateChatSessionBody, **call: Unpack[CallKeywo
 
     POST /chatkit/sessions, `CreateChatSessionMethod`
     """
+    from openai_client._generated.models.chatkit import ChatSessionResource
+
     return Operation(
         operation_id="CreateChatSessionMethod",
         method="POST",
@@ -49,6 +49,8 @@ def create_chatkit_session(body: CreateChatSessionBody, **call: Unpack[CallKeywo
 
 def create_chatkit_session_with(**fields: Unpack[CreateChatSessionFields]) -> Operation[ChatSessionResource]:
     """Do as `create_chatkit_session`, with the fields of the body as arguments."""
+    from openai_client._generated.models.chatkit import CreateChatSessionBody
+
     body, call = body_and_call(CreateChatSessionBody, fields)
     return create_chatkit_session(body, **call)
 
@@ -59,6 +61,8 @@ def cancel_chatkit_session(session_id: str, **call: Unpack[CallKeywords]) -> Ope
 
     POST /chatkit/sessions/{session_id}/cancel, `CancelChatSessionMethod`
     """
+    from openai_client._generated.models.chatkit import ChatSessionResource
+
     return Operation(
         operation_id="CancelChatSessionMethod",
         method="POST",
@@ -83,6 +87,8 @@ def list_chatkit_threads(
 
     GET /chatkit/threads, `ListThreadsMethod`
     """
+    from openai_client._generated.models.chatkit import ThreadListResource
+
     return PageOperation(
         operation_id="ListThreadsMethod",
         method="GET",
@@ -102,6 +108,8 @@ def get_chatkit_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Operatio
 
     GET /chatkit/threads/{thread_id}, `GetThreadMethod`
     """
+    from openai_client._generated.models.chatkit import ThreadResource
+
     return Operation(
         operation_id="GetThreadMethod",
         method="GET",
@@ -119,6 +127,8 @@ def delete_chatkit_thread(thread_id: str, **call: Unpack[CallKeywords]) -> Opera
 
     DELETE /chatkit/threads/{thread_id}, `DeleteThreadMethod`
     """
+    from openai_client._generated.models.chatkit import DeletedThreadResource
+
     return Operation(
         operation_id="DeleteThreadMethod",
         method="DELETE",
@@ -144,6 +154,8 @@ def list_chatkit_thread_items(
 
     GET /chatkit/threads/{thread_id}/items, `ListThreadItemsMethod`
     """
+    from openai_client._generated.models.chatkit import ThreadItemListResource
+
     return PageOperation(
         operation_id="ListThreadItemsMethod",
         method="GET",

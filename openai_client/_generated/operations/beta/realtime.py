@@ -9,12 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.realtime.sessions import (
-    RealtimeSessionCreateRequest,
-    RealtimeSessionCreateResponse,
-    RealtimeTranscriptionSessionCreateRequest,
-    RealtimeTranscriptionSessionCreateResponse,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation
@@ -25,6 +19,12 @@ if TYPE_CHECKING:
     from openai_client._generated.fields.realtime import (
         RealtimeSessionCreateFields,
         RealtimeTranscriptionSessionCreateFields,
+    )
+    from openai_client._generated.models.realtime.sessions import (
+        RealtimeSessionCreateRequest,
+        RealtimeSessionCreateResponse,
+        RealtimeTranscriptionSessionCreateRequest,
+        RealtimeTranscriptionSessionCreateResponse,
     )
     from openai_client.calling import CallKeywords
 
@@ -37,6 +37,8 @@ def create_realtime_session(
 
     POST /realtime/sessions, `create-realtime-session`
     """
+    from openai_client._generated.models.realtime.sessions import RealtimeSessionCreateResponse
+
     return Operation(
         operation_id="create-realtime-session",
         method="POST",
@@ -51,6 +53,8 @@ def create_realtime_session_with(
     **fields: Unpack[RealtimeSessionCreateFields],
 ) -> Operation[RealtimeSessionCreateResponse]:
     """Do as `create_realtime_session`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeSessionCreateRequest
+
     body, call = body_and_call(RealtimeSessionCreateRequest, fields)
     return create_realtime_session(body, **call)
 
@@ -63,6 +67,8 @@ def create_realtime_transcription_session(
 
     POST /realtime/transcription_sessions, `create-realtime-transcription-session`
     """
+    from openai_client._generated.models.realtime.sessions import RealtimeTranscriptionSessionCreateResponse
+
     return Operation(
         operation_id="create-realtime-transcription-session",
         method="POST",
@@ -77,6 +83,8 @@ def create_realtime_transcription_session_with(
     **fields: Unpack[RealtimeTranscriptionSessionCreateFields],
 ) -> Operation[RealtimeTranscriptionSessionCreateResponse]:
     """Do as `create_realtime_transcription_session`, with the fields of the body as arguments."""
+    from openai_client._generated.models.realtime.sessions import RealtimeTranscriptionSessionCreateRequest
+
     body, call = body_and_call(RealtimeTranscriptionSessionCreateRequest, fields)
     return create_realtime_transcription_session(body, **call)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.audit_logs import AuditLog, AuditLogEventType, ListAuditLogsResponse
 from openai_client.binding import AsyncResource, SyncResource, page_endpoint
 from openai_client.calling import call_options
 from openai_client.operation import PageOperation, query
@@ -16,6 +15,7 @@ from openai_client.operation import PageOperation, query
 if TYPE_CHECKING:
     from typing import Unpack
 
+    from openai_client._generated.models.admin.audit_logs import AuditLog, AuditLogEventType
     from openai_client.calling import CallKeywords
 
 
@@ -38,6 +38,8 @@ def list_audit_logs(
 
     GET /organization/audit_logs, `list-audit-logs`
     """
+    from openai_client._generated.models.admin.audit_logs import ListAuditLogsResponse
+
     return PageOperation(
         operation_id="list-audit-logs",
         method="GET",

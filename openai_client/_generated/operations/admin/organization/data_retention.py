@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.members import OrganizationDataRetention, UpdateOrganizationDataRetentionBody
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation
@@ -17,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import UpdateOrganizationDataRetentionFields
+    from openai_client._generated.models.admin.members import (
+        OrganizationDataRetention,
+        UpdateOrganizationDataRetentionBody,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -26,6 +29,8 @@ def retrieve_organization_data_retention(**call: Unpack[CallKeywords]) -> Operat
 
     GET /organization/data_retention, `retrieve-organization-data-retention`
     """
+    from openai_client._generated.models.admin.members import OrganizationDataRetention
+
     return Operation(
         operation_id="retrieve-organization-data-retention",
         method="GET",
@@ -45,6 +50,8 @@ def update_organization_data_retention(
 
     POST /organization/data_retention, `update-organization-data-retention`
     """
+    from openai_client._generated.models.admin.members import OrganizationDataRetention
+
     return Operation(
         operation_id="update-organization-data-retention",
         method="POST",
@@ -60,6 +67,8 @@ def update_organization_data_retention_with(
     **fields: Unpack[UpdateOrganizationDataRetentionFields],
 ) -> Operation[OrganizationDataRetention]:
     """Do as `update_organization_data_retention`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.members import UpdateOrganizationDataRetentionBody
+
     body, call = body_and_call(UpdateOrganizationDataRetentionBody, fields)
     return update_organization_data_retention(body, **call)
 

@@ -8,12 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.members import (
-    Invite,
-    InviteDeleteResponse,
-    InviteListResponse,
-    InviteRequest,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -22,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import InviteFields
+    from openai_client._generated.models.admin.members import Invite, InviteDeleteResponse, InviteRequest
     from openai_client.calling import CallKeywords
 
 
@@ -33,6 +28,8 @@ def list_invites(
 
     GET /organization/invites, `list-invites`
     """
+    from openai_client._generated.models.admin.members import InviteListResponse
+
     return PageOperation(
         operation_id="list-invites",
         method="GET",
@@ -51,6 +48,8 @@ def invite_user(body: InviteRequest, **call: Unpack[CallKeywords]) -> Operation[
 
     POST /organization/invites, `inviteUser`
     """
+    from openai_client._generated.models.admin.members import Invite
+
     return Operation(
         operation_id="inviteUser",
         method="POST",
@@ -64,6 +63,8 @@ def invite_user(body: InviteRequest, **call: Unpack[CallKeywords]) -> Operation[
 
 def invite_user_with(**fields: Unpack[InviteFields]) -> Operation[Invite]:
     """Do as `invite_user`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.members import InviteRequest
+
     body, call = body_and_call(InviteRequest, fields)
     return invite_user(body, **call)
 
@@ -74,6 +75,8 @@ def retrieve_invite(invite_id: str, **call: Unpack[CallKeywords]) -> Operation[I
 
     GET /organization/invites/{invite_id}, `retrieve-invite`
     """
+    from openai_client._generated.models.admin.members import Invite
+
     return Operation(
         operation_id="retrieve-invite",
         method="GET",
@@ -91,6 +94,8 @@ def delete_invite(invite_id: str, **call: Unpack[CallKeywords]) -> Operation[Inv
 
     DELETE /organization/invites/{invite_id}, `delete-invite`
     """
+    from openai_client._generated.models.admin.members import InviteDeleteResponse
+
     return Operation(
         operation_id="delete-invite",
         method="DELETE",

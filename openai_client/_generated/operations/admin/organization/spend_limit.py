@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.spending import (
-    OrganizationSpendLimitDeletedResource,
-    OrganizationSpendLimitResource,
-    UpdateOrganizationSpendLimitBody,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation
@@ -21,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import UpdateOrganizationSpendLimitFields
+    from openai_client._generated.models.admin.spending import (
+        OrganizationSpendLimitDeletedResource,
+        OrganizationSpendLimitResource,
+        UpdateOrganizationSpendLimitBody,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -30,6 +30,8 @@ def get_organization_spend_limit(**call: Unpack[CallKeywords]) -> Operation[Orga
 
     GET /organization/spend_limit, `Getorganizationspendlimit`
     """
+    from openai_client._generated.models.admin.spending import OrganizationSpendLimitResource
+
     return Operation(
         operation_id="Getorganizationspendlimit",
         method="GET",
@@ -49,6 +51,8 @@ def update_organization_spend_limit(
 
     POST /organization/spend_limit, `Updateorganizationspendlimit`
     """
+    from openai_client._generated.models.admin.spending import OrganizationSpendLimitResource
+
     return Operation(
         operation_id="Updateorganizationspendlimit",
         method="POST",
@@ -64,6 +68,8 @@ def update_organization_spend_limit_with(
     **fields: Unpack[UpdateOrganizationSpendLimitFields],
 ) -> Operation[OrganizationSpendLimitResource]:
     """Do as `update_organization_spend_limit`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.spending import UpdateOrganizationSpendLimitBody
+
     body, call = body_and_call(UpdateOrganizationSpendLimitBody, fields)
     return update_organization_spend_limit(body, **call)
 
@@ -74,6 +80,8 @@ def delete_organization_spend_limit(**call: Unpack[CallKeywords]) -> Operation[O
 
     DELETE /organization/spend_limit, `Deleteorganizationspendlimit`
     """
+    from openai_client._generated.models.admin.spending import OrganizationSpendLimitDeletedResource
+
     return Operation(
         operation_id="Deleteorganizationspendlimit",
         method="DELETE",

@@ -9,12 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import (
-    Project,
-    ProjectCreateRequest,
-    ProjectListResponse,
-    ProjectUpdateRequest,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -23,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import ProjectCreateFields, ProjectUpdateFields
+    from openai_client._generated.models.admin.projects import Project, ProjectCreateRequest, ProjectUpdateRequest
     from openai_client._generated.operations.admin.organization.projects.api_keys import (
         AdminOrganizationProjectsApiKeys,
         AsyncAdminOrganizationProjectsApiKeys,
@@ -86,6 +81,8 @@ def list_projects(
 
     GET /organization/projects, `list-projects`
     """
+    from openai_client._generated.models.admin.projects import ProjectListResponse
+
     return PageOperation(
         operation_id="list-projects",
         method="GET",
@@ -104,6 +101,8 @@ def create_project(body: ProjectCreateRequest, **call: Unpack[CallKeywords]) -> 
 
     POST /organization/projects, `create-project`
     """
+    from openai_client._generated.models.admin.projects import Project
+
     return Operation(
         operation_id="create-project",
         method="POST",
@@ -117,6 +116,8 @@ def create_project(body: ProjectCreateRequest, **call: Unpack[CallKeywords]) -> 
 
 def create_project_with(**fields: Unpack[ProjectCreateFields]) -> Operation[Project]:
     """Do as `create_project`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectCreateRequest
+
     body, call = body_and_call(ProjectCreateRequest, fields)
     return create_project(body, **call)
 
@@ -127,6 +128,8 @@ def retrieve_project(project_id: str, **call: Unpack[CallKeywords]) -> Operation
 
     GET /organization/projects/{project_id}, `retrieve-project`
     """
+    from openai_client._generated.models.admin.projects import Project
+
     return Operation(
         operation_id="retrieve-project",
         method="GET",
@@ -144,6 +147,8 @@ def modify_project(project_id: str, body: ProjectUpdateRequest, **call: Unpack[C
 
     POST /organization/projects/{project_id}, `modify-project`
     """
+    from openai_client._generated.models.admin.projects import Project
+
     return Operation(
         operation_id="modify-project",
         method="POST",
@@ -157,6 +162,8 @@ def modify_project(project_id: str, body: ProjectUpdateRequest, **call: Unpack[C
 
 def modify_project_with(project_id: str, **fields: Unpack[ProjectUpdateFields]) -> Operation[Project]:
     """Do as `modify_project`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectUpdateRequest
+
     body, call = body_and_call(ProjectUpdateRequest, fields)
     return modify_project(project_id, body, **call)
 
@@ -167,6 +174,8 @@ def archive_project(project_id: str, **call: Unpack[CallKeywords]) -> Operation[
 
     POST /organization/projects/{project_id}/archive, `archive-project`
     """
+    from openai_client._generated.models.admin.projects import Project
+
     return Operation(
         operation_id="archive-project",
         method="POST",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import ProjectDataRetention, UpdateProjectDataRetentionBody
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, path
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import UpdateProjectDataRetentionFields
+    from openai_client._generated.models.admin.projects import ProjectDataRetention, UpdateProjectDataRetentionBody
     from openai_client.calling import CallKeywords
 
 
@@ -26,6 +26,8 @@ def retrieve_project_data_retention(project_id: str, **call: Unpack[CallKeywords
 
     GET /organization/projects/{project_id}/data_retention, `retrieve-project-data-retention`
     """
+    from openai_client._generated.models.admin.projects import ProjectDataRetention
+
     return Operation(
         operation_id="retrieve-project-data-retention",
         method="GET",
@@ -45,6 +47,8 @@ def update_project_data_retention(
 
     POST /organization/projects/{project_id}/data_retention, `update-project-data-retention`
     """
+    from openai_client._generated.models.admin.projects import ProjectDataRetention
+
     return Operation(
         operation_id="update-project-data-retention",
         method="POST",
@@ -60,6 +64,8 @@ def update_project_data_retention_with(
     project_id: str, **fields: Unpack[UpdateProjectDataRetentionFields]
 ) -> Operation[ProjectDataRetention]:
     """Do as `update_project_data_retention`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import UpdateProjectDataRetentionBody
+
     body, call = body_and_call(UpdateProjectDataRetentionBody, fields)
     return update_project_data_retention(project_id, body, **call)
 

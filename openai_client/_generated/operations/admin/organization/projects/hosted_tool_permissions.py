@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import (
-    ProjectHostedToolPermissions,
-    ProjectHostedToolPermissionsUpdateRequest,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, path
@@ -20,6 +16,10 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import ProjectHostedToolPermissionsUpdateFields
+    from openai_client._generated.models.admin.projects import (
+        ProjectHostedToolPermissions,
+        ProjectHostedToolPermissionsUpdateRequest,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -31,6 +31,8 @@ def retrieve_project_hosted_tool_permissions(
 
     GET /organization/projects/{project_id}/hosted_tool_permissions, `retrieve-project-hosted-tool-permissions`
     """
+    from openai_client._generated.models.admin.projects import ProjectHostedToolPermissions
+
     return Operation(
         operation_id="retrieve-project-hosted-tool-permissions",
         method="GET",
@@ -50,6 +52,8 @@ def update_project_hosted_tool_permissions(
 
     POST /organization/projects/{project_id}/hosted_tool_permissions, `update-project-hosted-tool-permissions`
     """
+    from openai_client._generated.models.admin.projects import ProjectHostedToolPermissions
+
     return Operation(
         operation_id="update-project-hosted-tool-permissions",
         method="POST",
@@ -65,6 +69,8 @@ def update_project_hosted_tool_permissions_with(
     project_id: str, **fields: Unpack[ProjectHostedToolPermissionsUpdateFields]
 ) -> Operation[ProjectHostedToolPermissions]:
     """Do as `update_project_hosted_tool_permissions`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectHostedToolPermissionsUpdateRequest
+
     body, call = body_and_call(ProjectHostedToolPermissionsUpdateRequest, fields)
     return update_project_hosted_tool_permissions(project_id, body, **call)
 

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import (
-    ProjectModelPermissions,
-    ProjectModelPermissionsDeleteResponse,
-    ProjectModelPermissionsUpdateRequest,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, path
@@ -21,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import ProjectModelPermissionsUpdateFields
+    from openai_client._generated.models.admin.projects import (
+        ProjectModelPermissions,
+        ProjectModelPermissionsDeleteResponse,
+        ProjectModelPermissionsUpdateRequest,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -32,6 +32,8 @@ def retrieve_project_model_permissions(
 
     GET /organization/projects/{project_id}/model_permissions, `retrieve-project-model-permissions`
     """
+    from openai_client._generated.models.admin.projects import ProjectModelPermissions
+
     return Operation(
         operation_id="retrieve-project-model-permissions",
         method="GET",
@@ -51,6 +53,8 @@ def update_project_model_permissions(
 
     POST /organization/projects/{project_id}/model_permissions, `update-project-model-permissions`
     """
+    from openai_client._generated.models.admin.projects import ProjectModelPermissions
+
     return Operation(
         operation_id="update-project-model-permissions",
         method="POST",
@@ -66,6 +70,8 @@ def update_project_model_permissions_with(
     project_id: str, **fields: Unpack[ProjectModelPermissionsUpdateFields]
 ) -> Operation[ProjectModelPermissions]:
     """Do as `update_project_model_permissions`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectModelPermissionsUpdateRequest
+
     body, call = body_and_call(ProjectModelPermissionsUpdateRequest, fields)
     return update_project_model_permissions(project_id, body, **call)
 
@@ -78,6 +84,8 @@ def delete_project_model_permissions(
 
     DELETE /organization/projects/{project_id}/model_permissions, `delete-project-model-permissions`
     """
+    from openai_client._generated.models.admin.projects import ProjectModelPermissionsDeleteResponse
+
     return Operation(
         operation_id="delete-project-model-permissions",
         method="DELETE",

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import (
-    ProjectRateLimit,
-    ProjectRateLimitListResponse,
-    ProjectRateLimitUpdateRequest,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -21,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import ProjectRateLimitUpdateFields
+    from openai_client._generated.models.admin.projects import ProjectRateLimit, ProjectRateLimitUpdateRequest
     from openai_client.calling import CallKeywords
 
 
@@ -37,6 +33,8 @@ def list_project_rate_limits(
 
     GET /organization/projects/{project_id}/rate_limits, `list-project-rate-limits`
     """
+    from openai_client._generated.models.admin.projects import ProjectRateLimitListResponse
+
     return PageOperation(
         operation_id="list-project-rate-limits",
         method="GET",
@@ -58,6 +56,8 @@ def update_project_rate_limits(
 
     POST /organization/projects/{project_id}/rate_limits/{rate_limit_id}, `update-project-rate-limits`
     """
+    from openai_client._generated.models.admin.projects import ProjectRateLimit
+
     return Operation(
         operation_id="update-project-rate-limits",
         method="POST",
@@ -77,6 +77,8 @@ def update_project_rate_limits_with(
     rate_limit_id: str, *, project_id: str, **fields: Unpack[ProjectRateLimitUpdateFields]
 ) -> Operation[ProjectRateLimit]:
     """Do as `update_project_rate_limits`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectRateLimitUpdateRequest
+
     body, call = body_and_call(ProjectRateLimitUpdateRequest, fields)
     return update_project_rate_limits(rate_limit_id, body, project_id=project_id, **call)
 

@@ -9,16 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.projects import (
-    CreateProjectServiceAccountApiKeyBody,
-    ProjectServiceAccount,
-    ProjectServiceAccountCreateRequest,
-    ProjectServiceAccountCreateResponse,
-    ProjectServiceAccountDeleteResponse,
-    ProjectServiceAccountListResponse,
-    ServiceAccountApiKeyBody,
-    UpdateProjectServiceAccountBody,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
@@ -31,6 +21,15 @@ if TYPE_CHECKING:
         ProjectServiceAccountCreateFields,
         UpdateProjectServiceAccountFields,
     )
+    from openai_client._generated.models.admin.projects import (
+        CreateProjectServiceAccountApiKeyBody,
+        ProjectServiceAccount,
+        ProjectServiceAccountCreateRequest,
+        ProjectServiceAccountCreateResponse,
+        ProjectServiceAccountDeleteResponse,
+        ServiceAccountApiKeyBody,
+        UpdateProjectServiceAccountBody,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -42,6 +41,8 @@ def list_project_service_accounts(
 
     GET /organization/projects/{project_id}/service_accounts, `list-project-service-accounts`
     """
+    from openai_client._generated.models.admin.projects import ProjectServiceAccountListResponse
+
     return PageOperation(
         operation_id="list-project-service-accounts",
         method="GET",
@@ -62,6 +63,8 @@ def create_project_service_account(
 
     POST /organization/projects/{project_id}/service_accounts, `create-project-service-account`
     """
+    from openai_client._generated.models.admin.projects import ProjectServiceAccountCreateResponse
+
     return Operation(
         operation_id="create-project-service-account",
         method="POST",
@@ -77,6 +80,8 @@ def create_project_service_account_with(
     project_id: str, **fields: Unpack[ProjectServiceAccountCreateFields]
 ) -> Operation[ProjectServiceAccountCreateResponse]:
     """Do as `create_project_service_account`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import ProjectServiceAccountCreateRequest
+
     body, call = body_and_call(ProjectServiceAccountCreateRequest, fields)
     return create_project_service_account(project_id, body, **call)
 
@@ -89,6 +94,8 @@ def retrieve_project_service_account(
 
     GET /organization/projects/{project_id}/service_accounts/{service_account_id}, `retrieve-project-service-account`
     """
+    from openai_client._generated.models.admin.projects import ProjectServiceAccount
+
     return Operation(
         operation_id="retrieve-project-service-account",
         method="GET",
@@ -112,6 +119,8 @@ def update_project_service_account(
 
     POST /organization/projects/{project_id}/service_accounts/{service_account_id}, `update-project-service-account`
     """
+    from openai_client._generated.models.admin.projects import ProjectServiceAccount
+
     return Operation(
         operation_id="update-project-service-account",
         method="POST",
@@ -131,6 +140,8 @@ def update_project_service_account_with(
     service_account_id: str, *, project_id: str, **fields: Unpack[UpdateProjectServiceAccountFields]
 ) -> Operation[ProjectServiceAccount]:
     """Do as `update_project_service_account`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import UpdateProjectServiceAccountBody
+
     body, call = body_and_call(UpdateProjectServiceAccountBody, fields)
     return update_project_service_account(service_account_id, body, project_id=project_id, **call)
 
@@ -143,6 +154,8 @@ def delete_project_service_account(
 
     DELETE /organization/projects/{project_id}/service_accounts/{service_account_id}, `delete-project-service-account`
     """
+    from openai_client._generated.models.admin.projects import ProjectServiceAccountDeleteResponse
+
     return Operation(
         operation_id="delete-project-service-account",
         method="DELETE",
@@ -170,6 +183,8 @@ def create_service_account_api_key(
 
     POST /organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys, `CreateanAPIkeyforaserviceaccount`
     """
+    from openai_client._generated.models.admin.projects import ServiceAccountApiKeyBody
+
     return Operation(
         operation_id="CreateanAPIkeyforaserviceaccount",
         method="POST",
@@ -189,6 +204,8 @@ def create_service_account_api_key_with(
     service_account_id: str, *, project_id: str, **fields: Unpack[CreateProjectServiceAccountApiKeyFields]
 ) -> Operation[ServiceAccountApiKeyBody]:
     """Do as `create_service_account_api_key`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.projects import CreateProjectServiceAccountApiKeyBody
+
     body, call = body_and_call(CreateProjectServiceAccountApiKeyBody, fields)
     return create_service_account_api_key(service_account_id, body, project_id=project_id, **call)
 

@@ -8,11 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openai_client._generated.models.admin.spending import (
-    ProjectSpendLimitDeletedResource,
-    ProjectSpendLimitResource,
-    UpdateProjectSpendLimitBody,
-)
 from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, path
@@ -21,6 +16,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from openai_client._generated.fields.admin import UpdateProjectSpendLimitFields
+    from openai_client._generated.models.admin.spending import (
+        ProjectSpendLimitDeletedResource,
+        ProjectSpendLimitResource,
+        UpdateProjectSpendLimitBody,
+    )
     from openai_client.calling import CallKeywords
 
 
@@ -30,6 +30,8 @@ def get_project_spend_limit(project_id: str, **call: Unpack[CallKeywords]) -> Op
 
     GET /organization/projects/{project_id}/spend_limit, `Getprojectspendlimit`
     """
+    from openai_client._generated.models.admin.spending import ProjectSpendLimitResource
+
     return Operation(
         operation_id="Getprojectspendlimit",
         method="GET",
@@ -49,6 +51,8 @@ def update_project_spend_limit(
 
     POST /organization/projects/{project_id}/spend_limit, `Updateprojectspendlimit`
     """
+    from openai_client._generated.models.admin.spending import ProjectSpendLimitResource
+
     return Operation(
         operation_id="Updateprojectspendlimit",
         method="POST",
@@ -64,6 +68,8 @@ def update_project_spend_limit_with(
     project_id: str, **fields: Unpack[UpdateProjectSpendLimitFields]
 ) -> Operation[ProjectSpendLimitResource]:
     """Do as `update_project_spend_limit`, with the fields of the body as arguments."""
+    from openai_client._generated.models.admin.spending import UpdateProjectSpendLimitBody
+
     body, call = body_and_call(UpdateProjectSpendLimitBody, fields)
     return update_project_spend_limit(project_id, body, **call)
 
@@ -76,6 +82,8 @@ def delete_project_spend_limit(
 
     DELETE /organization/projects/{project_id}/spend_limit, `Deleteprojectspendlimit`
     """
+    from openai_client._generated.models.admin.spending import ProjectSpendLimitDeletedResource
+
     return Operation(
         operation_id="Deleteprojectspendlimit",
         method="DELETE",
