@@ -198,6 +198,16 @@ async def test_a_reader_that_is_slow_stops_the_peer_also_while_parts_are_gathere
     assert (len(answer.take() or b""), receiving.transport.is_reading) == (120 * KIB, True)
 
 
+async def test_what_a_transport_hands_on_while_parts_are_gathered_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has decrypted more already may; what is full then stays unread when the moment is over."""
+    receiving = Receiving(monkeypatch)
+    answer = await receiving.large()
+    receiving.connection.data_received(b"x" * 70 * KIB)
+    receiving.bells[-1].ring()
+    assert receiving.transport.is_reading is False
+    assert (len(answer.take() or b""), receiving.transport.is_reading) == (70 * KIB, True)
+
+
 async def test_an_answer_is_left_while_it_gathers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The socket is closed at once, and is not read any more when the moment is over."""
     receiving = Receiving(monkeypatch)
