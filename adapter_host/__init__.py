@@ -21,65 +21,17 @@ Spec: AH-1002, HST-08, HST-09
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
+from http_util.lazy_names import lazy_names
 
-if TYPE_CHECKING:
-    from adapter_host.config import ConfigError, HostConfig, Problem
-    from adapter_host.config_file import LoadedConfig, find_config, load_config
-    from adapter_host.host import AdapterHost
-    from adapter_host.metrics import InMemoryMetrics, Metrics, NoMetrics
-    from adapter_host.plugins import Catalogue, InstalledPlugin, PluginError, QuarantinedPlugin, discover
-    from adapter_host.pool_view import PoolView
-
-__all__ = [
-    "AdapterHost",
-    "Catalogue",
-    "ConfigError",
-    "HostConfig",
-    "InMemoryMetrics",
-    "InstalledPlugin",
-    "LoadedConfig",
-    "Metrics",
-    "NoMetrics",
-    "PluginError",
-    "PoolView",
-    "Problem",
-    "QuarantinedPlugin",
-    "discover",
-    "find_config",
-    "load_config",
-]
-
-_HOME: Final = {
-    "AdapterHost": "adapter_host.host",
-    "Catalogue": "adapter_host.plugins",
-    "ConfigError": "adapter_host.config",
-    "HostConfig": "adapter_host.config",
-    "InMemoryMetrics": "adapter_host.metrics",
-    "InstalledPlugin": "adapter_host.plugins",
-    "LoadedConfig": "adapter_host.config_file",
-    "Metrics": "adapter_host.metrics",
-    "NoMetrics": "adapter_host.metrics",
-    "PluginError": "adapter_host.plugins",
-    "PoolView": "adapter_host.pool_view",
-    "Problem": "adapter_host.config",
-    "QuarantinedPlugin": "adapter_host.plugins",
-    "discover": "adapter_host.plugins",
-    "find_config": "adapter_host.config_file",
-    "load_config": "adapter_host.config_file",
-}
-"""Where each name lives. Loaded when it is first asked for, so that the command line can answer an interrupt early."""
-
-
-def __getattr__(name: str) -> Any:
-    """A public name, from the module that has it."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    """Every name, loaded or not."""
-    return sorted({*globals(), *__all__})
+# the command line loads nothing before it can answer an interrupt
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "config": ("ConfigError", "HostConfig", "Problem"),
+        "config_file": ("LoadedConfig", "find_config", "load_config"),
+        "host": ("AdapterHost",),
+        "metrics": ("InMemoryMetrics", "Metrics", "NoMetrics"),
+        "plugins": ("Catalogue", "InstalledPlugin", "PluginError", "QuarantinedPlugin", "discover"),
+        "pool_view": ("PoolView",),
+    },
+)

@@ -21,84 +21,25 @@ Spec: PRV-01, PRV-13
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from http_util.lazy_names import lazy_names
 
-if TYPE_CHECKING:
-    from providers.border import guarded, refuse_stream
-    from providers.configuration import ProviderConfig, make_provider, open_provider
-    from providers.conformance import check_provider
-    from providers.errors import ProviderError, StreamRefused, provider_error
-    from providers.fake_provider import FakeProvider
-    from providers.normalisation import (
-        Origin,
-        normal_chat_completion,
-        normal_completion,
-        normal_embeddings,
-        normal_models,
-    )
-    from providers.openai_provider import OpenAIProvider
-    from providers.provider import PROVIDER_API_VERSION, Provider
-    from providers.results import ChatCompletionResult, CompletionResult, EmbeddingResult
-
-_HOME_OF: Final = {
-    "guarded": "border",
-    "refuse_stream": "border",
-    "ProviderConfig": "configuration",
-    "make_provider": "configuration",
-    "open_provider": "configuration",
-    "check_provider": "conformance",
-    "ProviderError": "errors",
-    "StreamRefused": "errors",
-    "provider_error": "errors",
-    "FakeProvider": "fake_provider",
-    "Origin": "normalisation",
-    "normal_chat_completion": "normalisation",
-    "normal_completion": "normalisation",
-    "normal_embeddings": "normalisation",
-    "normal_models": "normalisation",
-    "OpenAIProvider": "openai_provider",
-    "PROVIDER_API_VERSION": "provider",
-    "Provider": "provider",
-    "ChatCompletionResult": "results",
-    "CompletionResult": "results",
-    "EmbeddingResult": "results",
-}
-
-__all__ = [
-    "PROVIDER_API_VERSION",
-    "ChatCompletionResult",
-    "CompletionResult",
-    "EmbeddingResult",
-    "FakeProvider",
-    "OpenAIProvider",
-    "Origin",
-    "Provider",
-    "ProviderConfig",
-    "ProviderError",
-    "StreamRefused",
-    "check_provider",
-    "guarded",
-    "make_provider",
-    "normal_chat_completion",
-    "normal_completion",
-    "normal_embeddings",
-    "normal_models",
-    "open_provider",
-    "provider_error",
-    "refuse_stream",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """Load the module that *name* lives in, and keep what was found."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    """Return the public names, loaded or not."""
-    return list(__all__)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "border": ("guarded", "refuse_stream"),
+        "configuration": ("ProviderConfig", "make_provider", "open_provider"),
+        "conformance": ("check_provider",),
+        "errors": ("ProviderError", "StreamRefused", "provider_error"),
+        "fake_provider": ("FakeProvider",),
+        "normalisation": (
+            "Origin",
+            "normal_chat_completion",
+            "normal_completion",
+            "normal_embeddings",
+            "normal_models",
+        ),
+        "openai_provider": ("OpenAIProvider",),
+        "provider": ("PROVIDER_API_VERSION", "Provider"),
+        "results": ("ChatCompletionResult", "CompletionResult", "EmbeddingResult"),
+    },
+)

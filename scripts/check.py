@@ -26,6 +26,7 @@ CHECKS: Final[dict[str, tuple[str, ...]]] = {
     "floors": ("lint-imports", "--no-cache"),
     "deptry": ("deptry", "."),
     "unasync": ("python", "scripts/unasync.py", "--check"),
+    "names": ("python", "scripts/public_names.py", "--check"),
     "codegen": ("python", "-m", "codegen", "--check"),
     "coverage": ("python", "-m", "codegen.coverage", "--check"),
     "trace": ("python", "scripts/trace.py", "--check"),

@@ -16,37 +16,20 @@ Spec: RT-01, RT-02, RT-03, RT-04
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from http_util.lazy_names import lazy_names
 
-if TYPE_CHECKING:
-    from openai_client.realtime.connection import (
-        AsyncConnection,
-        AsyncRealtimeConnection,
-        AsyncTranslationConnection,
-        Connection,
-        RealtimeConnection,
-        TranslationConnection,
-    )
-    from openai_client.realtime.opening import SessionLimits
-
-__all__ = [
-    "AsyncConnection",
-    "AsyncRealtimeConnection",
-    "AsyncTranslationConnection",
-    "Connection",
-    "RealtimeConnection",
-    "SessionLimits",
-    "TranslationConnection",
-]
-
-_HOME_OF: Final = {name: "opening" if name == "SessionLimits" else "connection" for name in __all__}
-
-
-def __getattr__(name: str) -> Any:
-    """Load the module that *name* lives in: every client imports this package, and few open a session."""
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
+# every client imports this package, and few open a session
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "connection": (
+            "AsyncConnection",
+            "AsyncRealtimeConnection",
+            "AsyncTranslationConnection",
+            "Connection",
+            "RealtimeConnection",
+            "TranslationConnection",
+        ),
+        "opening": ("SessionLimits",),
+    },
+)

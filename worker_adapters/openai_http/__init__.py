@@ -10,23 +10,13 @@ Example:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from http_util.lazy_names import lazy_names
 
-if TYPE_CHECKING:
-    from worker_adapters.openai_http.adapter import OpenAIHttpAdapter
-    from worker_adapters.openai_http.config import OpenAIHttpConfig
-
-__all__ = ["OpenAIHttpAdapter", "OpenAIHttpConfig"]
-
-
-def __getattr__(name: str) -> Any:
-    """Load on first use: the plugin module next door must be cheap to import."""
-    if name == "OpenAIHttpAdapter":
-        from worker_adapters.openai_http.adapter import OpenAIHttpAdapter
-
-        return OpenAIHttpAdapter
-    if name == "OpenAIHttpConfig":
-        from worker_adapters.openai_http.config import OpenAIHttpConfig
-
-        return OpenAIHttpConfig
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# the plugin module next door must be cheap to import
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "adapter": ("OpenAIHttpAdapter",),
+        "config": ("OpenAIHttpConfig",),
+    },
+)
