@@ -67,7 +67,7 @@ class AsyncBatchingClient(AsyncMiddleware):
 
         Arguments and errors as `AsyncClient.execute`.
         """
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         part = part_of(asked, self.config, self.policy)
         if part is None:
             return await self.client.execute(asked, asked.options)
@@ -190,7 +190,7 @@ class BatchingClient(Middleware):
 
     def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """Make a call, in a batch if it can be, and return its result. Arguments and errors as `Client.execute`."""
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         part = part_of(asked, self.config, self.policy)
         if part is None:
             return self.client.execute(asked, asked.options)

@@ -96,7 +96,7 @@ class CachingClient(Middleware):
 
     def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """Make a call, or return the answer that was kept. Arguments and errors as `Client.execute`."""
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         key = self._cache.key(asked, self.config)
         if key is None:
             return self.client.execute(asked, asked.options)
@@ -176,7 +176,7 @@ class AsyncCachingClient(AsyncMiddleware):
 
     async def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """Make a call, or return the answer that was kept. Arguments and errors as `AsyncClient.execute`."""
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         key = self._cache.key(asked, self.config)
         if key is None:
             return await self.client.execute(asked, asked.options)

@@ -48,7 +48,7 @@ class Downloads(ABC):
         """
         from openai_client.downloads import Download
 
-        wanted = operation if options is None else operation.with_options(options)
+        wanted = operation.with_options(options)
         return Download(
             lambda: self._opened(self._prepared(wanted, downloads=True), self._transport.download),
             self._clock,
@@ -80,7 +80,7 @@ class AsyncDownloads(ABC):
         """
         from openai_client.downloads import AsyncDownload
 
-        wanted = operation if options is None else operation.with_options(options)
+        wanted = operation.with_options(options)
         return AsyncDownload(
             lambda: self._opened(self._prepared(wanted, downloads=True), self._transport.download),
             self._clock,

@@ -184,9 +184,9 @@ class Call:
         """The media type that the answer is to have."""
         return JSON
 
-    def with_options(self, options: CallOptions) -> Self:
-        """Return the same call with other options."""
-        return replace(self, options=options)
+    def with_options(self, options: CallOptions | None) -> Self:
+        """Return the same call with *options* in place of its own; None keeps those."""
+        return self if options is None or options is self.options else replace(self, options=options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class AsyncSingleFlightClient(AsyncMiddleware):
 
         Arguments and errors as `AsyncClient.execute`.
         """
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         key = share_key(asked, self.config, self._operations)
         if key is None:
             return await self.client.execute(asked, asked.options)
@@ -159,7 +159,7 @@ class SingleFlightClient(Middleware):
 
     def execute(self, operation: Operation[T], options: CallOptions | None = None) -> T:
         """Make a call, or wait for an equal one, and return its result. Arguments and errors as `Client.execute`."""
-        asked = operation if options is None else operation.with_options(options)
+        asked = operation.with_options(options)
         key = share_key(asked, self.config, self._operations)
         if key is None:
             return self.client.execute(asked, asked.options)
