@@ -7,20 +7,21 @@ Spec: CLI-08, CLI-11, FWD-04, FWD-05, RTY-06, SEC-18
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id
-from http_util.call import HttpCall, Timeouts
-from http_util.deadline import Deadline
+from http_util.call import HttpCall
 from http_util.redact import credentials_in
 from http_util.resilience import NOTHING, Layer
 from http_util.secret import Secret
 from openai_client.auth import merged_headers
+from openai_client.body_writing import check_progress, write_body
+from openai_client.call_times import deadline_of, timers_of
 from openai_client.endpoint_keys import open_endpoints, written_for
 from openai_client.environment import is_official
 from openai_client.error_mapping import refiner
-from openai_client.errors import InvalidConfiguration, InvalidFieldValue, MissingApiKey, OpenAIError, SerializationError
+from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.operation import StreamOperation, written_query
 from openai_client.option_checks import checked_policy
 from openai_client.reliability import check_enabled
@@ -29,22 +30,19 @@ from openai_client.token_costs import counted_tokens, estimated_tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pydantic import BaseModel
-
     from http_util.call import Target
     from http_util.errors import HttpFailure
+    from http_util.failover import Failover
     from http_util.resilience import Resilience
-    from http_util.streamed_body import StreamedBody
     from openai_client.auth import Authorization
     from openai_client.config import ClientConfig
     from openai_client.endpoint_keys import OpenEndpoint
-    from openai_client.operation import Call, CallOptions
+    from openai_client.operation import Call
 
 GENERATION: Final = frozenset(
     {"createChatCompletion", "createCompletion", "createEmbedding", "createModeration", "createResponse"}
 )
 """Operations that may be repeated although they are no GET: they leave nothing behind but a bill."""
-
 
 _READ_TIMERS: Final = frozenset({"first_byte_timeout", "idle_timeout"})
 
@@ -122,56 +120,33 @@ def write_call(
         InvalidFieldValue: There is nothing that `on_progress` could be told of.
     """
     _check_allowed(operation, config)
-    options = operation.options
-    auth = config.auth
-    authorization = authorization or auth.authorize(admin=operation.admin)
-    headers = merged_headers(
-        _own_headers(operation, config),
-        config.default_headers,
-        operation.headers,
-        options.headers,
-        reserved=auth.written_headers(),
-    )
-    headers.update(authorization.headers)
-    _check_size(headers, config.http.max_header_bytes)
+    authorization = authorization or config.auth.authorize(admin=operation.admin)
+    headers = _headers(operation, config, authorization)
     streams = downloads or isinstance(operation, StreamOperation)
-    deadline, limit = _deadline(options, config, now, streams=streams)
+    deadline, limit = deadline_of(operation.options, config, now, streams=streams)
     url = _url(operation, config)
     check_progress(operation, downloads=downloads)
-    content: bytes | StreamedBody | None
-    if operation.is_form:
-        headers["content-type"], content = _form(operation, boundary)
-    else:
-        content = _content(operation, config.http.max_body_bytes)
-    alternatives: tuple[Target, ...] = ()
-    secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets
-    # an organization is administered where it is, and the keys of other endpoints are for ordinary calls
-    if resilience.failover is not None and not operation.admin:
-        if endpoints is None:
-            endpoints = open_endpoints(resilience.failover, config.audit)
-        alternatives, others = written_for(
-            endpoints, url.removeprefix(config.base_url), headers, auth.written_headers()
-        )
-        secrets += others
+    content = write_body(operation, headers, config.http.max_body_bytes, boundary)
+    alternatives, others = _elsewhere(operation, config, resilience.failover, endpoints, url, headers)
+    secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets + others
     http = HttpCall(
         method=operation.method,
         url=url,
         headers=headers,
         content=content,
-        timeouts=_timeouts(operation, config, streams=streams),
+        timeouts=timers_of(operation, config, streams=streams),
         deadline=deadline,
-        retry=checked_policy(options.retry) or config.retry or resilience.retry,
+        retry=checked_policy(operation.options.retry) or config.retry or resilience.retry,
         replay_safe=is_replay_safe(operation),
         refine=refiner(secrets),
         secrets=secrets,
         family=operation.path.split("/", 2)[1],
         request_id=headers.get(CORRELATION_HEADER.lower()),
-        tokens=0
-        if resilience.limiter is None
-        else estimated_tokens(operation, content if isinstance(content, bytes) else None),
-        count_tokens=None if resilience.limiter is None else counted_tokens,
         alternatives=alternatives,
     )
+    if resilience.limiter is not None:
+        whole = content if isinstance(content, bytes) else None
+        http = replace(http, tokens=estimated_tokens(operation, whole), count_tokens=counted_tokens)
     if config.compression is not None:
         http = config.compression.compress(http)
     return PreparedCall(http, secrets, limit, now, operation.operation_id)
@@ -191,6 +166,23 @@ def _check_allowed(operation: Call, config: ClientConfig) -> None:
         )
 
 
+def _elsewhere(
+    operation: Call,
+    config: ClientConfig,
+    failover: Failover | None,
+    endpoints: Iterable[OpenEndpoint] | None,
+    url: str,
+    headers: Mapping[str, str],
+) -> tuple[tuple[Target, ...], tuple[Secret, ...]]:
+    """Return the same call at the other endpoints, and the secrets in it; *endpoints* None has their keys read."""
+    # an organization is administered where it is, and the keys of other endpoints are for ordinary calls
+    if failover is None or operation.admin:
+        return (), ()
+    if endpoints is None:
+        endpoints = open_endpoints(failover, config.audit)
+    return written_for(endpoints, url.removeprefix(config.base_url), headers, config.auth.written_headers())
+
+
 def _secrets_beside(headers: Mapping[str, str], operation: Call, config: ClientConfig) -> tuple[Secret, ...]:
     """Return the credentials that stand in headers and parameters of the caller's own, by the names that they have."""
     given = [*headers.items(), *config.default_query.items(), *operation.query, *written_query(operation.options.query)]
@@ -206,55 +198,18 @@ def is_replay_safe(operation: Call) -> bool:
     return operation.idempotent or operation.options.idempotency_key is not None or operation.operation_id in GENERATION
 
 
-def _content(operation: Call, most: int) -> bytes | None:
-    """Return the body, without repeating any of it when it cannot be written."""
-    try:
-        content = operation.body_bytes()
-    # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
-    except (TypeError, ValueError) as error:
-        problem = f"the body cannot be written as {operation.content_type} ({type(error).__name__})"
-    else:
-        if content is None or len(content) <= most:
-            return content
-        problem = f"the body has {len(content)} bytes; http.max_body_bytes allows {most}"
-        # the frame may be shown in a traceback
-        del content
-    raise SerializationError(f"{operation.operation_id}: {problem}")
-
-
-def _form(operation: Call, boundary: Callable[[], str] | None) -> tuple[str, StreamedBody]:
-    """Return the media type and the body of a form, without repeating any of it when it cannot be written."""
-    from openai_client.multipart import new_boundary, write_form
-
-    try:
-        return write_form(
-            cast("BaseModel", operation.body),
-            boundary=(boundary or new_boundary)(),
-            fixed=operation.fixed,
-            part_types=operation.part_types,
-            on_progress=operation.options.on_progress,
-        )
-    # as in `_content`
-    except (TypeError, ValueError) as error:
-        if isinstance(error, OpenAIError):
-            raise
-        problem = f"the body cannot be written as {operation.content_type} ({type(error).__name__})"
-    raise SerializationError(f"{operation.operation_id}: {problem}")
-
-
-def check_progress(operation: Call, *, downloads: bool) -> None:
-    """
-    Refuse a callback that would never be called.
-
-    Raises:
-        InvalidFieldValue: The call sends no form and is no download.
-    """
-    if operation.options.on_progress is not None and not (downloads or operation.is_form):
-        raise InvalidFieldValue(
-            f"on_progress: is for calls that send files and for downloads, and {operation.operation_id} is none; "
-            "a binary answer is downloaded by the method `download`",
-            param="on_progress",
-        )
+def _headers(operation: Call, config: ClientConfig, authorization: Authorization) -> dict[str, str]:
+    """Return all headers: the call's options win over the operation, this over the client; nobody over credentials."""
+    headers = merged_headers(
+        _own_headers(operation, config),
+        config.default_headers,
+        operation.headers,
+        operation.options.headers,
+        reserved=config.auth.written_headers(),
+    )
+    headers.update(authorization.headers)
+    _check_size(headers, config.http.max_header_bytes)
+    return headers
 
 
 def _own_headers(operation: Call, config: ClientConfig) -> dict[str, str]:
@@ -289,28 +244,3 @@ def _url(operation: Call, config: ClientConfig) -> str:
         pairs += [(name, value) for name, value in source if name not in taken]
     url = f"{config.base_url}{operation.path}"
     return f"{url}?{urlencode(pairs, quote_via=quote, safe='')}" if pairs else url
-
-
-def _timeouts(operation: Call, config: ClientConfig, *, streams: bool) -> Timeouts:
-    """Return the timers: the head of a whole answer comes when the answer is ready, that of a stream much sooner."""
-    http = config.http
-    first_byte = operation.options.timeout or config.timeout
-    if streams or "first_byte_timeout" in http.model_fields_set:
-        first_byte = min(http.first_byte_timeout, first_byte)
-    return Timeouts(
-        connect=http.connect_timeout,
-        pool=http.pool_timeout,
-        write=http.write_timeout,
-        first_byte=first_byte,
-        idle=http.idle_timeout,
-    )
-
-
-def _deadline(options: CallOptions, config: ClientConfig, now: float, *, streams: bool) -> tuple[Deadline | None, str]:
-    """Return the strictest of the bounds and its name; the client's own timeout does not end a running stream."""
-    bounds = [] if options.deadline is None else [(options.deadline, "the deadline")]
-    if options.timeout is not None:
-        bounds.append((Deadline(now + options.timeout), f"the call's timeout of {options.timeout:g} s"))
-    elif not streams:
-        bounds.append((Deadline(now + config.timeout), f"the client's timeout of {config.timeout:g} s"))
-    return min(bounds, default=(None, "the deadline"))

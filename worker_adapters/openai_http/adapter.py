@@ -7,7 +7,7 @@ Spec: OC-ADAPT-OAI-6000, OC-ADAPT-OAI-6003, ADP-30, ADP-32, ADP-35, ADP-42, ADP-
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakValueDictionary
@@ -26,39 +26,32 @@ from adapter_api import (
     WorkerProps,
     current_correlation_id,
 )
-from http_util import (
-    AsyncExchange,
-    AsyncWatch,
-    Deadline,
-    Interrupted,
-    RetryBudget,
-    SystemClock,
-    Timeouts,
-    build_async_transport,
-)
-from http_util.errors import HttpFailure
+from http_util import AsyncWatch, Deadline, Interrupted, SystemClock, build_async_transport
 from http_util.frames import without_frames
 from http_util.log import get_logger
 from http_util.resilience import Resilience
-from openai_client.auth import Auth, AuthScheme
-from openai_client.error_mapping import from_failure
+from worker_adapters.openai_http.adapter_parts import (
+    auth_of,
+    completed,
+    exchange_of,
+    operation_url,
+    policy_of,
+    timeouts_of,
+)
 from worker_adapters.openai_http.chat_reader import ChatReader
-from worker_adapters.openai_http.request_body import PATHS, check_task, private_texts, serialize
+from worker_adapters.openai_http.request_body import check_task, private_texts, serialize
 from worker_adapters.openai_http.responses_reader import ResponsesReader
 from worker_adapters.openai_http.service import StreamingService
-from worker_adapters.openai_http.service_call import CallContext, StreamPolicy
+from worker_adapters.openai_http.service_call import CallContext
 from worker_adapters.openai_http.service_hooks import SilentHooks
 from worker_adapters.openai_http.task_log import TaskLog
 from worker_adapters.openai_http.upstream_probe import UpstreamProbe
 from worker_adapters.openai_http.upstream_words import UpstreamWords
-from worker_adapters.openai_http.worker_errors import worker_error
+from worker_adapters.openai_http.version_pin import VersionPin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import httpx
 
-    from adapter_api import Attempt
     from http_util import Clock
     from http_util.secret_audit import SecretAudit
     from worker_adapters.openai_http.config import OpenAIHttpConfig
@@ -128,39 +121,15 @@ class OpenAIHttpAdapter:
         self._config = config
         self._profile = config.profile
         self._clock = clock or SystemClock()
-        self._resilience = _completed(resilience or Resilience(), config)
+        self._resilience = completed(resilience or Resilience(), config)
         self._transport = build_async_transport(self._resilience.reaching(config.http), transport=transport)
-        exchange = AsyncExchange(
-            self._transport,
-            clock=self._clock,
-            rng=rng or Random(),
-            max_response_bytes=config.http.max_response_bytes,
-            max_event_bytes=config.max_event_bytes,
-            resilience=self._resilience,
-        )
-        timeouts = Timeouts(
-            connect=config.connect_timeout,
-            pool=config.pool_timeout,
-            first_byte=config.first_byte_timeout,
-            idle=config.idle_timeout,
-        )
-        auth = Auth(
-            api_key=config.credential,
-            scheme=AuthScheme(self._profile.auth),
-            organization=config.organization,
-            project=config.project,
-            audit=audit,
-        )
+        exchange = exchange_of(config, self._transport, self._clock, rng or Random(), self._resilience)
+        auth, timeouts = auth_of(config, audit), timeouts_of(config)
         self._service = StreamingService(
             exchange=exchange,
-            url=_operation_url(config),
+            url=operation_url(config),
             auth=auth,
-            policy=StreamPolicy(
-                timeouts=timeouts,
-                content_timeout=config.content_timeout,
-                retry=self._resilience.retry,
-                metrics_events=config.metrics_events,
-            ),
+            policy=policy_of(config, timeouts, self._resilience),
             hooks=hooks or SilentHooks(),
             clock=self._clock,
             base_url=config.base_url,
@@ -170,13 +139,13 @@ class OpenAIHttpAdapter:
             known_secrets=config.http.secrets,
         )
         self._probe = UpstreamProbe(exchange, auth, config, timeouts, self._clock, self._resilience.failover)
+        self._pin = None if config.engine_version is None else VersionPin(config.engine_version, config, self._probe)
         self._running: dict[str, _Running] = {}
         # Held by their consumers. A stream may be over upstream, its slot free, and tokens of it still unread: a cancel
         # must find it all the same.
         self._streams: WeakValueDictionary[str, TokenStream] = WeakValueDictionary()
         self._words = UpstreamWords()
         self._is_closed = False
-        self._warned_of_version = False
         get_logger("worker_adapters.openai_http").info(
             "adapter_built", human="An OpenAI HTTP adapter is ready to stream", **self.policies
         )
@@ -279,13 +248,13 @@ class OpenAIHttpAdapter:
         if task.task_id in self._streams:
             del self._streams[task.task_id]
         try:
-            if self._config.engine_version is not None:
-                await self._learn_pinned_version(task, running)
+            if self._pin is not None:
+                await self._pin.check_before(task, running.watch, log)
             context = self._context(task, prompt, running, deadline, correlation_id)
             tokens = await self._service.stream(prompt, context)
             self._probe.snapshot = tokens.model or self._probe.snapshot
-            if self._config.engine_version is not None:
-                await self._check_snapshot(task, tokens, running)
+            if self._pin is not None:
+                await self._pin.check_answer(task, tokens, log)
         except WorkerError as error:
             log.attempts(error.attempts)
             log.failed(error)
@@ -386,65 +355,3 @@ class OpenAIHttpAdapter:
             words=self._words,
             private=private_texts(task),
         )
-
-    async def _learn_pinned_version(self, task: TaskRequest, running: _Running) -> None:
-        """Hold a server that tells its version to the one that the settings expect, before the task is sent."""
-        if self._profile.version is None:
-            return
-        if self._probe.version is None:
-            try:
-                await running.watch.guard(self._probe.learn_version())
-            except HttpFailure as failure:
-                # the question was sent, the task was not
-                unsent = failure.replace(outcome=Outcome.NOT_SENT)
-                raise worker_error(from_failure(unsent), streaming=False) from without_frames(failure)
-        self._hold_to_version(task, self._probe.version, running, outcome=Outcome.NOT_SENT)
-
-    async def _check_snapshot(self, task: TaskRequest, tokens: StreamedTokens, running: _Running) -> None:
-        """Hold the model that answers to the expected version, where the server tells none of its own."""
-        if self._profile.version is not None:
-            return
-        try:
-            self._hold_to_version(task, tokens.model, running, outcome=Outcome.PARTIAL, attempts=tokens.attempts)
-        except WorkerError:
-            await tokens.aclose()
-            raise
-
-    def _hold_to_version(
-        self,
-        task: TaskRequest,
-        found: str | None,
-        running: _Running,
-        *,
-        outcome: Outcome,
-        attempts: Sequence[Attempt] = (),
-    ) -> None:
-        """Refuse a strict task for another engine version than the expected one; warn once of the others."""
-        expected = self._config.engine_version
-        if expected is None or found is None or found == expected:
-            return
-        if task.determinism == "strict":
-            message = f"expected engine version {expected!r}, found {found!r}"
-            raise WorkerError("engine_version", message, outcome=outcome, attempts=attempts)
-        if not self._warned_of_version:
-            self._warned_of_version = True
-            running.log.other_version(expected, found)
-
-
-def _completed(given: Resilience, config: OpenAIHttpConfig) -> Resilience:
-    """Return *given* with what the settings say, and a budget of the adapter's own, where it has none."""
-    own = config.layers
-    return replace(
-        given,
-        retry=given.retry or own.retry,
-        budget=given.budget or RetryBudget(),
-        failover=given.failover or own.failover,
-        breaker=given.breaker or own.breaker,
-        limiter=given.limiter or own.limiter,
-    )
-
-
-def _operation_url(config: OpenAIHttpConfig) -> str:
-    deployment = f"/deployments/{config.deployment}" if config.deployment is not None else ""
-    query = f"?api-version={config.api_version}" if config.api_version is not None else ""
-    return f"{config.base_url}{deployment}{PATHS[config.api]}{query}"
