@@ -82,6 +82,8 @@ from openai_client.file_input import UploadFile as UploadFile
 from openai_client.health import AsyncHealthCheck as AsyncHealthCheck
 from openai_client.health import HealthCheck as HealthCheck
 from openai_client.health_results import CheckResult as CheckResult
+from openai_client.http_transport import AsyncHttpTransport as AsyncHttpTransport
+from openai_client.http_transport import HttpTransport as HttpTransport
 from openai_client.large_files import upload_large_file as upload_large_file
 from openai_client.large_files import upload_large_file_async as upload_large_file_async
 from openai_client.memory_store import MemoryStore as MemoryStore
@@ -148,9 +150,7 @@ from openai_client.structured.outcomes import Unreadable as Unreadable
 from openai_client.structured.responses import ParsedResponse as ParsedResponse
 from openai_client.structured.responses import ParsedResponseAccumulator as ParsedResponseAccumulator
 from openai_client.structured.responses import parsed_response as parsed_response
-from openai_client.transport import AsyncHttpTransport as AsyncHttpTransport
 from openai_client.transport import AsyncTransport as AsyncTransport
-from openai_client.transport import HttpTransport as HttpTransport
 from openai_client.transport import Transport as Transport
 from openai_client.vision import data_url as data_url
 from openai_client.vision import image_part as image_part

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.download_calls import AsyncDownloads, Downloads
 from openai_client.errors import InvalidFieldValue
+from openai_client.http_transport import AsyncHttpTransport, HttpTransport
 from openai_client.making_calls import AsyncMakesCalls, MakesCalls
 from openai_client.metadata import Answer, ResponseMetadata
 from openai_client.operation import Operation, PageOperation
@@ -22,7 +23,6 @@ from openai_client.raw_calls import AsyncRawCalls, RawCalls
 from openai_client.realtime.sockets import AsyncOpensSockets, OpensSockets
 from openai_client.reliability import AsyncReliableCalls, ReliableCalls
 from openai_client.streams import AsyncStream, Stream
-from openai_client.transport import AsyncHttpTransport, HttpTransport
 from openai_client.webhooks import ReadsWebhooks
 
 if TYPE_CHECKING:
