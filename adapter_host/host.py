@@ -27,12 +27,13 @@ from adapter_api import (
 from adapter_host import pool_view
 from adapter_host.dispatch import Dispatch
 from adapter_host.metrics import NoMetrics, ShieldedMetrics
+from adapter_host.placement import Placement
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR, Readiness
 from adapter_host.registry import Registry
 from adapter_host.retirement import Retirement
-from adapter_host.selection import Candidate, choose, placed_pool
+from adapter_host.selection import placed_pool
 from adapter_host.task_story import TaskStory, default_logger
-from adapter_host.unreadiness import refusal, unready
+from adapter_host.unreadiness import unready
 from adapter_host.waiting import until_set, within
 from http_util.breaker import BreakerPolicy, State
 from http_util.clock import SystemClock
@@ -123,13 +124,13 @@ class AdapterHost:
         self._readiness = Readiness(
             self.clock, good_for=health_good_for, timeout=health_timeout, on_check=self._note_check
         )
+        self._placement = Placement(self._readiness, self.clock)
         self._retirement = Retirement(self, self._registry)
         self._tasks: dict[tuple[str, str], Dispatch] = {}
         # A stream may be over upstream and still hold tokens for its reader: a cancel has to find it then, too.
         self._delivering: WeakValueDictionary[tuple[str, str], TokenStream] = WeakValueDictionary()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._turn = 0
         self._closing: asyncio.Task[None] | None = None
 
     def __repr__(self) -> str:
@@ -474,9 +475,8 @@ class AdapterHost:
             deadline = dispatch.task.deadline_ms / 1000
             if deadline <= 0:
                 raise WorkerError("deadline", f"deadline_ms: expected more than 0, got {dispatch.task.deadline_ms}")
-            if self._place(dispatch, asked=set()):
-                await self._ask_and_place(dispatch, deadline)
-            stream = await dispatch.start(self._with_time_left(dispatch))
+            await self._placement.find(dispatch, deadline)
+            stream = await dispatch.start(_with_time_left(dispatch))
             for key in dispatch.keys:
                 self._delivering[key] = stream
         except WorkerError as error:
@@ -492,51 +492,6 @@ class AdapterHost:
             self._readiness.confirm(dispatch.replica)
         return stream
 
-    def _with_time_left(self, dispatch: Dispatch) -> TaskRequest:
-        """The task with a deadline that counts the time spent on finding a replica."""
-        spent_ms = int(dispatch.story.seconds * 1000)
-        return replace(dispatch.task, deadline_ms=dispatch.task.deadline_ms - spent_ms) if spent_ms else dispatch.task
-
-    def _place(self, dispatch: Dispatch, *, asked: set[Replica]) -> list[Replica]:
-        """
-        Give *dispatch* a place at a ready replica, in one step: choosing and taking cannot be torn apart by a rebind.
-
-        Returns:
-            Nothing when it has its place; else the replicas that have to be asked first.
-        """
-        pool = dispatch.pool
-        if pool.is_draining:
-            raise WorkerError("pool_unready", f"pool {pool.pool_id} is draining", outcome=Outcome.NOT_SENT)
-        replicas = list(pool.replicas.values())
-        known = [one for one in replicas if one in asked or self._readiness.is_fresh(one)]
-        unknown = [one for one in replicas if one not in known]
-        chosen = choose(
-            Candidate(one.replica_id, one.is_ready, one.in_flight, one.slots_free, one.turn) for one in known
-        )
-        if chosen is None:
-            if not unknown:
-                raise refusal(replicas)
-            return unknown
-        self._readiness.ask_soon(unknown)
-        self._turn += 1
-        pool.replicas[chosen].turn = self._turn
-        dispatch.place(pool.replicas[chosen])
-        return []
-
-    async def _ask_and_place(self, dispatch: Dispatch, seconds: float) -> None:
-        """Ask replicas how they are until one has taken *dispatch*, for at most *seconds*."""
-
-        async def ask() -> None:
-            asked: set[Replica] = set()
-            while unknown := self._place(dispatch, asked=asked):
-                await self._readiness.ask(unknown)
-                asked.update(unknown)
-
-        try:
-            await within(self.clock, seconds, ask())
-        except TimeoutError:
-            raise WorkerError("deadline", "no replica was found ready before the deadline") from None
-
     def _note_check(self, replica: Replica, health: WorkerHealth) -> None:
         outcome = "ready" if health.ready else "live" if health.live else "down"
         self.metrics.count("adapter_health_checks_total", {"adapter": replica.adapter_name, "outcome": outcome})
@@ -549,6 +504,12 @@ class AdapterHost:
                 self._retirement.begin(replica, grace=0.0)
         await self._retirement.aclose()
         await self._readiness.aclose()
+
+
+def _with_time_left(dispatch: Dispatch) -> TaskRequest:
+    """Return the task with a deadline that counts the time spent on finding a replica."""
+    spent_ms = int(dispatch.story.seconds * 1000)
+    return replace(dispatch.task, deadline_ms=dispatch.task.deadline_ms - spent_ms) if spent_ms else dispatch.task
 
 
 def _registry(breaker: BreakerPolicy | None, resilience: Resilience | None) -> Registry:

@@ -29,8 +29,7 @@ class Deadline:
             ValueError: *at* is not a number.
         """
         if math.isnan(self.at):
-            msg = f"Deadline.at must be a moment in seconds, not {self.at!r}"
-            raise ValueError(msg)
+            raise ValueError(f"Deadline.at must be a moment in seconds, not {self.at!r}")
 
     @classmethod
     def after(cls, seconds: float, clock: Clock | SyncClock) -> Self:
@@ -45,14 +44,9 @@ class Deadline:
             ValueError: *seconds* is negative or not a number.
         """
         if not seconds >= 0:
-            msg = f"seconds must be zero or more, not {seconds!r}"
-            raise ValueError(msg)
+            raise ValueError(f"seconds must be zero or more, not {seconds!r}")
         return cls(clock.monotonic() + seconds)
 
     def remaining(self, now: float) -> float:
         """Return the seconds left at the monotonic moment *now*, zero when it has passed."""
         return max(0.0, self.at - now)
-
-    def has_passed(self, now: float) -> bool:
-        """Tell whether the monotonic moment *now* is at or behind the deadline."""
-        return now >= self.at

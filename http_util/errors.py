@@ -92,8 +92,7 @@ class HttpFailure(Exception):
             TypeError: *HttpFailure* itself is instantiated.
         """
         if type(self) is HttpFailure:
-            msg = "HttpFailure is the root of the tree; raise one of its subclasses"
-            raise TypeError(msg)
+            raise TypeError("HttpFailure is the root of the tree; raise one of its subclasses")
         self.message = safe_message(message)
         super().__init__(self.message)
         self.reason = reason

@@ -173,8 +173,7 @@ class RetryPolicy:
             ),
         ):
             if not fine:
-                msg = f"{field} must be {accepted}, not {getattr(self, field)!r}"
-                raise ValueError(msg)
+                raise ValueError(f"{field} must be {accepted}, not {getattr(self, field)!r}")
 
     def backoff(self, retry: int, rng: Random) -> float:
         """
@@ -195,8 +194,7 @@ class RetryPolicy:
         Spec: HTU-1002, HTU-04
         """
         if retry < 0:
-            msg = f"retry must be 0 or more, not {retry!r}"
-            raise ValueError(msg)
+            raise ValueError(f"retry must be 0 or more, not {retry!r}")
         grown = self.base * self.multiplier ** min(retry, _LARGEST_EXPONENT)
         spread = 1 + self.jitter if self.jitter_around else 1.0
         middle = min(self.cap / spread, grown)
@@ -316,6 +314,6 @@ def named_policy(name: str) -> RetryPolicy:
     try:
         return POLICIES[name]
     except KeyError:
-        msg = f"retry must be one of {', '.join(sorted(POLICIES))} (value not shown)"
+        pass
     # not a word of what was given, also in what is raised beside it: it may be a secret in the wrong place
-    raise ValueError(msg)
+    raise ValueError(f"retry must be one of {', '.join(sorted(POLICIES))} (value not shown)")

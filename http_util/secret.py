@@ -66,8 +66,7 @@ class Secret:
         if not isinstance(value, str):
             kind = type(value).__name__
             del value
-            msg = f"a secret must be a str, not {kind}"
-            raise TypeError(msg)
+            raise TypeError(f"a secret must be a str, not {kind}")
         problem = _problem(value)
         if problem is not None:
             # The frame of this call may be shown in a traceback.
@@ -142,8 +141,7 @@ class Secret:
         Raises:
             TypeError: Always.
         """
-        msg = "a Secret cannot be pickled; pass its source along and read it again"
-        raise TypeError(msg)
+        raise TypeError("a Secret cannot be pickled; pass its source along and read it again")
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -166,8 +164,8 @@ class Secret:
 def _validated(value: object) -> Secret:
     """Return *value* as a secret, with an error that pydantic reports for the field."""
     if not isinstance(value, str | Secret):
-        msg = f"a secret must be a str, not {type(value).__name__}"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic turns only ValueError into a field error
+        # pydantic turns only a ValueError into a field error
+        raise ValueError(f"a secret must be a str, not {type(value).__name__}")  # noqa: TRY004 - as it says above
     return Secret(value)
 
 

@@ -105,8 +105,7 @@ class SseDecoder:
             ValueError: *max_event_bytes* is below 1.
         """
         if max_event_bytes < 1:
-            msg = f"max_event_bytes must be 1 or more, not {max_event_bytes!r}"
-            raise ValueError(msg)
+            raise ValueError(f"max_event_bytes must be 1 or more, not {max_event_bytes!r}")
         self.byte_count: int = 0
         """Bytes received so far. It grows with every piece, comments and partial lines included."""
         self.comment_count: int = 0

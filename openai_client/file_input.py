@@ -52,6 +52,11 @@ class UploadFile:
         return cls(name, content, media_type or mimetypes.guess_type(name)[0] or _ANY_TYPE)
 
 
+def holds_file(value: object) -> bool:
+    """Tell whether *value* is a file, or a list with a file in it."""
+    return isinstance(value, UploadFile) or (isinstance(value, list) and any(map(holds_file, value)))
+
+
 def _parts(given: object) -> tuple[str | None, Any, str | None]:
     """Return name, content and media type, as far as they were given."""
     if not isinstance(given, tuple):

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from http_util.streamed_body import StreamedBody
 from openai_client.errors import SerializationError
-from openai_client.file_input import UploadFile
+from openai_client.file_input import UploadFile, holds_file
 from openai_client.file_reading import Source, source_of
 
 if TYPE_CHECKING:
@@ -160,11 +160,6 @@ def _file(name: str, file: UploadFile) -> Part:
     if not _MEDIA_TYPE.fullmatch(file.media_type):
         raise SerializationError(f"{name}: media_type must be like 'text/plain', not {file.media_type[:64]!r}")
     return Part(_head(name, filename=file.name, media_type=file.media_type), source_of(file, name))
-
-
-def holds_file(value: object) -> bool:
-    """Tell whether *value* is a file, or a list with a file in it."""
-    return isinstance(value, UploadFile) or (isinstance(value, list) and any(map(holds_file, value)))
 
 
 def _flat(name: str, value: object) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from openai_client.base_model import RequestModel
 from openai_client.binary_content import BinaryContent
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
-from openai_client.file_input import UploadFile
+from openai_client.file_input import holds_file
 from openai_client.option_checks import check_finite, checked_policy
 
 if TYPE_CHECKING:
@@ -373,7 +373,7 @@ def unstreamed(body: RequestT) -> RequestT:
 
 def form_or_json(body: BaseModel) -> str:
     """Return the media type for *body*, which goes as a form when there is a file in it, and else as JSON."""
-    return FORM if any(_holds_file(getattr(body, name)) for name in body.model_fields_set) else JSON
+    return FORM if any(holds_file(getattr(body, name)) for name in body.model_fields_set) else JSON
 
 
 def text_where(value: object, texts: Collection[str], parse: Callable[[bytes], T]) -> Callable[[bytes], T | str]:
@@ -417,10 +417,6 @@ def _first(page: ListPage[Any]) -> str | None:
 
 def _text(cursor: object) -> str | None:
     return str(cursor) if cursor else None
-
-
-def _holds_file(value: object) -> bool:
-    return isinstance(value, UploadFile) or (isinstance(value, list) and any(map(_holds_file, value)))
 
 
 def _segment(name: str, value: object) -> str:

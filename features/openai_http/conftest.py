@@ -16,7 +16,7 @@ import pytest
 from pytest_bdd import given, parsers, then, when
 
 import upstream_simulator
-from adapter_api import TaskCancelled, TaskRequest, WorkerError
+from adapter_api import TaskCancelled, TaskRequest, WorkerError, testing
 from http_util import RetryPolicy
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
@@ -69,21 +69,7 @@ class Story:
 
 def make_task(**fields: Any) -> TaskRequest:
     """A task of the scenario."""
-    return TaskRequest(
-        **{
-            "task_id": "t-1",
-            "session_id": "s-1",
-            "workload": "completion",
-            "model_ref": "m",
-            "engine": "openai",
-            "ctx": 8192,
-            "priority": "interactive",
-            "max_tokens": 5,
-            "deadline_ms": 20_000,
-            "prompt": PROMPT,
-            **fields,
-        }
-    )
+    return testing.make_task(**{"max_tokens": 5, "deadline_ms": 20_000, "prompt": PROMPT, **fields})
 
 
 @pytest.fixture(scope="module")

@@ -107,9 +107,8 @@ class AsyncExchange:
         Raises:
             HttpFailure: The call failed, an answer with an error status included.
         """
-        watch = self._watch(call, watch)
+        watch, head, body = await self._answered(call, watch)
         try:
-            head, body = await self._answer(call, watch)
             try:
                 content = await body.read_all(self._max_response_bytes)
                 if (passage := body.passage) is not None:
@@ -137,12 +136,7 @@ class AsyncExchange:
         Raises:
             HttpFailure: The call failed, or the answer is not an event stream.
         """
-        watch = self._watch(call, watch)
-        try:
-            head, body = await self._answer(call, watch)
-        except BaseException:
-            watch.stop()
-            raise
+        watch, head, body = await self._answered(call, watch)
         media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == EVENT_STREAM:
             watch.on_broken(body.abandon)
@@ -169,19 +163,20 @@ class AsyncExchange:
 
         Spec: HTU-20
         """
-        watch = self._watch(call, watch)
+        watch, head, body = await self._answered(call, watch)
+        watch.on_broken(body.abandon)
+        return AsyncByteStream(head, body, max_whole_bytes=self._max_response_bytes)
+
+    async def _answered(self, call: HttpCall, watch: AsyncWatch | None) -> tuple[AsyncWatch, ReplyHead, AsyncBody]:
+        """Return the head and the open body of a good answer, and what the call is watched by, still running."""
+        watch = watch or AsyncWatch(self._clock)
+        watch.tighten(call.deadline)
         try:
             head, body = await self._answer(call, watch)
         except BaseException:
             watch.stop()
             raise
-        watch.on_broken(body.abandon)
-        return AsyncByteStream(head, body, max_whole_bytes=self._max_response_bytes)
-
-    def _watch(self, call: HttpCall, watch: AsyncWatch | None) -> AsyncWatch:
-        watch = watch or AsyncWatch(self._clock)
-        watch.tighten(call.deadline)
-        return watch
+        return watch, head, body
 
     async def _answer(self, call: HttpCall, watch: AsyncWatch) -> tuple[ReplyHead, AsyncBody]:
         """Put the request to the upstream until it succeeds or must not be put again."""

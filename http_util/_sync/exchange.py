@@ -108,9 +108,8 @@ class Exchange:
         Raises:
             HttpFailure: The call failed, an answer with an error status included.
         """
-        watch = self._watch(call, watch)
+        watch, head, body = self._answered(call, watch)
         try:
-            head, body = self._answer(call, watch)
             try:
                 content = body.read_all(self._max_response_bytes)
                 if (passage := body.passage) is not None:
@@ -138,12 +137,7 @@ class Exchange:
         Raises:
             HttpFailure: The call failed, or the answer is not an event stream.
         """
-        watch = self._watch(call, watch)
-        try:
-            head, body = self._answer(call, watch)
-        except BaseException:
-            watch.stop()
-            raise
+        watch, head, body = self._answered(call, watch)
         media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == EVENT_STREAM:
             watch.on_broken(body.abandon)
@@ -170,19 +164,20 @@ class Exchange:
 
         Spec: HTU-20
         """
-        watch = self._watch(call, watch)
+        watch, head, body = self._answered(call, watch)
+        watch.on_broken(body.abandon)
+        return ByteStream(head, body, max_whole_bytes=self._max_response_bytes)
+
+    def _answered(self, call: HttpCall, watch: Watch | None) -> tuple[Watch, ReplyHead, Body]:
+        """Return the head and the open body of a good answer, and what the call is watched by, still running."""
+        watch = watch or Watch(self._clock)
+        watch.tighten(call.deadline)
         try:
             head, body = self._answer(call, watch)
         except BaseException:
             watch.stop()
             raise
-        watch.on_broken(body.abandon)
-        return ByteStream(head, body, max_whole_bytes=self._max_response_bytes)
-
-    def _watch(self, call: HttpCall, watch: Watch | None) -> Watch:
-        watch = watch or Watch(self._clock)
-        watch.tighten(call.deadline)
-        return watch
+        return watch, head, body
 
     def _answer(self, call: HttpCall, watch: Watch) -> tuple[ReplyHead, Body]:
         """Put the request to the upstream until it succeeds or must not be put again."""

@@ -199,11 +199,6 @@ class Stream:
         return None
 
     @property
-    def is_sending(self) -> bool:
-        """Whether the request is incomplete."""
-        return self.state in {State.ASKING, State.TALKING, State.ANSWERED}
-
-    @property
     def is_untouched(self) -> bool:
         """Whether the peer has shown no sign of having begun with the request."""
         return self.state in {State.ASKING, State.WAITING} and not self.interim_count

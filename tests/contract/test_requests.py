@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapter_api import TaskRequest
+from adapter_api.testing import make_task
 from openai_client._generated.models.chat.completion import CreateChatCompletionRequest
 from openai_client._generated.models.completions import CreateCompletionRequest
 from openai_client._generated.models.responses.requests import CreateResponse
 from worker_adapters.openai_http import OpenAIHttpConfig
 from worker_adapters.openai_http.dialects import DIALECTS
 from worker_adapters.openai_http.request_body import PATHS, serialize
+
+if TYPE_CHECKING:
+    from adapter_api import TaskRequest
 
 MODELS: dict[str, Any] = {
     "chat": CreateChatCompletionRequest,
@@ -44,22 +47,8 @@ MESSAGES = [
 
 def task(**fields: Any) -> TaskRequest:
     """A small completion task."""
-    given = {} if "messages" in fields else {"prompt": "hello world"}
-    return TaskRequest(
-        **{
-            "task_id": "t",
-            "session_id": "s",
-            "workload": "completion",
-            "model_ref": "m",
-            "engine": "openai",
-            "ctx": 8192,
-            "priority": "interactive",
-            "max_tokens": 16,
-            "deadline_ms": 1000,
-            **given,
-            **fields,
-        }
-    )
+    prompt = None if "messages" in fields else "hello world"
+    return make_task("t", **{"max_tokens": 16, "deadline_ms": 1000, "prompt": prompt, **fields})
 
 
 @pytest.mark.requirement("ADP-11", "OC-ADAPT-OAI-6001", "TST-16")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from adapter_api import Attempt, Outcome, TaskRequest, WorkerError
+from adapter_api.testing import make_task
 from http_util import AsyncEventStream, AsyncWatch, Deadline, ReplyHead, Timeouts, TransportFailure
 from http_util.testing import Answer, FakeClock, ScriptedUpstream
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
@@ -74,18 +75,7 @@ def adapter_for(*answers: Answer, **settings: Any) -> OpenAIHttpAdapter:
 
 def task() -> TaskRequest:
     """A small completion task."""
-    return TaskRequest(
-        task_id="t",
-        session_id="s",
-        workload="completion",
-        model_ref="m",
-        engine="openai",
-        ctx=8192,
-        priority="interactive",
-        max_tokens=8,
-        deadline_ms=60_000,
-        prompt="hello world",
-    )
+    return make_task("t", max_tokens=8, deadline_ms=60_000, prompt="hello world")
 
 
 def answer_of(transcript: Transcript) -> Answer:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 import pytest
 
-from adapter_api import TaskRequest, WorkerError
+from adapter_api import WorkerError
+from adapter_api.testing import make_task
 from adapter_host import AdapterHost
 from http_util import (
     AsyncExchange,
@@ -42,18 +43,7 @@ CHUNK: Final = json.dumps({"choices": [{"index": 0, "delta": {"content": "a"}, "
 BODY: Final = CreateChatCompletionRequest(
     model="m", messages=[ChatCompletionRequestUserMessage(content="Tell me of the sea.")]
 )
-TASK: Final = TaskRequest(
-    task_id="t-1",
-    session_id="s-1",
-    workload="completion",
-    model_ref="m",
-    engine="openai",
-    ctx=8192,
-    priority="interactive",
-    max_tokens=8,
-    deadline_ms=60_000,
-    prompt="Tell me of the sea.",
-)
+TASK: Final = make_task(max_tokens=8, deadline_ms=60_000, prompt="Tell me of the sea.")
 
 SYSTEM: Final[tuple[Exception, ...]] = (
     OSError(5, "Input/output error"),

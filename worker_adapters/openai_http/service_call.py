@@ -51,7 +51,7 @@ class CallContext:
     watch: AsyncWatch
     """The cancellation token: `break_off` ends the call wherever it is."""
     reader: TokenReader
-    """Unused; it will hold what the stream has told."""
+    """A new one, for this call alone: it holds what the stream tells."""
     headers: Mapping[str, str] = field(default_factory=dict)
     identity: Mapping[str, Any] = field(default_factory=dict)
     """What `started` and `end` say beside what the upstream tells: correlation_id, seed, engine_version, ..."""

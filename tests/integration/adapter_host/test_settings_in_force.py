@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from adapter_api import TaskRequest, WorkerError
+from adapter_api.testing import make_task
 from adapter_host import AdapterHost, load_config
 from tests.integration.http_util.engine.listening import listening
 
@@ -58,18 +59,7 @@ class Upstream:
 
 def task() -> TaskRequest:
     """A task with a prompt that packs well."""
-    return TaskRequest(
-        task_id="t-1",
-        session_id="s-1",
-        workload="completion",
-        model_ref="m",
-        engine="openai",
-        ctx=8192,
-        priority="interactive",
-        max_tokens=8,
-        deadline_ms=20_000,
-        prompt=PROMPT,
-    )
+    return make_task(max_tokens=8, deadline_ms=20_000, prompt=PROMPT)
 
 
 def config_file(folder: Path, settings: str) -> Path:

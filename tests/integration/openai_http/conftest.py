@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import upstream_simulator
-from adapter_api import TaskRequest
+from adapter_api import TaskRequest, testing
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 if TYPE_CHECKING:
@@ -60,22 +60,8 @@ def adapters(simulator: Simulator) -> Adapters:
 
 def make_task(task_id: str = "t-1", **fields: Any) -> TaskRequest:
     """A small completion task."""
-    given = {"prompt": "Tell me of the sea."} if not {"messages", "inputs"} & fields.keys() else {}
-    return TaskRequest(
-        **{
-            "task_id": task_id,
-            "session_id": "s-1",
-            "workload": "completion",
-            "model_ref": "m",
-            "engine": "openai",
-            "ctx": 8192,
-            "priority": "interactive",
-            "max_tokens": 8,
-            "deadline_ms": 20_000,
-            **given,
-            **fields,
-        }
-    )
+    prompt = None if {"messages", "inputs"} & fields.keys() else "Tell me of the sea."
+    return testing.make_task(task_id, **{"max_tokens": 8, "deadline_ms": 20_000, "prompt": prompt, **fields})
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from adapter_api import TaskRequest
+from adapter_api.testing import make_task
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 AT_ONCE: Final = 50
@@ -37,18 +37,7 @@ def footprint() -> dict[str, int]:
 async def work(adapter: OpenAIHttpAdapter, worker: int, share: int) -> None:
     """Run *share* tasks, one after the other; every tenth is left in the middle."""
     for number in range(share):
-        task = TaskRequest(
-            task_id=f"t-{worker}-{number}",
-            session_id="s-1",
-            workload="completion",
-            model_ref="m",
-            engine="openai",
-            ctx=8192,
-            priority="batch",
-            max_tokens=2,
-            deadline_ms=60_000,
-            prompt="Tell me of the sea.",
-        )
+        task = make_task(f"t-{worker}-{number}", priority="batch", max_tokens=2, deadline_ms=60_000)
         async with await adapter.submit(task) as stream:
             async for _ in stream:
                 if number % 10 == 9:

@@ -6,7 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from adapter_api import TaskRequest
+from adapter_api.testing import make_task
 from http_util.config import HttpConfig
 from http_util.resilience import Resilience
 from openai_client import AsyncClient, AuthScheme, Client
@@ -97,17 +97,8 @@ class AdapterCaller(Caller):
 
     async def call(self, deadline_ms: int = 20_000) -> None:
         """Run a task."""
-        task = TaskRequest(
-            task_id="t-1",
-            session_id="s-1",
-            workload="completion",
-            model_ref="m",
-            engine="openai",
-            ctx=8192,
-            priority="interactive",
-            max_tokens=8,
-            deadline_ms=deadline_ms,
-            messages=[{"role": "user", "content": "Hello"}],
+        task = make_task(
+            max_tokens=8, deadline_ms=deadline_ms, prompt=None, messages=[{"role": "user", "content": "Hello"}]
         )
         async with await self.subject.submit(task) as stream:
             async for event in stream:

@@ -13,7 +13,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from adapter_api import TaskRequest, WorkerError
+from adapter_api import WorkerError
+from adapter_api.testing import make_task
 from openai_client import AsyncClient, CallOptions, Client, OpenAIError
 from openai_client.types import ChatCompletionRequestUserMessage, CreateChatCompletionRequest
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
@@ -43,16 +44,10 @@ def peak() -> int:
 async def stream_with_adapter(wish: Wish) -> None:
     """Run a task to its end; it raises how that was."""
     adapter = OpenAIHttpAdapter(OpenAIHttpConfig(base_url=wish.base_url, ca_file=wish.ca_file, model="m"))
-    task = TaskRequest(
-        task_id="t-1",
-        session_id="s-1",
-        workload="completion",
-        model_ref="m",
-        engine="openai",
-        ctx=8192,
-        priority="interactive",
+    task = make_task(
         max_tokens=8,
         deadline_ms=int(wish.deadline * 1000),
+        prompt=None,
         messages=[{"role": "user", "content": "Hello"}],
     )
     try:

@@ -6,7 +6,7 @@ import asyncio
 from base64 import b64decode
 from typing import TYPE_CHECKING, Final
 
-from tests.integration.http_util.engine.connect.proxies import carry
+from tests.integration.http_util.engine.connect.proxies import carry_both_ways
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,13 +57,7 @@ async def building(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         else:
             path = target[target.index(b"/", len("http://")) :]
             back.write(head.replace(target, path, 1))
-        ways = [asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))]
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
+        await carry_both_ways(reader, writer, there, back)
     finally:
         back.transport.abort()
 

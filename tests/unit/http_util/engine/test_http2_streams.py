@@ -113,10 +113,9 @@ def test_the_table_has_a_cell_for_everything() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_what_a_state_means_for_the_request(state: State) -> None:
-    """Whether it is incomplete, and whether the peer has shown that it began."""
+    """Whether the peer has shown that it began."""
     stream = Stream(1, Recorder(), send_room=1, receive_room=1, answers_head=False)
     stream.state = state
-    assert stream.is_sending is (state in {State.ASKING, State.TALKING, State.ANSWERED})
     assert stream.is_untouched is (state in {State.ASKING, State.WAITING})
     stream.interim_count = 1
     assert not stream.is_untouched

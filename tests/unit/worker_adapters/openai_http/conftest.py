@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from adapter_api import TaskRequest
+from adapter_api.testing import make_task
 from http_util.testing import Answer, FakeClock, FixedRandom, ScriptedUpstream
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
+
+    from adapter_api import TaskRequest
 
 
 class TellingUpstream(ScriptedUpstream):
@@ -55,21 +57,7 @@ def task() -> Callable[..., TaskRequest]:
     """Make a task: `task("t-2", max_tokens=3)`."""
 
     def make(task_id: str = "t-1", **fields: Any) -> TaskRequest:
-        given = {"prompt": "Tell me of the sea."} if not {"messages", "inputs", "prompt"} & fields.keys() else {}
-        return TaskRequest(
-            **{
-                "task_id": task_id,
-                "session_id": "s-1",
-                "workload": "completion",
-                "model_ref": "m",
-                "engine": "openai",
-                "ctx": 8192,
-                "priority": "interactive",
-                "max_tokens": 8,
-                "deadline_ms": 60_000,
-                **given,
-                **fields,
-            }
-        )
+        prompt = None if {"messages", "inputs"} & fields.keys() else "Tell me of the sea."
+        return make_task(task_id, **{"max_tokens": 8, "deadline_ms": 60_000, "prompt": prompt, **fields})
 
     return make

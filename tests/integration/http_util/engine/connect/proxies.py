@@ -66,18 +66,25 @@ class Proxy:
         """Carry bytes both ways until either side ends."""
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         try:
-            ways = [asyncio.create_task(carry(reader, back)), asyncio.create_task(carry(there, writer))]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+            await carry_both_ways(reader, writer, there, back)
         finally:
             back.transport.abort()
 
 
-async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def carry_both_ways(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, there: asyncio.StreamReader, back: asyncio.StreamWriter
+) -> None:
+    """Carry bytes between the caller and the target until either side ends."""
+    ways = [asyncio.create_task(_carry(reader, back)), asyncio.create_task(_carry(there, writer))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+
+
+async def _carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
     """Carry bytes one way."""
     while data := await source.read(65_536):
         sink.write(data)
