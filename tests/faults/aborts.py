@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api import TaskRequest, WorkerError
-from tests.faults.footprint import foreign_tasks, open_files, resident
+from tests.faults.footprint import foreign_tasks
 from tests.faults.run import SETTINGS, TASK
+from tests.process import open_files, resident
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import resource
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+
+from tests.process import open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,26 +20,6 @@ SOON: Final = 2.0
 STOLEN: Final = 8
 """Where the first line of `/proc/stat` says what a hypervisor took."""
 TICKS: Final = os.sysconf("SC_CLK_TCK")
-
-
-def open_sockets() -> int:
-    """Sockets that this process has open."""
-    count = 0
-    for file in Path("/proc/self/fd").iterdir():
-        # the folder itself is among what was listed, and closed by now
-        with contextlib.suppress(OSError):
-            count += str(file.readlink()).startswith("socket:")
-    return count
-
-
-def open_files() -> int:
-    """Files of all kinds that this process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-def resident() -> int:
-    """Bytes of memory that this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def foreign_tasks() -> set[asyncio.Task[Any]]:

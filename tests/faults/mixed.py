@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from adapter_api import CORRELATION_HEADER, Outcome, TaskRequest, WorkerError, correlation_id
 from tests.faults.aborts import Traces
-from tests.faults.footprint import open_files, resident
 from tests.faults.run import SETTINGS, TASK
+from tests.process import open_files, resident
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 if TYPE_CHECKING:

@@ -7,20 +7,14 @@ A process that reads one long chat stream to its end and tells how much memory t
 from __future__ import annotations
 
 import json
-import resource
 import sys
-from pathlib import Path
 from typing import Final
 
 from openai_client import Client
+from tests.process import resident
 
 WARM: Final = 20_000
 """Chunks after which everything that is loaded or kept once is there."""
-
-
-def resident() -> int:
-    """Bytes of memory that this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def read(base_url: str) -> dict[str, int]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +12,10 @@ from http_util.errors import PolicyFailure
 from openai_client import SerializationError
 from openai_client.file_input import UploadFile
 from openai_client.file_reading import READ_BYTES, source_of
+from tests.process import open_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.requirement("CLI-17")]
 
@@ -20,11 +23,6 @@ pytestmark = [pytest.mark.requirement("CLI-17")]
 def source(content: Any) -> Any:
     """Return where the bytes of *content* come from."""
     return source_of(UploadFile("f", content), "file")
-
-
-def open_files() -> int:
-    """Return how many descriptors this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from http_util.transport_errors import Phase, classify_transport_error
-from tests.integration.http_util.engine.measure import MIB, Watch, resident
+from tests.integration.http_util.engine.measure import MIB, Watch
+from tests.process import resident
 
 if TYPE_CHECKING:
     from http_util.errors import HttpFailure

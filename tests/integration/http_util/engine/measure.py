@@ -1,33 +1,15 @@
-"""What a test measures of its own process, and how it waits for what another one does."""
+"""How a test waits for what another task or process does, and what its loop has to do."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import resource
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB: Final = 1024 * 1024
-
-
-def resident() -> int:
-    """Return the bytes of memory that this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-
-
-def open_sockets() -> int:
-    """Return how many sockets this process has open."""
-    count = 0
-    for file in Path("/proc/self/fd").iterdir():
-        # the folder itself is among what was listed, and closed by now
-        with contextlib.suppress(OSError):
-            count += str(file.readlink()).startswith("socket:")
-    return count
 
 
 def tasks() -> int:

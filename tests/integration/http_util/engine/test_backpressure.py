@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.http_util.engine.measure import MIB, Watch, resident, until
+from tests.integration.http_util.engine.measure import MIB, Watch, until
+from tests.process import resident
 
 if TYPE_CHECKING:
     import ssl

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.integration.http_util.engine.measure import Watch, open_sockets, tasks, turns, until
+from tests.integration.http_util.engine.measure import Watch, tasks, turns, until
 from tests.integration.http_util.engine.scripted_http1 import Http1Server, by_path
 from tests.integration.http_util.engine.scripted_http2 import CANCEL, FRAME, Http2Server, paths
 from tests.integration.http_util.engine.stopping import WAYS, task_cancel
 from tests.lateness import in_time, late_only_once
+from tests.process import open_sockets
 
 if TYPE_CHECKING:
     import ssl

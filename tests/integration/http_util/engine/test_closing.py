@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.integration.http_util.engine.measure import Watch, open_sockets, tasks, turns, until
+from tests.integration.http_util.engine.measure import Watch, tasks, turns, until
 from tests.integration.http_util.engine.scripted_http1 import Http1Server, by_path
 from tests.integration.http_util.engine.scripted_http2 import Http2Server
+from tests.process import open_sockets
 
 if TYPE_CHECKING:
     import ssl

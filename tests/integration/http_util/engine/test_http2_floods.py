@@ -12,7 +12,7 @@ from hyperframe import frame as frames
 
 from http_util.transport_errors import Phase, classify_transport_error
 from tests.integration.http_util.engine.attacks import GROWTH, ends_in_a_protocol_error
-from tests.integration.http_util.engine.measure import resident, until
+from tests.integration.http_util.engine.measure import until
 from tests.integration.http_util.engine.scripted_http2 import (
     FRAME,
     INTERNAL_ERROR,
@@ -21,6 +21,7 @@ from tests.integration.http_util.engine.scripted_http2 import (
     paths,
     tick,
 )
+from tests.process import resident
 
 if TYPE_CHECKING:
     import ssl

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from http_util.transport_errors import Phase, classify_transport_error
-from tests.integration.http_util.engine.measure import open_sockets, tasks, told, turns, until
+from tests.integration.http_util.engine.measure import tasks, told, turns, until
+from tests.process import open_sockets
 
 if TYPE_CHECKING:
     from collections.abc import Callable

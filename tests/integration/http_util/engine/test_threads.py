@@ -15,9 +15,10 @@ from adapter_api.outcome import Outcome
 from http_util.client import build_client
 from http_util.config import HttpConfig
 from http_util.transport_errors import Phase, classify_transport_error
-from tests.integration.http_util.engine.measure import MIB, Watch, open_sockets, resident, turns, until
+from tests.integration.http_util.engine.measure import MIB, Watch, turns, until
 from tests.integration.http_util.engine.scripted_http1 import GOOD, Http1Connection, Http1Server, answering, by_path
 from tests.integration.http_util.engine.scripted_http2 import CANCEL, REFUSED_STREAM, Http2Server, paths
+from tests.process import open_sockets, resident
 
 if TYPE_CHECKING:
     import ssl

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from openai_client import SerializationError, Timeout
 from openai_client.file_input import UploadFile
+from tests.process import open_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.integration.http_util.engine.real_servers import RealServer
     from tests.integration.openai_client.conftest import Caller
@@ -243,17 +243,7 @@ async def test_a_cancelled_upload_closes_its_file_and_leaves_the_client_working(
         with pytest.raises(asyncio.CancelledError):
             await running
         assert (await client.files.create(file=b"x", purpose="batch")).bytes == 1
-    assert not open_files(path)
-
-
-def open_files(path: Path) -> list[str]:
-    """Return the descriptors of this process that lead to *path*."""
-    found = []
-    for link in Path("/proc/self/fd").iterdir():
-        # the one that lists the folder is gone when it is looked at
-        with contextlib.suppress(OSError):
-            found.append(str(link.readlink()))
-    return [name for name in found if name == str(path)]
+    assert str(path) not in open_places()
 
 
 async def test_a_client_of_httpx_that_somebody_brought_sends_forms_too(

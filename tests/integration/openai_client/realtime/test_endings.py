@@ -13,8 +13,8 @@ import pytest
 from adapter_api.outcome import Outcome
 from openai_client.errors import InvalidState, StreamInterrupted
 from openai_client.realtime import SessionLimits
-from tests.integration.http_util.engine.connect.peers import open_files
 from tests.integration.openai_client.realtime.peers import CREATED, KEY, agree, frame, raw_peer, serving
+from tests.process import open_files
 
 if TYPE_CHECKING:
     from tests.integration.http_util.engine.connect.peers import Authority

@@ -14,8 +14,9 @@ import pytest
 from openai_client import AsyncClient, Client
 from openai_client.errors import InvalidState, StreamInterrupted, Timeout
 from openai_client.realtime import SessionLimits
-from tests.integration.http_util.engine.connect.peers import full, open_files, until
+from tests.integration.http_util.engine.connect.peers import full, until
 from tests.integration.openai_client.realtime.peers import CREATED, DELTA, KEY, agree, frame, head_of, raw_peer, serving
+from tests.process import open_files
 
 if TYPE_CHECKING:
     from tests.integration.openai_client.realtime.peers import Connecting, Session

@@ -7,7 +7,6 @@ import contextlib
 import socket
 import ssl
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,6 +22,7 @@ from http_util.urls import Origin, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+    from pathlib import Path
 
     Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
@@ -264,8 +264,3 @@ class Resolver:
             (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
             for address in self.addresses[host]
         ]
-
-
-def open_files() -> int:
-    """Return how many files and sockets this process has open."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())

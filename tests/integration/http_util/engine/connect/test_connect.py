@@ -26,10 +26,10 @@ from tests.integration.http_util.engine.connect.peers import (
     full,
     greet,
     listening,
-    open_files,
     until,
 )
 from tests.integration.http_util.engine.refusing import unused_port
+from tests.process import open_files
 
 pytestmark = [pytest.mark.integration, pytest.mark.requirement("ENG-08")]
 

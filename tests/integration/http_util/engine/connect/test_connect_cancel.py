@@ -22,11 +22,11 @@ from tests.integration.http_util.engine.connect.peers import (
     connector,
     greet,
     listening,
-    open_files,
     shaking,
     until,
 )
 from tests.integration.http_util.engine.connect.proxies import proxied
+from tests.process import open_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Coroutine, Generator

@@ -21,12 +21,12 @@ from tests.integration.http_util.engine.connect.peers import (
     greet,
     hang_up,
     listening,
-    open_files,
     say_nothing,
     until,
 )
 from tests.integration.http_util.engine.connect.proxies import HTTP_OK, SOCKS_OK, Proxy, proxied
 from tests.integration.http_util.engine.refusing import unused_port
+from tests.process import open_files
 
 pytestmark = [pytest.mark.integration, pytest.mark.requirement("ENG-08")]
 
