@@ -20,11 +20,12 @@ Spec: CLI-02, CLI-03
 from __future__ import annotations
 
 import functools
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
-from http_util.frames import without_frames
 from openai_client.errors import InvalidFieldValue
 from openai_client.operation import StreamOperation
+from openai_client.resource_methods import OperationMethod, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -131,37 +132,35 @@ class _Descriptor:
     """What all descriptors have: a function that makes the operation, and the verb of the client that calls."""
 
     _verb = "execute"
+    _returns = ("{0}", "Coroutine[Any, Any, {0}]")
+    """What the method gives, blocking and awaited; `{0}` is what the operation is answered by."""
 
-    def __init__(self, build: Callable[..., Any]) -> None:
+    def __init__(
+        self, build: Callable[..., Any], build_with: Callable[..., Any] | None = None, *more: Callable[..., Any]
+    ) -> None:
         self.build = build
         """The function that returns the operation, for callers who want the value."""
         self.__doc__ = build.__doc__
+        self._takes = build_with or build
+        self._more = more
+        self._name = build.__name__
+        self._methods: dict[type, OperationMethod] = {}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember the name of the method."""
+        self._name = name
 
     def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-        """Return the operation bound to the client of *resource*, or the descriptor itself on the class."""
-        return self if resource is None else self._bound(resource)
+        """Return the operation bound to the client of *resource*, or the function of the class *owner*."""
+        method = self._methods.get(owner)
+        if method is None:
+            method = self._methods[owner] = self._method(owner)
+        return method if resource is None else MethodType(method, resource)
 
-    def _bound(self, resource: SyncResource | AsyncResource) -> Callable[..., Any]:
-        # a resource and its descriptors are one thing in two classes
-        build, make, client = self.build, self._make, resource._client  # noqa: SLF001
-
-        @functools.wraps(build)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            refusal: Exception
-            try:
-                operation = build(*args, **kwargs)
-            # whatever it is; the frames below hold prompts
-            except Exception as error:  # noqa: BLE001 - raised again
-                refusal = without_frames(error)
-            else:
-                # this frame may be shown in a traceback; that of an operation hides what is in it
-                del args, kwargs
-                return make(client, operation)
-            del args, kwargs
-            raise refusal
-
-        call.__wrapped__ = build
-        return call
+    def _method(self, owner: type) -> OperationMethod:
+        returns = self._returns[issubclass(owner, AsyncResource)]
+        shown = Shown(self._takes, (self.build, *self._more), returns, streams=bool(self._more))
+        return OperationMethod(owner, self._name, self.build, shown, self._make)
 
     def _make(self, client: Any, operation: Any) -> Any:
         """Have *client* make the call."""
@@ -188,7 +187,7 @@ class BodyEndpoint(_Descriptor, Generic[F, P, T]):
 
     def __init__(self, build: Callable[P, Operation[T]], build_with: Callable[F, Operation[T]]) -> None:
         """Remember both functions; `build` is one that chooses."""
-        super().__init__(_either(build, build_with))
+        super().__init__(_either(build, build_with), build_with)
 
     if TYPE_CHECKING:
 
@@ -205,6 +204,7 @@ class StreamEndpoint(_Descriptor, Generic[P, E]):
     """The descriptor behind `stream_endpoint`."""
 
     _verb = "open_stream"
+    _returns = ("Stream[{0}]", "AsyncStream[{0}]")
 
     if TYPE_CHECKING:
 
@@ -222,10 +222,11 @@ class StreamBodyEndpoint(_Descriptor, Generic[F, P, E]):
     """The descriptor behind `stream_body_endpoint`."""
 
     _verb = "open_stream"
+    _returns = ("Stream[{0}]", "AsyncStream[{0}]")
 
     def __init__(self, build: Callable[P, StreamOperation[E]], build_with: Callable[F, StreamOperation[E]]) -> None:
         """Remember both functions; `build` is one that chooses."""
-        super().__init__(_either(build, build_with))
+        super().__init__(_either(build, build_with), build_with)
 
     if TYPE_CHECKING:
 
@@ -241,6 +242,8 @@ class StreamBodyEndpoint(_Descriptor, Generic[F, P, E]):
 class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
     """The descriptor behind `switch_endpoint`."""
 
+    _returns = ("{0} | Stream[{1}]", "Coroutine[Any, Any, {0} | AsyncStream[{1}]]")
+
     def __init__(
         self,
         build: Callable[P, Operation[T]],
@@ -248,7 +251,7 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
         build_stream: Callable[S, StreamOperation[E]],
     ) -> None:
         """Remember all three functions; `build` is one that chooses."""
-        super().__init__(_switched(_either(build, build_with), build_stream))
+        super().__init__(_switched(_either(build, build_with), build_stream), build_with, build_stream)
 
     def _make(self, client: Any, operation: Any) -> Any:
         """Have *client* make the call; one that streams is open at once."""
@@ -273,6 +276,7 @@ class DownloadEndpoint(_Descriptor, Generic[P]):
     """The descriptor behind `download_endpoint`."""
 
     _verb = "open_download"
+    _returns = ("Download", "AsyncDownload")
 
     if TYPE_CHECKING:
 
@@ -290,10 +294,11 @@ class DownloadBodyEndpoint(_Descriptor, Generic[F, P]):
     """The descriptor behind `download_body_endpoint`."""
 
     _verb = "open_download"
+    _returns = ("Download", "AsyncDownload")
 
     def __init__(self, build: Callable[P, Operation[Any]], build_with: Callable[F, Operation[Any]]) -> None:
         """Remember both functions; `build` is one that chooses."""
-        super().__init__(_either(build, build_with))
+        super().__init__(_either(build, build_with), build_with)
 
     if TYPE_CHECKING:
 
@@ -310,6 +315,7 @@ class PageEndpoint(_Descriptor, Generic[P, T]):
     """The descriptor behind `page_endpoint`."""
 
     _verb = "fetch_page"
+    _returns = ("Page[{0}]", "Coroutine[Any, Any, AsyncPage[{0}]]")
 
     if TYPE_CHECKING:
 

@@ -6,10 +6,10 @@ Spec: CLI-20
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from openai_client.binding import AsyncResource, SyncResource
+from openai_client.resource_methods import ResourceMethod, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -28,6 +28,12 @@ class StepsEndpoint(Generic[P, T]):
         self.build = build
         """The function that makes the plan, for callers who want the value."""
         self.__doc__ = build.__doc__
+        self._name = build.__name__
+        self._methods: dict[type, _StepsMethod] = {}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember the name of the method."""
+        self._name = name
 
     if TYPE_CHECKING:
 
@@ -42,8 +48,13 @@ class StepsEndpoint(Generic[P, T]):
     else:
 
         def __get__(self, resource: SyncResource | AsyncResource | None, owner: type) -> Any:
-            """Return the plan as a method of *resource*, or the descriptor itself on the class."""
-            return self if resource is None else _bound(self.build, resource)
+            """Return the plan as a method of *resource*, or the function of the class *owner*."""
+            method = self._methods.get(owner)
+            if method is None:
+                returns = "Coroutine[Any, Any, {0}]" if issubclass(owner, AsyncResource) else "{0}"
+                shown = Shown(self.build, (self.build,), returns)
+                method = self._methods[owner] = _StepsMethod(owner, self._name, self.build, shown)
+            return method.__get__(resource)
 
 
 def steps_endpoint(build: Callable[P, Steps[T]]) -> StepsEndpoint[P, T]:
@@ -51,16 +62,14 @@ def steps_endpoint(build: Callable[P, Steps[T]]) -> StepsEndpoint[P, T]:
     return StepsEndpoint(build)
 
 
-def _bound(build: Callable[..., Steps[Any]], resource: SyncResource | AsyncResource) -> Callable[..., Any]:
-    # loaded with the first wait
-    from openai_client.plans.walking import wait_for, wait_for_async
+class _StepsMethod(ResourceMethod):
+    """A method that takes the steps of a plan."""
 
-    walk: Callable[..., Any] = wait_for if isinstance(resource, SyncResource) else wait_for_async
-    # a resource and its descriptors are one thing in two classes
-    client = resource._client  # noqa: SLF001
+    def __call__(self, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Take the steps."""
+        # loaded with the first wait
+        from openai_client.plans.walking import wait_for, wait_for_async
 
-    @functools.wraps(build)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return walk(client, build(*args, **kwargs))
-
-    return call
+        walk: Callable[..., Any] = wait_for if isinstance(resource, SyncResource) else wait_for_async
+        # a resource and its methods are one thing in two classes
+        return walk(resource._client, self.build(*args, **kwargs))  # noqa: SLF001

@@ -1,0 +1,106 @@
+"""
+What a resource has under the name of an operation: a function that knows what it is called and what it takes.
+
+There is one for each class that has the method, made when it is first looked up. `help` and `inspect.signature` see
+what may be given to it, which is put together when they ask.
+
+Spec: CLI-03
+"""
+
+from __future__ import annotations
+
+import functools
+from inspect import cleandoc
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from http_util.frames import without_frames
+
+if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable
+
+_BODY: Final = "\n\nThe body may be given whole in place of its fields: a `{}`, as the last positional argument."
+
+
+class Shown(NamedTuple):
+    """What a signature is made of."""
+
+    takes: Callable[..., Any]
+    """Has the parameters: those of the path, and the fields."""
+    builds: tuple[Callable[..., Any], ...]
+    """Return what is called for; the parameter of their type is what the method gives."""
+    returns: str
+    """How that is given, such as `Page[{0}]`."""
+    streams: bool = False
+    """Whether the method streams for `stream=True`."""
+
+
+class ResourceMethod:
+    """A function of a class: `MethodType` binds it to a resource, as a function that was written with `def`."""
+
+    def __init__(self, owner: type, name: str, build: Callable[..., Any], shown: Shown) -> None:
+        """
+        Describe the method.
+
+        Args:
+            owner: The class that has it.
+            name: Under which it has it.
+            build: Makes the value that is called for, an operation or a plan.
+            shown: What the signature is made of.
+        """
+        self.__name__ = name
+        self.__qualname__ = f"{owner.__qualname__}.{name}"
+        self.__module__ = owner.__module__
+        body = getattr(build, "__annotations__", {}).get("body")
+        self.__doc__ = build.__doc__ if body is None else f"{cleandoc(build.__doc__ or '')}{_BODY.format(body)}"
+        self.__wrapped__ = self.build = build
+        """The function that returns the value, for callers who want that."""
+        self._shown = shown
+
+    @functools.cached_property
+    def __signature__(self) -> inspect.Signature:
+        """What may be given to it, and what it returns."""
+        # whoever never asks does not pay for it
+        from openai_client.signatures import signature_of
+
+        return signature_of(self._shown)
+
+    def __get__(self, resource: object, owner: type | None = None) -> Any:
+        """Return the method of *resource*, as functions do: so it counts as one."""
+        return self if resource is None else MethodType(self, resource)
+
+    def __call__(self, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Do what the method does for *resource*."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        """Return what a function says of itself, without an address."""
+        return f"<function {self.__qualname__}>"
+
+
+class OperationMethod(ResourceMethod):
+    """A method that has the resource's client make a call."""
+
+    def __init__(
+        self, owner: type, name: str, build: Callable[..., Any], shown: Shown, make: Callable[[Any, Any], Any]
+    ) -> None:
+        """Describe the method; *make* has a client make the call."""
+        super().__init__(owner, name, build, shown)
+        self._make = make
+
+    def __call__(self, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Make the call; raises what is wrong with the arguments at once, also on an event loop."""
+        refusal: Exception
+        try:
+            operation = self.build(*args, **kwargs)
+        # whatever it is; the frames below hold prompts
+        except Exception as error:  # noqa: BLE001 - raised again
+            refusal = without_frames(error)
+        else:
+            # this frame may be shown in a traceback; that of an operation hides what is in it
+            del args, kwargs
+            # a resource and its methods are one thing in two classes
+            return self._make(resource._client, operation)  # noqa: SLF001
+        del args, kwargs
+        raise refusal
