@@ -4,8 +4,8 @@ Middleware around the HTTP call: objects that see every call before it is sent a
     client = Client(api_key=..., middleware=[Signing(), Timing()])
 
 The first in the list sees a call first and its answer last. A call is seen once, however often it is repeated. What a
-middleware raises stops the call, and reaches the caller as it is. (`openai_client.middleware` has those that stand
-around operations, such as the cache.)
+middleware raises stops the call, and reaches the caller as it is; one that gives nothing back is refused by its name.
+(`openai_client.middleware` has those that stand around operations, such as the cache.)
 
 Spec: FWD-08
 """
@@ -15,12 +15,12 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from http_util.call import HttpCall, HttpReply
 from openai_client.errors import InvalidConfiguration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from http_util.call import HttpCall, HttpReply
     from openai_client.transport import (
         AsyncByteSource,
         AsyncEventSource,
@@ -104,7 +104,7 @@ class MiddlewareTransport(_Row):
         call = self._asked(call)
         reply = self.transport.send(call)
         for process in self._methods("process_response", is_reversed=True):
-            reply = _plain(process(call, reply))
+            reply = _kept(process, _plain(process(call, reply)), HttpReply)
         return reply
 
     def open(self, call: HttpCall) -> EventSource:
@@ -123,7 +123,7 @@ class MiddlewareTransport(_Row):
 
     def _asked(self, call: HttpCall) -> HttpCall:
         for process in self._methods("process_request"):
-            call = _plain(process(call))
+            call = _kept(process, _plain(process(call)), HttpCall)
         return call
 
     def _headed(self, call: HttpCall, source: S) -> S:
@@ -150,7 +150,7 @@ class AsyncMiddlewareTransport(_Row):
         call = await self._asked(call)
         reply = await self.transport.send(call)
         for process in self._methods("process_response", is_reversed=True):
-            reply = await _awaited(process(call, reply))
+            reply = _kept(process, await _awaited(process(call, reply)), HttpReply)
         return reply
 
     async def open(self, call: HttpCall) -> AsyncEventSource:
@@ -169,7 +169,7 @@ class AsyncMiddlewareTransport(_Row):
 
     async def _asked(self, call: HttpCall) -> HttpCall:
         for process in self._methods("process_request"):
-            call = await _awaited(process(call))
+            call = _kept(process, await _awaited(process(call)), HttpCall)
         return call
 
     async def _headed(self, call: HttpCall, source: A) -> A:
@@ -180,6 +180,18 @@ class AsyncMiddlewareTransport(_Row):
             await source.aclose()
             raise
         return source
+
+
+def _kept(process: Any, result: object, kind: type[R]) -> R:
+    """Return what a middleware gave; nothing is often what one gave that forgot to."""
+    if isinstance(result, kind):
+        return result
+    of = type(getattr(process, "__self__", process)).__name__
+    name = getattr(process, "__name__", "process")
+    raise InvalidConfiguration(
+        f"middleware: {of}.{name} must return the {kind.__name__} that it was given, or another one; "
+        f"it returned {'None' if result is None else type(result).__name__}"
+    )
 
 
 def _plain(result: R) -> R:

@@ -144,9 +144,8 @@ class Call:
         Check that the body can be written as asked.
 
         Raises:
-            TypeError: The body is something else than a model or bytes.
-            ValueError: `extra_body` repeats a field that the body has set or the operation decides, or there is no
-                JSON body to add to.
+            InvalidFieldValue: The body is something else than a model or bytes; `extra_body` repeats a field that the
+                body has set or the operation decides, or there is no JSON body to add to.
         """
         _check_body(self)
         _check_fixed(self.body, self.fixed, self.operation_id)
@@ -329,7 +328,7 @@ def path(template: str, /, **parameters: str) -> str:
     Fill the path parameters of *template* in, percent-encoded, so that no value can change the path.
 
     Raises:
-        ValueError: A parameter is empty, `.` or `..`, or cannot be written as UTF-8; the message names it.
+        InvalidFieldValue: A parameter is no text, empty, `.` or `..`, or cannot be written as UTF-8; `param` names it.
     """
     return template.format_map({name: _segment(name, value) for name, value in parameters.items()})
 
@@ -364,10 +363,12 @@ def unstreamed(body: RequestT) -> RequestT:
     Return *body*, which is to be answered by one document.
 
     Raises:
-        ValueError: `body.stream` is true; the streamed operation is another one.
+        InvalidFieldValue: `body.stream` is true; the streamed operation is another one.
     """
     if getattr(body, "stream", None):
-        raise ValueError("body.stream must be unset or false here; the operation `stream` sends stream=true itself")
+        raise InvalidFieldValue(
+            "body.stream: must be unset or false here; the operation `stream` sends stream=true itself", param="stream"
+        )
     return body
 
 
@@ -422,11 +423,19 @@ def _text(cursor: object) -> str | None:
 def _segment(name: str, value: object) -> str:
     # a segment of dots is resolved by URL libraries and proxies even when its dots are percent-encoded
     if not isinstance(value, str) or not value or value in {".", ".."}:
-        raise ValueError(f"path parameter {name} must be a non-empty string other than '.' and '..'; got {value!r}")
+        raise InvalidFieldValue(
+            f"{name}: must be a non-empty str other than '.' and '..', as a parameter of the path; got {_shown(value)}",
+            param=name,
+        )
     try:
         return quote(value, safe="")
     except UnicodeEncodeError:
-        raise ValueError(f"path parameter {name} must be valid Unicode text; got {value!r}") from None
+        pass
+    raise InvalidFieldValue(f"{name}: must be valid Unicode text, as a parameter of the path", param=name)
+
+
+def _shown(value: object) -> str:
+    return repr(value) if isinstance(value, str) else f"a value of the type {type(value).__name__}"
 
 
 def _pairs(name: object, value: Any) -> Iterator[tuple[str, str]]:
@@ -456,10 +465,11 @@ def _pairs(name: object, value: Any) -> Iterator[tuple[str, str]]:
 def _check_body(call: Call) -> None:
     if call.body is None or isinstance(call.body, BaseModel | bytes):
         return
-    raise TypeError(
-        f"body of {call.operation_id} must be a model of openai_client.types or bytes, not {type(call.body).__name__}; "
-        "its fields may be given by keyword, method(**fields), and client.request(method, path, body=...) takes "
-        "a mapping as it is"
+    raise InvalidFieldValue(
+        f"body: must be a model of openai_client.types or bytes for {call.operation_id}, not "
+        f"{type(call.body).__name__}; its fields may be given by keyword, method(**fields), and "
+        "client.request(method, path, body=...) takes a mapping as it is",
+        param="body",
     )
 
 
@@ -467,7 +477,7 @@ def _check_fixed(body: BaseModel | bytes | None, fixed: Mapping[str, Any], opera
     for name, value in fixed.items():
         given = getattr(body, name, None)
         if given is not None and given != value:
-            raise ValueError(f"body.{name} is {given!r}, but {operation_id} sends {value!r} here; leave it out")
+            raise InvalidFieldValue(f"body.{name}: {operation_id} sends {value!r} here; leave it out", param=name)
 
 
 def _check_extra_body(call: Call) -> None:
@@ -475,10 +485,16 @@ def _check_extra_body(call: Call) -> None:
     if not extra:
         return
     if call.content_type != JSON or isinstance(call.body, bytes) or call.method == "GET":
-        raise ValueError(f"extra_body needs a JSON body to be merged into; {call.operation_id} has none")
+        raise InvalidFieldValue(
+            f"extra_body: needs a JSON body to be merged into, and {call.operation_id} has none; leave it out",
+            param="extra_body",
+        )
     taken = set(call.fixed) | (set() if call.body is None else _wire_names(call.body))
     if clash := sorted(taken & set(extra)):
-        raise ValueError(f"extra_body must not repeat fields that the body has set: {', '.join(clash)}")
+        raise InvalidFieldValue(
+            f"extra_body: must not repeat fields that the body has set: {', '.join(map(repr, clash))}",
+            param="extra_body",
+        )
 
 
 def _wire_names(body: BaseModel) -> set[str]:

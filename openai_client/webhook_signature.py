@@ -66,11 +66,11 @@ def check_signature(
     Raises:
         InvalidWebhookSignature: A header is missing or malformed, the time is too far away, or no signature fits.
         InvalidConfiguration: The secret is not base64 behind `whsec_`. It is not shown.
+        InvalidFieldValue: An argument is not of its kind; `param` names it.
 
     Spec: WHK-01, WHK-02
     """
-    if not tolerance >= 0:
-        raise InvalidFieldValue(f"tolerance: must be seconds, at least 0, not {tolerance!r}", param="tolerance")
+    _check_kinds(payload, headers, tolerance)
     said = _needed(headers)
     _check_age(said[_TIMESTAMP], now, tolerance)
     body = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
@@ -84,6 +84,18 @@ def check_signature(
         raise InvalidWebhookSignature(f"{_SIGNATURE}: no signature fits the body and the secret", param=_SIGNATURE)
 
 
+def _check_kinds(payload: object, headers: object, tolerance: object) -> None:
+    """Refuse what no framework hands over as a body or as headers, without a word of it."""
+    if not isinstance(payload, str | bytes):
+        said = f"payload: must be the body as it came, str or bytes, not {type(payload).__name__}"
+        raise InvalidFieldValue(said, param="payload")
+    if isinstance(headers, str | bytes) or not isinstance(headers, Iterable):
+        said = f"headers: must be a mapping or pairs of names and values, not {type(headers).__name__}"
+        raise InvalidFieldValue(said, param="headers")
+    if not isinstance(tolerance, int | float) or not tolerance >= 0:
+        raise InvalidFieldValue(f"tolerance: must be seconds, at least 0, not {tolerance!r}", param="tolerance")
+
+
 def _needed(headers: WebhookHeaders) -> dict[str, str]:
     """
     Return the three headers.
@@ -92,8 +104,8 @@ def _needed(headers: WebhookHeaders) -> dict[str, str]:
         InvalidWebhookSignature: One is not there, or is there twice and not the same.
     """
     found: dict[str, str] = {}
-    for raw_name, raw_value in headers.items() if isinstance(headers, Mapping) else headers:
-        name, value = _text(raw_name).lower(), _text(raw_value).strip()
+    for pair in headers.items() if isinstance(headers, Mapping) else headers:
+        name, value = _pair(pair)
         if name in _NEEDED and found.setdefault(name, value) != value:
             raise InvalidWebhookSignature(f"{name}: is there twice, with two values", param=name)
     for name in _NEEDED:
@@ -102,8 +114,18 @@ def _needed(headers: WebhookHeaders) -> dict[str, str]:
     return found
 
 
-def _text(part: str | bytes) -> str:
-    return part.decode("latin-1") if isinstance(part, bytes) else part
+def _pair(pair: Any) -> tuple[str, str]:
+    """Return a header as text, its name in lower case."""
+    if isinstance(pair, list | tuple) and len(pair) == 2:  # noqa: PLR2004 - what a pair is
+        name, value = (part.decode("latin-1") if isinstance(part, bytes) else part for part in pair)
+        if isinstance(name, str) and isinstance(value, str):
+            return name.lower(), value.strip()
+        if isinstance(name, str) and name.lower() not in _NEEDED:
+            # frameworks have lists and more in headers that are nothing to us
+            return name.lower(), ""
+    raise InvalidFieldValue(
+        "headers: must be a mapping of text to text, or pairs of text or of bytes (values not shown)", param="headers"
+    )
 
 
 def _check_age(timestamp: str, now: float, tolerance: float) -> None:

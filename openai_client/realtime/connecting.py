@@ -124,8 +124,11 @@ def _session(
     from openai_client.realtime.opening import SessionLimits, SessionRequest
 
     for name, value in about.items():
-        if value is not None and not value.strip():
-            raise InvalidFieldValue(f"{name}: must not be empty", param=name)
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            shown = repr(value) if isinstance(value, str) else type(value).__name__
+            raise InvalidFieldValue(f"{name}: must be a str that is not empty, not {shown}", param=name)
+    if not isinstance(limits, SessionLimits | None):
+        raise InvalidFieldValue(f"limits: must be SessionLimits, not {type(limits).__name__}", param="limits")
     return SessionRequest(
         path=path,
         parameters=query(**about),

@@ -28,7 +28,7 @@ from openai_client._generated.models.realtime.translations import (
 )
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidState, OpenAIError, StreamInterrupted
-from openai_client.realtime.messages import Codec, check_goodbye
+from openai_client.realtime.messages import Codec, check_goodbye, check_wait, message_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,6 +158,11 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
     def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""
         socket = self._opened()
+        problem = message_problem(message)
+        if problem is not None:
+            # the frame may be shown in a traceback
+            del message
+            raise problem
         try:
             socket.send(message)
         except HttpFailure as failure:
@@ -220,6 +225,7 @@ class Connection(_Facts, AbstractContextManager["Connection[E]"], Generic[E]):
 
     def _receive(self, timeout: float | None) -> bytes | None:
         socket = self._opened()
+        check_wait(timeout)
         try:
             return socket.receive(timeout=self._request.limits.idle_timeout if timeout is None else timeout)
         except HttpFailure as failure:
@@ -284,6 +290,11 @@ class AsyncConnection(_Facts, AbstractAsyncContextManager["AsyncConnection[E]"],
     async def send_raw(self, message: str | bytes) -> None:
         """Send a message as it is, for what the typed events do not know; errors as `send`."""
         socket = self._opened()
+        problem = message_problem(message)
+        if problem is not None:
+            # the frame may be shown in a traceback
+            del message
+            raise problem
         try:
             await socket.send(message)
         except HttpFailure as failure:
@@ -326,6 +337,7 @@ class AsyncConnection(_Facts, AbstractAsyncContextManager["AsyncConnection[E]"],
 
     async def _receive(self, timeout: float | None) -> bytes | None:  # noqa: ASYNC109 - as above
         socket = self._opened()
+        check_wait(timeout)
         try:
             return await socket.receive(timeout=self._request.limits.idle_timeout if timeout is None else timeout)
         except HttpFailure as failure:

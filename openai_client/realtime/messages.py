@@ -104,6 +104,25 @@ def _no_event() -> InvalidFieldValue:
     )
 
 
+def message_problem(message: object) -> InvalidFieldValue | None:
+    """Return the error for what is no message; None when it is one."""
+    if isinstance(message, str | bytes):
+        return None
+    return InvalidFieldValue(f"message: must be a str or bytes, not {type(message).__name__}", param="message")
+
+
+def check_wait(timeout: object) -> None:
+    """
+    Refuse what is no time to wait.
+
+    Raises:
+        InvalidFieldValue: It is neither None nor seconds of at least 0.
+    """
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout >= 0):
+        said = repr(timeout) if isinstance(timeout, int | float) else type(timeout).__name__
+        raise InvalidFieldValue(f"timeout: must be seconds of at least 0, or None, not {said}", param="timeout")
+
+
 def check_goodbye(code: int, reason: str) -> None:
     """
     Refuse what a goodbye cannot hold.
@@ -113,5 +132,5 @@ def check_goodbye(code: int, reason: str) -> None:
     """
     if code != _NORMAL and code not in _OWN_CODES:
         raise InvalidFieldValue(f"code: must be 1000, or 3000 to 4999, not {code!r}", param="code")
-    if len(reason.encode()) > _LONGEST_REASON:
-        raise InvalidFieldValue(f"reason: must have at most {_LONGEST_REASON} bytes", param="reason")
+    if not isinstance(reason, str) or len(reason.encode("utf-8", "replace")) > _LONGEST_REASON:
+        raise InvalidFieldValue(f"reason: must be a str of at most {_LONGEST_REASON} bytes", param="reason")

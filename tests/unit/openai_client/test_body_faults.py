@@ -97,7 +97,7 @@ def test_a_body_and_a_field_beside_it_are_told_apart(client: Client) -> None:
     body = CreateChatCompletionRequest(**CHAT)
     with pytest.raises(InvalidFieldValue, match=r"^temperature: unknown argument; .* takes extra_body, .*, timeout$"):
         client.chat.completions.create(body, temperature=0)
-    with pytest.raises(TypeError, match=r"not dict; its fields may be given by keyword, method\(\*\*fields\)"):
+    with pytest.raises(InvalidFieldValue, match=r"not dict; its fields may be given by keyword, method\(\*\*fields\)"):
         client.chat.completions.create(CHAT)
 
 

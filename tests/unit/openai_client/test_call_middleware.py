@@ -163,3 +163,37 @@ async def test_a_transport_with_middleware_is_closed_with_the_client_that_made_i
     assert "AsyncHttpTransport" in repr(awaited._transport)
     assert "closed=True" in repr(awaited._transport)
     assert all(kind.__name__ in repr(kind) for kind in (AsyncHttpTransport, HttpTransport, ScriptedUpstream))
+
+
+class Forgetful:
+    """A middleware that forgets to return what it was given."""
+
+    def process_request(self, call: Any) -> Any:
+        """Look at the call."""
+
+
+class Wordy:
+    """A middleware that returns something else."""
+
+    def process_response(self, call: Any, reply: Any) -> Any:
+        """Return a part."""
+        return reply.body
+
+
+@pytest.mark.requirement("FWD-08")
+@pytest.mark.parametrize(
+    ("middleware", "said", "sent"),
+    [
+        (Forgetful(), r"Forgetful\.process_request must return the HttpCall .* it returned None", 0),
+        (Wordy(), r"Wordy\.process_response must return the HttpReply .* it returned bytes", 1),
+    ],
+)
+async def test_a_middleware_that_gives_nothing_back_is_named(
+    pair: MakePair, middleware: object, said: str, sent: int
+) -> None:
+    """In place of an attribute that None has not, somewhere far below."""
+    made = pair(Answer.json(MODEL))
+    with_middleware(made, middleware)
+    with pytest.raises(InvalidConfiguration, match=f"^middleware: {said}"):
+        await made.call(lambda client: client.models.retrieve("m"))
+    assert len(made.requests) == sent

@@ -7,6 +7,7 @@ import copy
 import hashlib
 import hmac
 import pickle
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,35 @@ def test_a_header_that_is_no_text_is_refused_as_any_other() -> None:
     headers = {"webhook-id": "\ud800", "webhook-timestamp": "1700000000", "webhook-signature": "v1,AAAA"}
     with pytest.raises(InvalidWebhookSignature, match="no signature fits"):
         check_signature(b"{}", headers, secret=Secret("whsec_c2VjcmV0"), now=1_700_000_000.0)
+
+
+@pytest.mark.requirement("WHK-01")
+@pytest.mark.parametrize(
+    ("wrong", "param"),
+    [
+        ({"payload": {"test": 1}}, "payload"),
+        ({"payload": None}, "payload"),
+        ({"headers": None}, "headers"),
+        ({"headers": "webhook-id: a"}, "headers"),
+        ({"headers": HEADERS | {"webhook-id": 7}}, "headers"),
+        ({"headers": [("webhook-id",)]}, "headers"),
+        ({"headers": [7]}, "headers"),
+        ({"headers": {7: "a"}}, "headers"),
+        ({"tolerance": "300"}, "tolerance"),
+        ({"tolerance": -1}, "tolerance"),
+        ({"tolerance": float("nan")}, "tolerance"),
+    ],
+)
+def test_an_argument_of_a_wrong_kind_is_refused_by_name(wrong: dict[str, object], param: str) -> None:
+    """As a wrong field of a body is, and without a word of what was given."""
+    given: dict[str, Any] = {"payload": BODY, "headers": HEADERS, **wrong}
+    with pytest.raises(InvalidFieldValue, match=f"^{param}: must be") as caught:
+        check_signature(given.pop("payload"), given.pop("headers"), secret=SECRET, now=NOW, **given)
+    assert caught.value.param == param
+    assert not isinstance(caught.value, InvalidWebhookSignature)
+
+
+def test_headers_that_mean_nothing_here_may_be_of_any_kind() -> None:
+    """Frameworks have lists among them."""
+    headers: Any = HEADERS | {"x-list": ["a", "b"]}
+    check_signature(BODY, headers, secret=SECRET, now=NOW)

@@ -127,6 +127,7 @@ async def test_no_frame_of_an_error_holds_a_key_or_a_message(connect: Connecting
             await _error(session.do("response.create", response=told)),
             await _error(session.do("response.create", response=told, x=1)),
             await _error(session.do("send_raw", "my prompt")),
+            await _error(session.do("send_raw", {"instructions": "my prompt"})),
         ]
     shown = "".join(map(_shown, errors))
     assert KEY not in shown

@@ -32,7 +32,15 @@ def test_connecting_sends_nothing_and_checks_what_it_is_given() -> None:
         assert isinstance(client.realtime.connect(model="m"), RealtimeConnection)
         assert isinstance(client.realtime.connect(), RealtimeConnection)
         assert isinstance(client.realtime.translations.connect(model="m"), TranslationConnection)
-        for arguments in ({"model": "m", "call_id": "c"}, {"model": " "}, {"call_id": ""}, {"model": "m", "x": 1}):
+        for arguments in (
+            {"model": "m", "call_id": "c"},
+            {"model": " "},
+            {"call_id": ""},
+            {"model": "m", "x": 1},
+            {"model": 7},
+            {"call_id": b"c"},
+            {"model": "m", "limits": {"max_queued": 1}},
+        ):
             with pytest.raises(InvalidFieldValue):
                 cast("Any", client.realtime.connect)(**arguments)
         with pytest.raises(InvalidFieldValue):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openai_client.errors import DeserializationError, InvalidFieldValue, MissingRequiredField, SerializationError
-from openai_client.realtime.messages import Codec, check_goodbye
+from openai_client.realtime.messages import Codec, check_goodbye, check_wait
 from openai_client.types import (
     RealtimeClientEvent,
     RealtimeClientEventInputAudioBufferAppend,
@@ -102,5 +102,15 @@ def test_a_goodbye_has_a_code_that_a_program_may_choose_and_a_short_reason() -> 
     for code in (0, 999, 1001, 1006, 2999, 5000):
         with pytest.raises(InvalidFieldValue, match="code"):
             check_goodbye(code, "")
-    with pytest.raises(InvalidFieldValue, match="reason"):
-        check_goodbye(1000, "é" * 62)
+    for reason in ("é" * 62, None, b"bye"):
+        with pytest.raises(InvalidFieldValue, match=r"^reason: must be a str of at most 123 bytes"):
+            check_goodbye(1000, reason)  # type: ignore[arg-type] - two of them are none
+
+
+def test_a_wait_is_seconds() -> None:
+    """What asyncio would say of anything else names nothing."""
+    for timeout in (None, 0, 1.5):
+        check_wait(timeout)
+    for wrong, shown in (("1", "str"), (-1, "-1"), (float("nan"), "nan"), ([1], "list")):
+        with pytest.raises(InvalidFieldValue, match=f"^timeout: must be seconds of at least 0, or None, not {shown}$"):
+            check_wait(wrong)
