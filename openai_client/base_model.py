@@ -39,6 +39,8 @@ _COMMON: Final = ConfigDict(
     validate_by_name=True,
     validate_by_alias=True,
     protected_namespaces=(),
+    # so that whoever sends them can refuse them; null is another value
+    ser_json_inf_nan="constants",
 )
 
 

@@ -21,6 +21,7 @@ from http_util.streamed_body import StreamedBody
 from openai_client.errors import SerializationError
 from openai_client.file_input import UploadFile, holds_file
 from openai_client.file_reading import Source, source_of
+from openai_client.option_checks import check_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,6 +134,7 @@ def _fields(body: BaseModel, fixed: Mapping[str, Any], part_types: Mapping[str, 
     plain = {name for name in body.model_fields_set if not holds_file(getattr(body, name))}
     values = body.model_dump(mode="json", include=plain, exclude_unset=True, by_alias=True)
     for name, value in {**values, **fixed}.items():
+        check_finite(value, name)
         media_type = part_types.get(name)
         if value is None:
             continue

@@ -22,7 +22,7 @@ from openai_client.base_model import RequestModel
 from openai_client.binary_content import BinaryContent
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.file_input import holds_file
-from openai_client.option_checks import check_finite, checked_policy
+from openai_client.option_checks import check_finite, checked_json, checked_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -84,8 +84,8 @@ class CallOptions:
         Check the options.
 
         Raises:
-            ValueError: `timeout` is not above 0, `idempotency_key` is empty, there is no policy called `retry`, or a
-                number in `extra_body` is not finite.
+            ValueError: `timeout` is not above 0, `idempotency_key` is empty, or there is no policy called `retry`.
+            InvalidFieldValue: A number in `extra_body` is not finite.
             TypeError: `retry` is neither a policy nor a name, or `timeout` is no number.
         """
         if self.timeout is not None and not isinstance(self.timeout, int | float):
@@ -160,6 +160,7 @@ class Call:
 
         Raises:
             TypeError: The body is a form with files (`content_type` is multipart), which has no JSON form.
+            InvalidFieldValue: A number in it is NaN or infinite; `param` is its place.
         """
         if isinstance(self.body, bytes):
             return self.body
@@ -168,10 +169,16 @@ class Call:
                 f"{self.operation_id} sends {self.content_type}, which is written by openai_client.multipart"
             )
         added = {**self.fixed, **self.options.extra_body}
-        if not added:
-            return None if self.body is None else self.body.model_dump_json(exclude_unset=True, by_alias=True).encode()
-        fields = {} if self.body is None else self.body.model_dump(mode="json", exclude_unset=True, by_alias=True)
-        return to_json({**fields, **added}, inf_nan_mode="null")
+        if added:
+            return checked_json(to_json({**self._fields(), **added}, inf_nan_mode="constants"), self._fields)
+        if self.body is None:
+            return None
+        return checked_json(self.body.model_dump_json(exclude_unset=True, by_alias=True).encode(), self._fields)
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields of the body as plain values."""
+        body = self.body
+        return body.model_dump(mode="json", exclude_unset=True, by_alias=True) if isinstance(body, BaseModel) else {}
 
     @property
     def is_form(self) -> bool:

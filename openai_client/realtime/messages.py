@@ -6,14 +6,17 @@ Spec: RT-01, RT-04
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from adapter_api.outcome import Outcome
+from http_util.frames import without_frames
 from openai_client.base_model import WireParser
 from openai_client.body_faults import refused
 from openai_client.errors import DeserializationError, InvalidFieldValue, SerializationError
+from openai_client.option_checks import checked_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,12 +59,15 @@ class Codec(Generic[E]):
             SerializationError: It is too large.
         """
         failure: OpenAIError
-        model: BaseModel | None = None
+        model = fields = None
         try:
             model = event if isinstance(event, BaseModel) else self._sent.validate_python(event)
-            text = model.model_dump_json(exclude_unset=True, by_alias=True)
+            fields = partial(model.model_dump, mode="json", exclude_unset=True, by_alias=True)
+            text = checked_json(model.model_dump_json(exclude_unset=True, by_alias=True), fields)
         except ValidationError as problem:
             failure = refused(problem) if problem.errors(include_input=False)[0]["loc"] else _no_event()
+        except InvalidFieldValue as problem:
+            failure = without_frames(problem)
         except ValueError as problem:
             failure = SerializationError(f"event: cannot be written as JSON ({type(problem).__name__})")
         else:
@@ -71,7 +77,7 @@ class Codec(Generic[E]):
             failure = SerializationError(f"event: has {size} bytes or more; http.max_body_bytes allows {most}")
             del text
         # the frame may be shown in a traceback, and events hold prompts
-        del event, model
+        del event, model, fields
         raise failure
 
     def read(self, message: bytes) -> E:
