@@ -33,6 +33,7 @@ _KEPT: Final = frozenset(
         *("additionalProperties", "properties", "required"),
     }
 )
+_DESCRIBING: Final = frozenset({"$ref", "description", "title"})
 _INSTEAD: Final = {
     "allOf": "several schemas at once; write one model with all fields",
     "maxLength": "the length of a text; say it with a pattern",
@@ -48,7 +49,8 @@ def json_schema_of(model: type[BaseModel], *, strict: bool = True) -> dict[str, 
     Return the JSON schema of *model*.
 
     Strict: no additional properties, every field required, defaults and examples dropped, unions as `anyOf`, references
-    into `$defs` (so recursion works) without anything beside them. Not strict: as pydantic writes it.
+    into `$defs` (so recursion works) without anything beside them: what is said of one stands beside an `anyOf` of it
+    alone, so that a schema is as long as its models, however they are nested. Not strict: as pydantic writes it.
 
     Example:
         >>> from pydantic import BaseModel
@@ -99,9 +101,9 @@ class _Strict:
     def root(self) -> dict[str, Any]:
         """Return the whole schema, with those definitions that it refers to."""
         top = {key: value for key, value in self._schema.items() if key != "$defs"}
-        if set(top) == {"$ref"}:
+        if "$ref" in top:
             # the model refers to itself; the root has to be an object all the same
-            top = dict(self._definition(top["$ref"]))
+            top = {**self._definition(top.pop("$ref")), **top}
         strict = self._of(top, (self._name,), frozenset())
         if strict.get("type") != "object":
             raise _refusal((self._name,), "a root that is no object; put it into a field of a model")
@@ -128,8 +130,15 @@ class _Strict:
         return self._object(found, place, inside) if found.get("type") == "object" else found
 
     def _beside(self, schema: dict[str, Any], place: tuple[str, ...], inside: frozenset[str]) -> dict[str, Any]:
-        """Write out a reference that has something beside it, a description say; within itself it stays one."""
+        """
+        Return a reference that has something beside it. What only describes it stands around it.
+
+        What changes it, such as the bounds of a number that has a name, is written out with it; within itself it stays
+        a reference.
+        """
         reference = schema["$ref"]
+        if schema.keys() <= _DESCRIBING:
+            return {"anyOf": [{"$ref": reference}], **{key: value for key, value in schema.items() if key != "$ref"}}
         if reference in inside:
             return {"$ref": reference}
         rest = {key: value for key, value in schema.items() if key != "$ref"}

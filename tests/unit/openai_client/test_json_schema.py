@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import Enum
@@ -89,16 +90,9 @@ def test_a_strict_schema_lists_and_requires_everything_and_nothing_else() -> Non
 
 @pytest.mark.requirement("CLI-14")
 def test_a_reference_stands_alone() -> None:
-    """What is said beside it is said of a copy; a definition that nobody refers to any more is dropped."""
+    """What is said of it stands around it."""
     schema = json_schema_of(Node)
-    assert schema["properties"]["first"]["description"] == "The first one."
-    assert schema["properties"]["first"]["required"] == ["kind", "colour"]
-
-    class Holder(BaseModel):
-        leaf: Leaf = Field(description="It.")
-
-    assert "$defs" not in json_schema_of(Holder)["properties"]["leaf"]
-    assert "Leaf" not in json_schema_of(Holder).get("$defs", {})
+    assert schema["properties"]["first"] == {"anyOf": [{"$ref": "#/$defs/Leaf"}], "description": "The first one."}
     for found in objects_in(schema):
         for item in found["properties"].values():
             assert "$ref" not in item or len(item) == 1
@@ -111,12 +105,36 @@ class Loop(BaseModel):
 
 
 @pytest.mark.requirement("CLI-14")
-def test_what_refers_to_itself_is_written_out_once() -> None:
+def test_what_refers_to_itself_still_has_an_object_for_a_root() -> None:
     """And then refers."""
     schema = json_schema_of(Loop)
-    again = schema["properties"]["again"]
-    assert again["description"] == "Once more."
-    assert again["properties"]["again"] == {"$ref": "#/$defs/Loop"}
+    again = {"anyOf": [{"$ref": "#/$defs/Loop"}], "description": "Once more."}
+    assert schema["properties"] == schema["$defs"]["Loop"]["properties"] == {"again": again}
+
+
+@pytest.mark.requirement("CLI-14")
+def test_a_schema_is_as_long_as_its_models_however_they_are_nested() -> None:
+    """Thirty of them, each with two of the next one, would be written out a billion times."""
+    inner: type[BaseModel] = Leaf
+    for depth in range(30):
+        fields: dict[str, Any] = {name: (inner, Field(description=f"The {name} one.")) for name in ("left", "right")}
+        inner = create_model(f"Level{depth}", **fields)
+    schema = json_schema_of(inner)
+    assert len(schema["$defs"]) == 31
+    assert len(json.dumps(schema)) < 20_000
+
+
+@pytest.mark.requirement("CLI-14")
+def test_what_changes_a_reference_is_written_out_with_it() -> None:
+    """A reference cannot have bounds beside it."""
+    model = create_model("Model", colour=(Colour, Field(description="It.", json_schema_extra={"enum": ["red"]})))
+    assert json_schema_of(model)["properties"]["colour"] == {
+        "enum": ["red"],
+        "title": "Colour",
+        "type": "string",
+        "description": "It.",
+    }
+    assert "$defs" not in json_schema_of(model)
 
 
 def one(kind: Any, **about: Any) -> type[BaseModel]:
