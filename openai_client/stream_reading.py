@@ -111,6 +111,11 @@ class StreamReader(Generic[E]):
         self._outcome = Outcome.UNKNOWN
         self._has_ended = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is read, because it is complete or because it failed."""
+        return self.is_complete or self._failure is not None
+
     def feed(self, events: Iterable[ServerSentEvent]) -> None:
         """Add events, in the order they came."""
         self._waiting.extend(events)

@@ -126,8 +126,12 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
         Raises:
             StopIteration: The stream is complete.
             OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
+            InvalidState: It was closed before its end.
         """
         reader, source = _entered(self._reader), _entered(self._source)
+        if self._is_closed and not reader.is_over:
+            # what came with the last event is nobody's any more
+            raise _closed()
         try:
             while (chunk := reader.take()) is None:
                 if reader.is_complete:
@@ -280,8 +284,12 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
         Raises:
             StopAsyncIteration: The stream is complete.
             OpenAIError: It failed, reported an error, or stopped without saying that it is complete.
+            InvalidState: It was closed before its end.
         """
         reader, source = _entered(self._reader), _entered(self._source)
+        if self._is_closed and not reader.is_over:
+            # what came with the last event is nobody's any more
+            raise _closed()
         try:
             while (chunk := reader.take()) is None:
                 if reader.is_complete:

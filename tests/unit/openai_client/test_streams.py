@@ -217,6 +217,30 @@ async def test_leaving_early_closes_the_answer(pair: PairMaker) -> None:
     assert (made.upstream.closed_early, made.upstream.open_bodies) == (1, 0)
 
 
+@pytest.mark.requirement("CLI-10")
+@pytest.mark.parametrize("read", [1, 3])
+async def test_nothing_is_read_from_a_stream_that_was_closed(pair: PairMaker, read: int) -> None:
+    """Not even what had come with the chunk before; one that was complete is still complete."""
+    made = pair(Answer.events(*map(chat_chunk, "abc"), done=True))
+    stream = chat(made.client)
+    if made.colour == "async":
+        await stream.open()
+        assert [text_of([await anext(stream)]) for _ in range(read)]
+        if read == 3:
+            assert [chunk async for chunk in stream] == []
+        await stream.aclose()
+        with pytest.raises(errors.InvalidState if read == 1 else StopAsyncIteration):
+            await anext(stream)
+    else:
+        stream.open()
+        assert [text_of([next(stream)]) for _ in range(read)]
+        if read == 3:
+            assert list(stream) == []
+        stream.close()
+        with pytest.raises(errors.InvalidState if read == 1 else StopIteration):
+            next(stream)
+
+
 @pytest.mark.requirement("ERR-11", "CLI-10")
 async def test_cancelling_a_reader_closes_the_answer() -> None:
     """CancelledError passes through the with block."""
