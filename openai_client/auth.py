@@ -37,6 +37,21 @@ __all__ = [
 ]
 
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
+_CONNECTION: Final = frozenset(
+    {
+        "connection",
+        "content-length",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Say where a request goes and where it ends. Who writes them beside the engine has two ends, and so two requests."""
+
 _LONGEST_VALUE: Final = 8192
 _FIRST_PRINTABLE: Final = 0x20
 _LAST_PRINTABLE: Final = 0x7E
@@ -199,7 +214,8 @@ def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozen
         reserved: Lower-case names that none of them may write, because authentication does.
 
     Raises:
-        InvalidConfiguration: A header is malformed or reserved; the message names it, and never shows its value.
+        InvalidConfiguration: A header is malformed, reserved, or the connection's own; the message names it, and never
+            shows its value.
     """
     merged, problem = _merged(layers, reserved)
     if problem is not None:
@@ -217,6 +233,8 @@ def _merged(layers: Iterable[Mapping[str, str]], reserved: frozenset[str]) -> tu
         if problem is not None:
             return merged, problem
         lowered = name.lower()
+        if lowered in _CONNECTION:
+            return merged, f"the header {lowered!r} belongs to the connection, which writes it itself; leave it out"
         if lowered in reserved:
             return merged, f"the header {lowered!r} is written from the credentials; give it nowhere else"
         merged[lowered] = value.strip()

@@ -1,14 +1,14 @@
 """
 The escape hatch: any call below the base URL as an operation, through the same auth, errors and records as all others.
 
-Spec: CLI-19
+Spec: CLI-19, FWD-04
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from pydantic import BaseModel
@@ -26,8 +26,16 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 """The methods that may be used."""
 
 _ADMIN: Final = frozenset({"organization", "projects"})
+_BETA: Final = {"assistants": "assistants=v2", "chatkit": "chatkit_beta=v1", "threads": "assistants=v2"}
+"""What the families of `client.beta` are asked for with, by the first segment of their paths."""
+
+_MOST_ENCODINGS: Final = 8
+"""How often a path may be percent-encoded, one time in the other; no server decodes it more often."""
 
 _IDEMPOTENT: Final = METHODS - {"POST", "PATCH"}
+_BEHIND: Final = re.compile(r"[;?#]")
+"""Begins what is behind the name of a segment."""
+_BLANK: Final = "".join(map(chr, range(0x21)))
 _PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
 
 # The events after which a stream of the Responses API, the only one without a closing mark, sends nothing.
@@ -46,7 +54,8 @@ def raw_operation(
     """
     Describe any call answered by one document, which is returned as it came.
 
-    A path of the organization's administration takes the admin key, and every other one the API key.
+    A path of the organization's administration takes the admin key, and every other one the API key. One of a beta
+    service needs it enabled, as its methods do.
 
     Args:
         method: An HTTP method, in any case.
@@ -72,6 +81,7 @@ def raw_operation(
         content_type=content_type,
         idempotent=verb in _IDEMPOTENT,
         admin=is_admin_path(path),
+        beta=_BETA.get(_family(path)),
         parse=as_bytes,
         options=options,
     )
@@ -101,6 +111,7 @@ def raw_stream_operation(
         body=_body(body),
         idempotent=verb in _IDEMPOTENT,
         admin=is_admin_path(path),
+        beta=_BETA.get(_family(path)),
         parse_event=Unknown.from_wire,
         end=StreamEnd(event_types=_LAST_EVENTS),
         options=options,
@@ -112,24 +123,50 @@ def is_admin_path(path: str) -> bool:
     Tell whether *path* belongs to the organization's administration, however it is written.
 
     Example:
-        >>> [is_admin_path(path) for path in ("/organization/users", "//%6frganization/users", "/models/organization")]
+        >>> [
+        ...     is_admin_path(path)
+        ...     for path in ("/organization/users", "//%6frganization;a/users", "/models/organization")
+        ... ]
         [True, True, False]
 
     Spec: SEC-19
     """
-    segments = unquote(path).split("/")
-    return next((segment.casefold() for segment in segments if segment), "") in _ADMIN
+    return _family(path) in _ADMIN
 
 
-def _checked(method: str, path: str) -> str:
+def _family(path: str) -> str:
+    """Return the first segment of *path* that says anything, in lower case."""
+    return next((segment for segment in _segments(path) if segment), "")
+
+
+def _segments(path: str) -> list[str]:
+    """
+    Return the segments of *path* as the most liberal of servers reads them, in lower case.
+
+    It decodes until nothing is left to decode, splits at backslashes too, and knows parameters behind a semicolon.
+    """
+    for _ in range(_MOST_ENCODINGS):
+        path, encoded = unquote(path), path
+        if path == encoded:
+            break
+    return [_BEHIND.split(part)[0].strip(_BLANK).casefold() for part in path.replace("\\", "/").split("/")]
+
+
+def _checked(method: Any, path: Any) -> str:
     """Return the method in upper case after both were checked."""
+    if not isinstance(method, str) or not isinstance(path, str):
+        name, given = ("path", path) if isinstance(method, str) else ("method", method)
+        raise InvalidFieldValue(f"{name}: must be a str, not {type(given).__name__}", param=name)
     verb = method.upper()
     if verb not in METHODS:
-        raise InvalidFieldValue(f"method: must be one of {', '.join(sorted(METHODS))}, not {method[:32]!r}")
-    if not _PATH.fullmatch(path) or any(part in {".", ".."} for part in unquote(path).split("/")):
+        raise InvalidFieldValue(
+            f"method: must be one of {', '.join(sorted(METHODS))}, not {method[:32]!r}", param="method"
+        )
+    if not _PATH.fullmatch(path) or not {".", ".."}.isdisjoint(_segments(path)):
         raise InvalidFieldValue(
             "path: must begin with '/', be percent-encoded and have no query, fragment or '..'; "
-            f"got {path.partition('?')[0][:200]!r}"
+            f"got {path.partition('?')[0][:200]!r}",
+            param="path",
         )
     return verb
 

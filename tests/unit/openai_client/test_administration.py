@@ -52,6 +52,24 @@ def operations() -> list[Call]:
 OPERATIONS = operations()
 
 
+ODD_ADMIN_PATHS = (
+    "//organization",
+    "/organization;a/users",
+    "/organization;a=1;b",
+    "/;/organization/users",
+    "/%2Forganization",
+    "/%5Corganization",
+    "/organization%5Cusers",
+    "/organization%3Fx",
+    "/organization%23x",
+    "/organization%00",
+    "/%20organization%20/users",
+    "/%256Frganization",
+    "/%25256Frganization",
+    "/PROJECTS%252Fp",
+)
+
+
 @pytest.mark.requirement("SEC-19")
 def test_every_operation_of_the_administration_takes_the_admin_key_and_no_other_does() -> None:
     """By its path; what is written has one of the two keys and nothing of the other."""
@@ -94,6 +112,11 @@ async def test_a_raw_call_takes_the_key_that_its_path_needs(pair: MakePair) -> N
     keys = [request.headers["authorization"] for request in made.requests]
     assert keys == ["Bearer admin-key-1", "Bearer admin-key-1", "Bearer local-test-key"]
     assert raw_operation("GET", "/organization").admin
+    for path in ODD_ADMIN_PATHS:
+        assert raw_operation("GET", path).admin, path
+        assert raw_stream_operation("GET", path).admin, path
+    for path in ("/x;/organization", "/models%2Forganization", "/organizations", "/projects2", "/a/projects"):
+        assert not raw_operation("GET", path).admin, path
     assert raw_stream_operation("GET", "/projects/p").admin
 
 
