@@ -160,6 +160,10 @@ class Failover:
         # endpoint -> the moment at which it is asked in its own turn again
         self._cooling: dict[str, float] = {}
 
+    def place_of(self, base_url: str) -> int | None:
+        """Return where the list names *base_url*, in its normal form; None when it does not, as it should be."""
+        return next((n for n, endpoint in enumerate(self.endpoints) if endpoint.base_url == base_url), None)
+
     def __repr__(self) -> str:
         """The endpoints and the numbers; no credential."""
         urls = ", ".join(endpoint.base_url for endpoint in self.endpoints)

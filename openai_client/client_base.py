@@ -13,7 +13,7 @@ from http_util.frames import shows_no_arguments
 from openai_client.client_settings import check_transport, merged, moved
 from openai_client.config import ClientConfig
 from openai_client.deprecation import deprecations_told, tell
-from openai_client.transport import resilience_of
+from openai_client.transport import check_failover, resilience_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +71,7 @@ class ClientBase(ABC, Generic[AnyTransport, AnyClock]):
         self._clock: AnyClock = clock or self._system_clock()
         self._owns_transport = transport is None
         self._transport: AnyTransport = transport or self._http_transport(rng, resilience)
+        check_failover(self._transport, self.config.base_url)
         if middleware:
             self._transport = self._behind(middleware)
         self._is_closed = False

@@ -160,6 +160,23 @@ def resilience_of(transport: object, config: ClientConfig) -> Resilience:
     return held if config.retry is None else replace(held, retry=config.retry)
 
 
+def check_failover(transport: object, base_url: str) -> None:
+    """
+    Refuse a failover list that names the client's own address.
+
+    Raises:
+        InvalidConfiguration: It does: a call that failed there would be put to it once more, as if it were another one.
+
+    Spec: FO-01
+    """
+    failover = getattr(transport, "resilience", NOTHING).failover
+    if failover is not None and (place := failover.place_of(base_url)) is not None:
+        raise InvalidConfiguration(
+            f"resilience.failover: endpoints.{place}: {base_url} is the client's own base_url; "
+            "name other endpoints only"
+        )
+
+
 def closed_error() -> InvalidState:
     """
     Return the error for a call on something that was closed.

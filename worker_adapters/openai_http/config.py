@@ -283,7 +283,7 @@ class OpenAIHttpConfig(SettingsModel):
             problem = _problem_of_http(rules | {"base_url": endpoint.base_url})
             if problem is not None:
                 raise ValueError(f"endpoints.{number}: {problem}")
-        return failover
+        return _without_itself(failover, info.data.get("base_url"))
 
     @model_validator(mode="after")
     def _checked_by_http(self) -> Self:
@@ -410,6 +410,16 @@ def _policy_of(fields: Mapping[str, Any]) -> RetryPolicy:
         return RetryPolicy(**{**fields, "statuses": None if statuses is None else frozenset(statuses)})
     except TypeError:
         raise ValueError("must have fields of the kinds that a RetryPolicy has; its name is required") from None
+
+
+def _without_itself(failover: FailoverSettings, base_url: str | None) -> FailoverSettings:
+    """Return *failover*, which must not name the adapter's own address: a call would be put to it once more."""
+    if base_url is not None and _problem_of_http({"base_url": base_url}) is None:
+        own = HttpConfig(base_url=base_url).base_url
+        place = failover.build(None).place_of(own)
+        if place is not None:
+            raise ValueError(f"endpoints.{place}: {own} is the adapter's own base_url; name other endpoints only")
+    return failover
 
 
 def _problem_of_http(settings: dict[str, Any]) -> str | None:

@@ -276,3 +276,15 @@ async def test_a_calls_own_policy_enables_its_retries(pair: Callable[..., Pair])
     made = pair(BUSY, OK)
     options = CallOptions(retry=BILLING_SAFE)
     assert (await made.call(lambda client: client.execute_with_retries(GET, options))).id == "m"
+
+
+@pytest.mark.requirement("FO-01")
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_client_is_no_other_endpoint_of_its_own(kind: Any) -> None:
+    """A call that failed there would be put to it again; however the address is written."""
+    failover = Failover([Endpoint(base_url="https://eu.example/v1"), Endpoint(base_url="https://API.example:443/v1/")])
+    resilience = Resilience(failover=failover)
+    said = r"^resilience\.failover: endpoints\.1: https://api\.example/v1 is the client's own base_url"
+    with pytest.raises(errors.InvalidConfiguration, match=said):
+        kind(base_url="https://api.example/v1", api_key="k", resilience=resilience)
+    kind(base_url="https://api.example/v2", api_key="k", resilience=resilience)

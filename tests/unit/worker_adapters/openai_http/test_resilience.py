@@ -331,6 +331,13 @@ async def test_a_tasks_body_is_packed_once_for_all_endpoints(task: Callable[...,
             "failover.endpoints.0.api_key: a secret must be printable ASCII",
         ),
         (
+            {
+                "base_url": "https://api.example/v1",
+                "failover": {"endpoints": [{"base_url": OTHER}, {"base_url": "https://API.example:443/v1/"}]},
+            },
+            "failover: endpoints.1: https://api.example/v1 is the adapter's own base_url",
+        ),
+        (
             {"failover": {"endpoints": [{"base_url": OTHER}, {"base_url": "http://eu.example/v1"}]}},
             "failover: endpoints.1: base_url: must be https://; http:// is only for loopback",
         ),
