@@ -16,6 +16,7 @@ import structlog
 
 from adapter_host import narration
 from http_util.log import RedactSecrets
+from http_util.redact import safe_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,9 +104,12 @@ class TaskStory:
 
     def started(self, data: Mapping[str, Any], metrics: Metrics) -> None:
         """The adapter's stream gave its `started` event."""
-        self._worker["engine_version"] = str(data.get("engine_version") or "unknown")
+        self._worker["engine_version"] = safe_identifier(str(data.get("engine_version") or "unknown"))
         self._tokens_in = data.get("tokens_in")
-        known = {name: data[name] for name in ("queue_position", "predicted_start_ms", "model") if name in data}
+        known = {name: data[name] for name in ("queue_position", "predicted_start_ms") if name in data}
+        if data.get("model") is not None:
+            # an upstream names it as it likes
+            known["model"] = safe_identifier(str(data["model"]))
         self._log = self._log.bind(engine_version=self._worker["engine_version"], **known)
         human = narration.starting(self._task.engine, self._pool_id, self.seconds)
         self._log.info("task_started", human=human, latency_ms=round(self.seconds * 1000))
@@ -124,7 +128,7 @@ class TaskStory:
     def ended(self, end: Mapping[str, Any], metrics: Metrics) -> None:
         """The stream gave its `end` event."""
         tokens = int(end.get("tokens_out") or 0)
-        reason = str(end.get("finish_reason") or "unknown")
+        reason = safe_identifier(str(end.get("finish_reason") or "unknown"))
         decode_ms = end.get("decode_time_ms", end.get("decode_ms"))
         usage = end.get("usage") or {}
         tokens_in = usage.get("prompt_tokens", self._tokens_in)

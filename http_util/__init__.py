@@ -49,7 +49,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ndjson": ("NdjsonDecoder",),
         "rate_limit": ("RateLimits",),
         "rate_limiter": ("RateLimiter",),
-        "redact": ("redact_headers", "redact_text", "redact_url", "safe_message"),
+        "redact": ("redact_headers", "redact_text", "redact_url", "safe_identifier", "safe_message"),
         "resilience": ("Layer", "Resilience"),
         "retry": ("AVAILABLE", "BILLING_SAFE", "GiveUp", "Retry", "RetryPolicy", "named_policy"),
         "retry_budget": ("RetryBudget",),

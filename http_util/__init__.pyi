@@ -50,6 +50,7 @@ from http_util.rate_limiter import RateLimiter as RateLimiter
 from http_util.redact import redact_headers as redact_headers
 from http_util.redact import redact_text as redact_text
 from http_util.redact import redact_url as redact_url
+from http_util.redact import safe_identifier as safe_identifier
 from http_util.redact import safe_message as safe_message
 from http_util.resilience import Layer as Layer
 from http_util.resilience import Resilience as Resilience

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from adapter_api.outcome import Outcome
 from http_util.errors import StatusFailure
-from http_util.redact import safe_message
+from http_util.redact import safe_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,6 @@ STATUS_TABLE: Final[Mapping[int, tuple[str, Outcome]]] = {
 """Reason and outcome by status. Statuses not listed follow their class, see `reason_for_status`."""
 
 _REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id")
-_LONGEST_ID: Final = 128
 _MILLISECOND_HEADERS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 
 
@@ -204,7 +203,7 @@ def upstream_request_id(headers: Mapping[str, str], secrets: Iterable[Secret] = 
     """Return the id that the upstream gave to the request, from the first header that has one, without *secrets*."""
     for name in _REQUEST_ID_HEADERS:
         if told := headers.get(name):
-            return safe_message(told, [secret.reveal() for secret in secrets], limit=_LONGEST_ID)
+            return safe_identifier(told, [secret.reveal() for secret in secrets])
     return None
 
 

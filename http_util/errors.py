@@ -23,15 +23,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from adapter_api.outcome import Attempt, Outcome
-from http_util.redact import safe_message
+from http_util.redact import safe_identifier, safe_message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BODY_EXCERPT_BYTES: Final = 64 * 1024
 """How much of an error answer is kept, in bytes. Error objects of the API are far smaller."""
-
-_ID_LIMIT: Final = 128
 
 
 class HttpFailure(Exception):
@@ -100,9 +98,7 @@ class HttpFailure(Exception):
         self.http_status = http_status
         self.retry_after = retry_after
         self.should_retry = should_retry
-        self.upstream_request_id = (
-            safe_message(upstream_request_id, limit=_ID_LIMIT) if upstream_request_id is not None else None
-        )
+        self.upstream_request_id = safe_identifier(upstream_request_id) if upstream_request_id is not None else None
         self.body = body[:BODY_EXCERPT_BYTES]
         self.attempts = attempts
 

@@ -33,6 +33,11 @@ MASK: Final = "****"
 MESSAGE_LIMIT: Final = 512
 """Longest upstream text in one of our messages, in characters, after redaction and escaping."""
 
+IDENTIFIER_LIMIT: Final = 128
+"""Characters of an identifier from outside."""
+
+_NO_IDENTIFIER: Final = re.compile(r"[^!-~]")
+
 UNDECODABLE: Final = "<undecodable>"
 """What stands in the place of a header value that is not text."""
 
@@ -331,3 +336,25 @@ def safe_message(text: str, secrets: Iterable[str] = (), *, limit: int = MESSAGE
     """
     shown = escape_controls(redact_text(text[:_SCAN_LIMIT], secrets=secrets))
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def safe_identifier(text: str, secrets: Iterable[str] = ()) -> str:
+    """
+    Return the name that somebody outside gave to something, in a form that may stand in a log.
+
+    No name needs more than 128 printable ASCII characters without a space. What is something else becomes question
+    marks, so that whoever chooses the name cannot write sentences, or a prompt, into it.
+
+    Args:
+        text: Anything, of any length.
+        secrets: Known secret values, see `redact_text`.
+
+    Example:
+        >>> safe_identifier("req-7"), safe_identifier("you said: hi")
+        ('req-7', 'you?said:?hi')
+
+    Spec: HTU-1004, HTU-ERR-4001
+    """
+    shown = safe_message(text, secrets, limit=IDENTIFIER_LIMIT)
+    cut = shown.removesuffix("…")
+    return _NO_IDENTIFIER.sub("?", cut) + shown[len(cut) :]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from adapter_api import ErrorKind
 from http_util.log import get_logger, is_taken
+from http_util.redact import safe_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -74,7 +75,7 @@ class TaskLog:
     def other_version(self, expected: str, found: str) -> None:
         """The engine has another version than the settings expect."""
         human = f"The {self._engine} upstream runs another version than expected"
-        facts = {"expected": expected, "engine_version": found}
+        facts = {"expected": expected, "engine_version": _name(found)}
         self._line(logging.WARNING, "engine_version_differs", human, facts)
 
     def _end(self, payload: Mapping[str, Any], code: ErrorKind | None, event: str, human: str) -> None:
@@ -109,17 +110,22 @@ def _of_attempt(engine: str, attempt: Attempt) -> str:
 def _facts_of_end(data: Mapping[str, Any]) -> dict[str, Any]:
     usage = data["usage"]
     return {
-        "engine_version": data.get("engine_version"),
-        "model": data.get("model"),
+        "engine_version": _name(data.get("engine_version")),
+        "model": _name(data.get("model")),
         "tokens_in": usage["prompt_tokens"],
         "tokens_out": data["tokens_out"],
         "decode_time_ms": data["decode_time_ms"],
         "first_token_ms": data.get("latency_first_token_ms"),
-        "finish_reason": data["finish_reason"],
+        "finish_reason": _name(data["finish_reason"]),
         "evidence": data["evidence"],
         "attempts": len(data["attempts"]),
         "upstream_request_id": data.get("upstream_request_id"),
     }
+
+
+def _name(told: str | None) -> str | None:
+    """Return what the upstream calls something, which may be anything."""
+    return None if told is None else safe_identifier(told)
 
 
 def _told(engine: str, data: Mapping[str, Any]) -> str:

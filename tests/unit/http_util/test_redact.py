@@ -20,6 +20,7 @@ from http_util.redact import (
     redact_text,
     redact_url,
     redact_value,
+    safe_identifier,
     safe_message,
 )
 from http_util.secret import Secret
@@ -286,3 +287,14 @@ def test_two_credentials_leave_the_same_mask_and_nothing_by_which_to_tell_them_a
         left, other = way("sk-one-0000000000000"), way("sk-another-11111111111111")
         assert left == other
         assert MASK in str(left) or "host" in str(left)
+
+
+@pytest.mark.requirement("HTU-1004")
+@given(st.text())
+def test_an_identifier_is_short_and_printable_whatever_comes_in(text: str) -> None:
+    """A name of ours stays as it is, and a credential in it is masked before anything is cut."""
+    shown = safe_identifier(text + "z" * 500)
+    assert len(shown) == 128
+    assert all("!" <= sign <= "~" for sign in shown[:-1])
+    assert safe_identifier("req_0a-b.c:d/e=") == "req_0a-b.c:d/e="
+    assert safe_identifier("x" * 120 + "hidden-000000000", ["hidden-000000000"]) == "x" * 120 + "****"

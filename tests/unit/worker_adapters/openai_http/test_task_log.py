@@ -231,3 +231,22 @@ async def test_a_line_that_nobody_takes_is_not_made(
         assert len(made) == 3
     finally:
         structlog.reset_defaults()
+
+
+@pytest.mark.requirement("HTU-1004", "LOG-04")
+async def test_what_an_upstream_calls_things_is_an_identifier_in_the_log(
+    rig: Callable[..., Any], task: Callable[..., Any], lines: list[Any]
+) -> None:
+    """Not a sentence, and not a prompt that it repeats; neither long, nor in signs that a terminal acts on."""
+    said = "you asked: Tell me of the sea \u202e\x1b[31m" + "x" * 999
+    choice = {"index": 0, "delta": {"content": "waves"}, "finish_reason": said}
+    data = json.dumps({"model": said, "choices": [choice]}).encode()
+    headers = {"content-type": "text/event-stream", "x-request-id": "Tell me of the sea " + "y" * 999}
+    adapter, _, _ = rig(Answer(headers=headers, body=(b"data: %b\n\n" % data, b"data: [DONE]\n\n")))
+    await (await adapter.submit(task())).collect()
+    attempt, ended = of_tasks(lines)
+    told = [ended[name] for name in ("model", "engine_version", "finish_reason", "upstream_request_id")]
+    for name in (*told, attempt["upstream_request_id"]):
+        assert len(name) <= 128
+        assert all("!" <= sign <= "~" for sign in name.removesuffix("…")), name
+    assert "Tell me of the sea" not in json.dumps(lines, default=str)
