@@ -21,7 +21,7 @@ from adapter_api.outcome import Outcome
 from http_util.errors import ProtocolFailure
 from openai_client.answer_reading import answer_facts, undecodable
 from openai_client.error_mapping import from_stream_error, stream_error_in
-from openai_client.errors import StreamInterrupted
+from openai_client.errors import StreamInterrupted, UnexpectedResponse
 from openai_client.token_costs import tokens_of
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from openai_client.operation import StreamOperation
 
 E = TypeVar("E")
+
+MOST_CHOICES: Final = 4096
+"""Choices that a stream may begin; no answer has nearly so many."""
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -137,6 +140,7 @@ class StreamReader(Generic[E]):
 
         Raises:
             DeserializationError: An event is not what the API describes.
+            UnexpectedResponse: There are more choices than `MOST_CHOICES`.
             StreamInterrupted: The body has ended and nothing says that the stream is complete.
             OpenAIError: An event is an error object; the leaf that stands for it.
         """
@@ -206,6 +210,10 @@ class StreamReader(Generic[E]):
                 self._finished.add(index)
             elif index not in self._finished:
                 self._open.add(index)
+        if len(self._open) > MOST_CHOICES or len(self._finished) > MOST_CHOICES:
+            # the chunk is handed out first, as above
+            facts = answer_facts(self._head, self._outcome)
+            self._fail(UnexpectedResponse(f"the stream has more than {MOST_CHOICES} choices", **facts))
 
     def _reported_in(self, data: bytes) -> OpenAIError | None:
         """Return the leaf for the data of an event that is an error, None when it is none."""

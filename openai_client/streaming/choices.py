@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openai_client.streaming.merging import Text, merge_piece, plain, said
+from openai_client.streaming.merging import Text, check_room, merge_piece, plain, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,8 @@ class Choices:
 
     def _add_choice(self, choice: Mapping[str, Any]) -> None:
         index = choice.get("index") or 0
+        if index not in self._choices:
+            check_room(self._choices)
         whole = self._choices.setdefault(index, {"index": index})
         if whole.get("finish_reason"):
             return

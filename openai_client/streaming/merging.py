@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sized
 from io import StringIO
 from typing import Any, Final
+
+from openai_client.errors import UnexpectedResponse
 
 # Said again and again by some servers; they name a thing and are no part of a text.
 _SAID_ONCE: Final = frozenset(
     {"detail", "file_id", "id", "index", "message_id", "name", "object", "role", "type", "url"},
 )
+
+
+MOST_PLACES: Final = 4096
+"""
+Choices, tool calls, items, parts of one and the like that a stream may begin. An answer has some; only an upstream that
+means harm, or is broken, goes on and on.
+"""
 
 
 class Text:
@@ -51,6 +60,9 @@ def merge_piece(whole: MutableMapping[str, Any], piece: Mapping[str, Any]) -> No
     Args:
         whole: What is there; changed. Read it with `plain`.
         piece: What came; parts of it may live on in *whole*.
+
+    Raises:
+        UnexpectedResponse: A list of items with an `index` would have more than `MOST_PLACES`.
 
     Example:
         >>> whole = {"name": "pick", "arguments": '{"a'}
@@ -101,10 +113,26 @@ def _merged_list(there: list[Any], pieces: list[Any]) -> list[Any]:
             continue
         item = next((item for item in there if isinstance(item, dict) and item.get("index") == index), None)
         if item is None:
+            check_room(there)
             item = {}
             there.append(item)
         merge_piece(item, piece)
     return there
+
+
+def check_room(things: Sized) -> None:
+    """
+    Make sure that there is room for one more among *things*.
+
+    Raises:
+        UnexpectedResponse: There are `MOST_PLACES` already.
+
+    Spec: CLI-10
+    """
+    if len(things) >= MOST_PLACES:
+        raise UnexpectedResponse(
+            f"the stream begins more than {MOST_PLACES} choices, tool calls, items or parts; no answer has so many"
+        )
 
 
 def without_places(items: list[Any]) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from openai_client.streaming.merging import grown, plain
+from openai_client.streaming.merging import check_room, grown, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,6 +107,7 @@ class ResponseItems:
     def _note(self, item: str, step: str, fields: Mapping[str, Any]) -> bool:
         """Note what an event says about the work on an item; return whether it is known to say such a thing."""
         if item == "image_generation_call" and step == "partial_image":
+            _check_place(self.partial_images, self._where(fields))
             self.partial_images[self._where(fields)] = fields.get("partial_image_b64") or ""
             return True
         if item in _WITH_STATUS and step in _NEWS:
@@ -121,13 +122,17 @@ class ResponseItems:
     def _set(self, fields: Mapping[str, Any]) -> None:
         item = dict(fields.get("item") or {})
         place = self._where(fields)
+        _check_place(self._items, place)
+        _check_place(self._place_of, item.get("id") or "")
         self._items[place] = item
         self._place_of[item.get("id") or ""] = place
 
     def _item(self, fields: Mapping[str, Any], kind: str) -> dict[str, Any]:
         """Return the item that an event is about, a new one when nothing was told of it."""
         known = {"id": fields["item_id"]} if fields.get("item_id") else {}
-        return self._items.setdefault(self._where(fields), {"type": kind, **known})
+        place = self._where(fields)
+        _check_place(self._items, place)
+        return self._items.setdefault(place, {"type": kind, **known})
 
     def _part(self, place: _Place, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the text of an event belongs to: the item, or a part of it."""
@@ -149,7 +154,11 @@ class ResponseItems:
             part[place.field] = whole
         if fields.get("logprobs"):
             logprobs = list(fields["logprobs"])
-            part["logprobs"] = [*_listed(part, "logprobs"), *logprobs] if step == "delta" else logprobs
+            if step == "delta":
+                # a list made anew for each delta would take as long as all before it
+                _listed(part, "logprobs").extend(logprobs)
+            else:
+                part["logprobs"] = logprobs
         if step == "done" and fields.get("name"):
             part["name"] = fields["name"]
 
@@ -198,4 +207,11 @@ def _put(items: list[Any], index: int | None, value: Any) -> None:
     if index is not None and 0 <= index < len(items):
         items[index] = value
     else:
+        check_room(items)
         items.append(value)
+
+
+def _check_place(things: Mapping[Any, object], place: object) -> None:
+    """Make sure that there is room for what is at *place*, where nothing is yet."""
+    if place not in things:
+        check_room(things)

@@ -15,7 +15,7 @@ from openai_client._generated.models.threads.runs import RunObject, ThreadObject
 from openai_client._generated.models.threads.steps import RunStepObject
 from openai_client.errors import StreamInterrupted
 from openai_client.streaming.accumulator import Accumulator, built
-from openai_client.streaming.merging import merge_piece, plain, said, without_places
+from openai_client.streaming.merging import check_room, merge_piece, plain, said, without_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +105,8 @@ class RunAccumulator(Accumulator[AssistantStreamEvent, RunTranscript]):
 def _note(things: dict[str, dict[str, Any]], data: Mapping[str, Any]) -> None:
     """Note what an event says about a message or a step: all of it, or what has grown."""
     name = data.get("id") or ""
+    if name not in things:
+        check_room(things)
     if not isinstance(data.get("delta"), dict):
         things[name] = dict(data)
         return

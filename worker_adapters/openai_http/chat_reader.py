@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from worker_adapters.openai_http.token_reader import Evidence
 
 
+MOST_TOOL_CALLS: Final = 1024
+"""Tool calls that an answer may begin; the API stops at 128. Beyond it the stream is not what the API describes."""
+
+_MOST_REMEMBERED: Final = 256
+"""Characters of an id and a name by which a call is known again."""
+
 FAILED: Final = frozenset({"error", "abort"})
 """Finish reasons by which a server says that it gave up: no end of an answer, whatever they are called."""
 
@@ -148,14 +154,21 @@ class ChatReader(TokenReader):
         """Append what is new of a tool call: its id and name once, its arguments as they grow."""
         known_id, known_name = self._tool_calls.get(index, (None, None))
         told: dict[str, Any] = {"index": index}
-        if call_id and call_id != known_id:
+        if call_id and _known(call_id) != known_id:
             told["id"] = call_id
-        if name and name != known_name:
+        if name and _known(name) != known_name:
             told["name"] = name
         text = _arguments_text(arguments)
         if text or len(told) > 1:
-            self._tool_calls[index] = (call_id or known_id, name or known_name)
+            if index not in self._tool_calls and len(self._tool_calls) >= MOST_TOOL_CALLS:
+                raise UnreadableChunk(f"the stream begins more than {MOST_TOOL_CALLS} tool calls")
+            self._tool_calls[index] = (_known(call_id) or known_id, _known(name) or known_name)
             self._token(text, into, "tool_call", tool_call=told)
+
+
+def _known(word: str | None) -> str | None:
+    """The part of an id or a name that is remembered of it."""
+    return None if word is None else word[:_MOST_REMEMBERED]
 
 
 def _text_alone(chunk: Chunk) -> str | None:

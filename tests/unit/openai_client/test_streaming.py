@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from openai_client import ChatAccumulator, CompletionAccumulator, ResponseAccumulator, errors
+from openai_client import ChatAccumulator, CompletionAccumulator, ResponseAccumulator, RunAccumulator, errors
 from openai_client._generated.operations.responses import stream_response
-from openai_client.streaming.merging import merge_piece, plain
-from openai_client.types import CreateChatCompletionStreamResponse, CreateCompletionResponse, CreateResponse
+from openai_client.streaming.merging import MOST_PLACES, merge_piece, plain
+from openai_client.types import (
+    AssistantStreamEvent,
+    CreateChatCompletionStreamResponse,
+    CreateCompletionResponse,
+    CreateResponse,
+)
 from tests.unit.openai_client.conftest import data
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUN_EVENT = TypeAdapter[Any](AssistantStreamEvent)
 EVENT = stream_response(CreateResponse(model="m", input="x")).parse_event
 
 
@@ -235,3 +245,73 @@ def test_pieces_of_objects_are_merged_by_rule(there: dict, piece: dict, whole: d
     """Texts grow, names stay, numbers are replaced, null says nothing."""
     merge_piece(there, piece)
     assert plain(there) == whole
+
+
+def tool_call(index: int) -> CreateChatCompletionStreamResponse:
+    """Return a chunk with a tool call at *index*."""
+    return chat({"index": 0, "delta": {"tool_calls": [{"index": index, "id": f"c{index}"}]}})
+
+
+def added(place: int, **where: Any) -> Any:
+    """Return the event of a new output item at *place*."""
+    item = {"type": "function_call", "id": f"i{place}", "call_id": "c", "name": "f", "arguments": ""}
+    event = {"type": "response.output_item.added", "sequence_number": 1, "output_index": place, "item": item, **where}
+    return EVENT(data(event))
+
+
+def part(place: int) -> Any:
+    """Return the event of a new part of the first item."""
+    content = {"type": "output_text", "text": "", "annotations": []}
+    where = {"output_index": 0, "item_id": "i", "content_index": place, "sequence_number": 1}
+    return EVENT(data({"type": "response.content_part.added", **where, "part": content}))
+
+
+def drawn(place: int) -> Any:
+    """Return the event of a partial image of the item at *place*."""
+    where = {"output_index": place, "item_id": "i", "sequence_number": 1, "partial_image_index": 0}
+    return EVENT(data({"type": "response.image_generation_call.partial_image", **where, "partial_image_b64": "YQ=="}))
+
+
+def delta(place: int) -> Any:
+    """Return the event of arguments of the item at *place*, of which nothing was told."""
+    where = {"output_index": place, "item_id": f"i{place}", "sequence_number": 1}
+    return EVENT(data({"type": "response.function_call_arguments.delta", **where, "delta": "x"}))
+
+
+def begun(place: int) -> Any:
+    """Return the event of a new message of a run."""
+    message = {"id": f"m{place}", "object": "thread.message", "role": "assistant", "content": []}
+    return RUN_EVENT.validate_python({"event": "thread.message.created", "data": message})
+
+
+def feed(whole: Any, event: Callable[[int], Any]) -> None:
+    """Feed an accumulator with more and more events."""
+    for place in range(3, 7):
+        whole.add(event(place))
+
+
+@pytest.mark.requirement("CLI-10")
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [
+        (ChatAccumulator, tool_call),
+        (ChatAccumulator, lambda index: chat({"index": index, "delta": {"content": "a"}})),
+        (ResponseAccumulator, added),
+        (ResponseAccumulator, lambda place: added(0, item={"type": "of_tomorrow", "id": f"i{place}"})),
+        (ResponseAccumulator, part),
+        (ResponseAccumulator, drawn),
+        (ResponseAccumulator, delta),
+        (RunAccumulator, begun),
+    ],
+)
+def test_what_a_stream_begins_is_bounded(
+    kind: type[Any], event: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upstream that goes on and on with new tool calls, choices, items or parts fills no memory."""
+    assert MOST_PLACES == 4096
+    monkeypatch.setattr("openai_client.streaming.merging.MOST_PLACES", 3)
+    whole = kind()
+    for place in (0, 1, 2, 0, 1):
+        whole.add(event(place))
+    with pytest.raises(errors.UnexpectedResponse, match="begins more than 3 choices, tool calls, items or parts"):
+        feed(whole, event)

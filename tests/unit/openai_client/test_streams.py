@@ -12,7 +12,7 @@ import pytest
 from adapter_api.outcome import Outcome
 from http_util.retry import AVAILABLE, BILLING_SAFE
 from http_util.testing import Answer, Pause, Stall
-from openai_client import CallOptions, errors
+from openai_client import CallOptions, errors, stream_reading
 from openai_client._generated.operations.chat import stream_chat_completion
 from openai_client.types import ChatCompletionRequestUserMessage, CreateChatCompletionRequest, CreateResponse
 from tests.unit.openai_client.conftest import BASE_URL, KEY, Pair, chat_chunk, data
@@ -386,3 +386,15 @@ async def test_reading_on_after_an_error_gives_the_error_again() -> None:
         for _ in range(2):
             with pytest.raises(errors.StreamInterrupted):
                 next(stream)
+
+
+@pytest.mark.requirement("CLI-10")
+async def test_choices_without_an_end_are_no_answer(pair: PairMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which of them are begun and finished is remembered; an upstream does not make that grow for ever."""
+    assert stream_reading.MOST_CHOICES == 4096
+    monkeypatch.setattr(stream_reading, "MOST_CHOICES", 2)
+    made = pair(Answer.events(*(chat_chunk("a", index=index) for index in range(5))))
+    chunks: list[Any] = []
+    with pytest.raises(errors.UnexpectedResponse, match="more than 2 choices"):
+        await made.collect(chat, chunks)
+    assert len(chunks) == 3

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from http_util.sse import ServerSentEvent
-from worker_adapters.openai_http.chat_reader import ChatReader
+from worker_adapters.openai_http.chat_reader import MOST_TOOL_CALLS, ChatReader
 from worker_adapters.openai_http.token_reader import UnreadableChunk, UpstreamError
+
+if TYPE_CHECKING:
+    from adapter_api import TokenEvent
 
 
 def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **extra: Any) -> bytes:
@@ -318,3 +321,17 @@ def test_an_error_that_is_nested_too_deep_is_unreadable_and_no_bug() -> None:
     for feed in (lambda: reader.read("message", deep, []), lambda: reader.take([deep], [])):
         with pytest.raises(UnreadableChunk):
             feed()
+
+
+def test_tool_calls_without_an_end_are_no_answer() -> None:
+    """What is remembered of them is bounded, and so is what an upstream can make an adapter hold."""
+    into: list[TokenEvent] = []
+    reader = ChatReader()
+    for index in range(MOST_TOOL_CALLS):
+        reader.read("message", tool(index, id="i" * 9999, function={"name": "n" * 9999}), into)
+    reader.read("message", tool(0, id="i" * 9999, function={"arguments": "{}"}), into)
+    assert "id" not in into[-1].data["tool_call"]
+    with pytest.raises(UnreadableChunk, match="more than 1024 tool calls"):
+        reader.read("message", tool(MOST_TOOL_CALLS, id="i"), into)
+    held = reader._tool_calls
+    assert (len(held), max(len(word or "") for words in held.values() for word in words)) == (MOST_TOOL_CALLS, 256)
