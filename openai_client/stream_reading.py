@@ -63,6 +63,12 @@ def _members(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else _NOTHING
 
 
+def _usage_of_run(said: Mapping[str, Any]) -> object:
+    """Return what a run of an assistant has used, when an event tells of one; its steps are parts of it."""
+    told = _members(said.get("data"))
+    return told.get("usage") if told.get("object") == "thread.run" else None
+
+
 def _with_name(event: ServerSentEvent) -> bytes:
     """Return the event as one object, as the API describes those whose kind stands outside of their data."""
     if event.event == "error":
@@ -188,7 +194,7 @@ class StreamReader(Generic[E]):
         """Note what the chunk says of the cost, and whether it ends the stream, or one of its choices."""
         said = _members(chunk)
         response = _members(said.get("response"))
-        usage = said.get("usage") or response.get("usage")
+        usage = said.get("usage") or response.get("usage") or _usage_of_run(said)
         if usage is not None:
             self.tokens = tokens_of(_members(usage)) or self.tokens
         if self._operation.end.is_last(chunk):

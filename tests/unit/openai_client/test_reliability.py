@@ -14,7 +14,7 @@ from http_util.failover import Endpoint, Failover
 from http_util.resilience import Layer, Resilience
 from http_util.secret_audit import SecretAudit
 from http_util.testing import Answer
-from openai_client import AsyncClient, CallOptions, Client, errors
+from openai_client import ApiVersionConfig, AsyncClient, CallOptions, Client, errors
 from openai_client._generated.operations.chat import stream_chat_completion
 from openai_client._generated.operations.embeddings import create_embedding
 from openai_client._generated.operations.models import retrieve_model
@@ -288,3 +288,29 @@ def test_a_client_is_no_other_endpoint_of_its_own(kind: Any) -> None:
     with pytest.raises(errors.InvalidConfiguration, match=said):
         kind(base_url="https://api.example/v1", api_key="k", resilience=resilience)
     kind(base_url="https://api.example/v2", api_key="k", resilience=resilience)
+
+
+@pytest.mark.requirement("RL-02")
+async def test_the_limiter_is_told_what_a_run_of_an_assistant_has_used(pair: Callable[..., Pair]) -> None:
+    """As the run says it at its end: what its steps have used is a part of that. One that waits has said nothing."""
+    step = {"id": "s", "object": "thread.run.step", "usage": {"total_tokens": 4}}
+    done = {"id": "r", "object": "thread.run", "status": "completed", "usage": {"total_tokens": 9}}
+    waits = {"id": "r", "object": "thread.run", "status": "requires_action", "usage": None}
+
+    def told(*events: tuple[str, dict[str, Any]]) -> Answer:
+        frames = [f"event: {name}\ndata: {json.dumps(data)}\n\n".encode() for name, data in events]
+        return Answer(headers={"content-type": "text/event-stream"}, body=(*frames, b"event: done\ndata: [DONE]\n\n"))
+
+    limiter = Limiter()
+    made = pair(
+        told(("thread.run.step.completed", step), ("thread.run.completed", done)),
+        told(("thread.run.step.completed", step), ("thread.run.requires_action", waits)),
+        Answer.json(json.dumps(done).encode()),
+        resilience=Resilience(limiter=limiter),
+        api_version=ApiVersionConfig(enable_beta=True),
+    )
+    for _ in range(2):
+        assert len(await made.stream(lambda client: client.beta.threads.runs.stream("t", assistant_id="a"))) == 2
+    await made.call(lambda client: client.beta.threads.runs.create("t", assistant_id="a"))
+    assert limiter.settled == [9, None, 9]
+    assert {ask.family for ask in limiter.asks} == {"threads"}
