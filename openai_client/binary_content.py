@@ -65,3 +65,7 @@ class BinaryContent(bytes):
             OSError: It cannot be written.
         """
         Path(file).write_bytes(self)
+
+    def stream_to_file(self, file: str | os.PathLike[str]) -> None:
+        """Do as `write_to_file`: the bytes are here already. `download` writes them as they come."""
+        self.write_to_file(file)

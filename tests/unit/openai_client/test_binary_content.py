@@ -26,7 +26,8 @@ def test_it_is_bytes_and_more(tmp_path: Path) -> None:
     assert BinaryContent(b'{"a": 1}').json() == {"a": 1}
     content.write_to_file(tmp_path / "f")
     content.write_to_file(str(tmp_path / "g"))
-    assert (tmp_path / "f").read_bytes() == (tmp_path / "g").read_bytes() == content
+    content.stream_to_file(tmp_path / "h")
+    assert (tmp_path / "f").read_bytes() == (tmp_path / "g").read_bytes() == (tmp_path / "h").read_bytes() == content
     assert pickle.loads(pickle.dumps(content)) == content
 
 

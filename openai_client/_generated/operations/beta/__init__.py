@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from openai_client.beta_chat import AsyncOlderChat, OlderChat
 from openai_client.binding import AsyncResource, SyncResource
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from openai_client._generated.operations.beta.threads import AsyncBetaThreads, BetaThreads
 
 
-class Beta(SyncResource):
+class Beta(OlderChat, SyncResource):
     """`client.beta`, blocking."""
 
     @cached_property
@@ -58,7 +59,7 @@ class Beta(SyncResource):
         return BetaThreads(self._client)
 
 
-class AsyncBeta(AsyncResource):
+class AsyncBeta(AsyncOlderChat, AsyncResource):
     """`client.beta`, awaited."""
 
     @cached_property
