@@ -30,7 +30,7 @@ class ResourceWriter:
     bases: set[str] = field(default_factory=lambda: {"AsyncResource", "SyncResource"})
     """Names of `openai_client.binding` that the classes need."""
     has_parts: bool = False
-    """Whether a resource has others below it."""
+    """Whether a resource has others below it, or beside it."""
     _methods: dict[Way, list[tuple[str, str]]] = field(default_factory=dict)
 
     def add(self, operation: PlannedOperation, written: WrittenOperation) -> None:
@@ -56,7 +56,7 @@ class ResourceWriter:
             found.append(
                 "\n".join(
                     [
-                        f"class _{name}{self._extra(way)}:",
+                        f"class _{name}:",
                         f'    """The operations of `{place}`, in neither colour."""',
                         "",
                         *lines,
@@ -64,15 +64,30 @@ class ResourceWriter:
                 )
             )
         for colour, base, how in (("", "SyncResource", "blocking"), ("Async", "AsyncResource", "awaited")):
-            bases = ", ".join([*self._coloured(way, colour), *([f"_{name}"] if methods else []), base])
+            own = [f"_{name}"] if methods else []
+            bases = ", ".join([*self._coloured(way, colour), *own, *self._extra(way), base])
             head = [f"class {colour}{name}({bases}):", f'    """`{place}`, {how}."""']
-            found.append("\n".join([*head, *(self._part(colour, part) for part in parts)]))
+            raw = self._raw(colour, name, place, how) if methods else []
+            found += raw[:1]
+            found.append("\n".join([*head, *raw[1:], *(self._part(colour, part) for part in parts)]))
         return found
 
-    def _extra(self, way: Way) -> str:
-        """Return the bases of a resource's operations that are written by hand, in brackets."""
+    def _raw(self, colour: str, name: str, place: str, how: str) -> list[str]:
+        """Return the class whose methods tell heads of answers, and the property that leads to it."""
+        self.has_parts = True
+        base = f"{colour or 'Sync'}RawResource"
+        self.bases.add(base)
+        prop = (
+            f"\n    @cached_property\n    def with_raw_response(self) -> {colour}Raw{name}:\n"
+            f'        """The same methods, each with the head of its answer."""\n'
+            f"        return {colour}Raw{name}(self._client)"
+        )
+        return [f'class {colour}Raw{name}(_{name}, {base}):\n    """`{place}.with_raw_response`, {how}."""', prop]
+
+    def _extra(self, way: Way) -> list[str]:
+        """Return the class without a colour that the resource at *way* inherits besides, if there is one."""
         place = ".".join(way)
-        return f"({self._imported(self.extras[place])})" if place in self.extras else ""
+        return [self._imported(self.extras[place])] if place in self.extras else []
 
     def _coloured(self, way: Way, colour: str) -> list[str]:
         """Return the class of this colour that the resource at *way* inherits besides, if there is one."""

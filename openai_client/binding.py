@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from openai_client.downloads import AsyncDownload, Download
+    from openai_client.metadata import Answer
     from openai_client.operation import CallOptions, Operation, PageOperation
     from openai_client.pagination import AsyncPage, Page
     from openai_client.realtime.opening import SessionRequest
@@ -128,12 +129,30 @@ class AsyncResource:
         return f"{type(self).__name__}({self._client!r})"
 
 
+class SyncRawResource:
+    """The operations of a resource that blocks, each answered with the head of its answer."""
+
+    def __init__(self, client: SyncCaller) -> None:
+        """Bind the resource to *client*, which it keeps alive."""
+        self._client = client
+
+
+class AsyncRawResource:
+    """The operations of a resource that is awaited, each answered with the head of its answer."""
+
+    def __init__(self, client: AsyncCaller) -> None:
+        """Bind the resource to *client*, which it keeps alive."""
+        self._client = client
+
+
 class _Descriptor:
     """What all descriptors have: a function that makes the operation, and the verb of the client that calls."""
 
     _verb = "execute"
     _returns = ("{0}", "Coroutine[Any, Any, {0}]")
     """What the method gives, blocking and awaited; `{0}` is what the operation is answered by."""
+    _raw_returns: tuple[str | None, str | None] = ("Answer[{0}]", "Coroutine[Any, Any, Answer[{0}]]")
+    """What it gives with the head of the answer; None where there is no such method."""
 
     def __init__(
         self, build: Callable[..., Any], build_with: Callable[..., Any] | None = None, *more: Callable[..., Any]
@@ -158,9 +177,14 @@ class _Descriptor:
         return method if resource is None else MethodType(method, resource)
 
     def _method(self, owner: type) -> OperationMethod:
-        returns = self._returns[issubclass(owner, AsyncResource)]
+        is_async = issubclass(owner, AsyncResource | AsyncRawResource)
+        is_raw = issubclass(owner, SyncRawResource | AsyncRawResource)
+        returns = (self._raw_returns if is_raw else self._returns)[is_async]
+        if returns is None:
+            raise AttributeError(f"with_raw_response.{self._name}: a stream or a download has `metadata` of its own")
+        make = (_answered_async if is_async else _answered) if is_raw else self._make
         shown = Shown(self._takes, (self.build, *self._more), returns, streams=bool(self._more))
-        return OperationMethod(owner, self._name, self.build, shown, self._make)
+        return OperationMethod(owner, self._name, self.build, shown, make)
 
     def _make(self, client: Any, operation: Any) -> Any:
         """Have *client* make the call."""
@@ -179,6 +203,10 @@ class Endpoint(_Descriptor, Generic[P, T]):
         def __get__(self, resource: SyncResource, owner: type) -> Callable[P, T]: ...
         @overload
         def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, resource: SyncRawResource, owner: type) -> Callable[P, Answer[T]]: ...
+        @overload
+        def __get__(self, resource: AsyncRawResource, owner: type) -> Callable[P, Coroutine[Any, Any, Answer[T]]]: ...
         def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
@@ -197,6 +225,10 @@ class BodyEndpoint(_Descriptor, Generic[F, P, T]):
         def __get__(self, resource: SyncResource, owner: type) -> Method[F, P, T]: ...
         @overload
         def __get__(self, resource: AsyncResource, owner: type) -> Method[F, P, Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, resource: SyncRawResource, owner: type) -> Method[F, P, Answer[T]]: ...
+        @overload
+        def __get__(self, resource: AsyncRawResource, owner: type) -> Method[F, P, Coroutine[Any, Any, Answer[T]]]: ...
         def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
@@ -205,6 +237,7 @@ class StreamEndpoint(_Descriptor, Generic[P, E]):
 
     _verb = "open_stream"
     _returns = ("Stream[{0}]", "AsyncStream[{0}]")
+    _raw_returns = (None, None)
 
     if TYPE_CHECKING:
 
@@ -223,6 +256,7 @@ class StreamBodyEndpoint(_Descriptor, Generic[F, P, E]):
 
     _verb = "open_stream"
     _returns = ("Stream[{0}]", "AsyncStream[{0}]")
+    _raw_returns = (None, None)
 
     def __init__(self, build: Callable[P, StreamOperation[E]], build_with: Callable[F, StreamOperation[E]]) -> None:
         """Remember both functions; `build` is one that chooses."""
@@ -243,6 +277,10 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
     """The descriptor behind `switch_endpoint`."""
 
     _returns = ("{0} | Stream[{1}]", "Coroutine[Any, Any, {0} | AsyncStream[{1}]]")
+    _raw_returns = (
+        "Answer[{0}] | Answer[Stream[{1}]]",
+        "Coroutine[Any, Any, Answer[{0}] | Answer[AsyncStream[{1}]]]",
+    )
 
     def __init__(
         self,
@@ -269,6 +307,14 @@ class SwitchEndpoint(_Descriptor, Generic[F, P, S, T, E]):
         def __get__(
             self, resource: AsyncResource, owner: type
         ) -> SwitchMethod[F, P, S, Coroutine[Any, Any, T], Coroutine[Any, Any, AsyncStream[E]]]: ...
+        @overload
+        def __get__(
+            self, resource: SyncRawResource, owner: type
+        ) -> SwitchMethod[F, P, S, Answer[T], Answer[Stream[E]]]: ...
+        @overload
+        def __get__(
+            self, resource: AsyncRawResource, owner: type
+        ) -> SwitchMethod[F, P, S, Coroutine[Any, Any, Answer[T]], Coroutine[Any, Any, Answer[AsyncStream[E]]]]: ...
         def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
@@ -277,6 +323,7 @@ class DownloadEndpoint(_Descriptor, Generic[P]):
 
     _verb = "open_download"
     _returns = ("Download", "AsyncDownload")
+    _raw_returns = (None, None)
 
     if TYPE_CHECKING:
 
@@ -295,6 +342,7 @@ class DownloadBodyEndpoint(_Descriptor, Generic[F, P]):
 
     _verb = "open_download"
     _returns = ("Download", "AsyncDownload")
+    _raw_returns = (None, None)
 
     def __init__(self, build: Callable[P, Operation[Any]], build_with: Callable[F, Operation[Any]]) -> None:
         """Remember both functions; `build` is one that chooses."""
@@ -316,6 +364,7 @@ class PageEndpoint(_Descriptor, Generic[P, T]):
 
     _verb = "fetch_page"
     _returns = ("Page[{0}]", "Coroutine[Any, Any, AsyncPage[{0}]]")
+    _raw_returns = ("Answer[Page[{0}]]", "Coroutine[Any, Any, Answer[AsyncPage[{0}]]]")
 
     if TYPE_CHECKING:
 
@@ -326,6 +375,12 @@ class PageEndpoint(_Descriptor, Generic[P, T]):
         def __get__(self, resource: SyncResource, owner: type) -> Callable[P, Page[T]]: ...
         @overload
         def __get__(self, resource: AsyncResource, owner: type) -> Callable[P, Coroutine[Any, Any, AsyncPage[T]]]: ...
+        @overload
+        def __get__(self, resource: SyncRawResource, owner: type) -> Callable[P, Answer[Page[T]]]: ...
+        @overload
+        def __get__(
+            self, resource: AsyncRawResource, owner: type
+        ) -> Callable[P, Coroutine[Any, Any, Answer[AsyncPage[T]]]]: ...
         def __get__(self, resource: Any, owner: type) -> Any: ...
 
 
@@ -379,6 +434,21 @@ def download_body_endpoint(
 def page_endpoint(build: Callable[P, PageOperation[T]]) -> PageEndpoint[P, T]:
     """Return the attribute that makes *build* a method answered by one page."""
     return PageEndpoint(build)
+
+
+def _answered(client: Any, operation: Any) -> Any:
+    """Have *client* make the call and tell the head of its answer."""
+    # loaded with the first such call
+    from openai_client.raw_answers import answered
+
+    return answered(client, operation)
+
+
+def _answered_async(client: Any, operation: Any) -> Any:
+    """Have *client* do so on an event loop."""
+    from openai_client.raw_answers import answered_async
+
+    return answered_async(client, operation)
 
 
 def _has_body(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:

@@ -132,10 +132,39 @@ def metadata_of(result: object) -> ResponseMetadata:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer(Generic[T]):
-    """A result together with what the answer said besides it."""
+    """A result together with what the answer said besides it. The properties have the names of the official SDK."""
 
     result: T
     metadata: ResponseMetadata
+
+    def parse(self) -> T:
+        """Return the result, which is parsed already."""
+        return self.result
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the answer, by lower-case name. Unredacted: cookies may be among them."""
+        return self.metadata.headers
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return self.metadata.status
+
+    @property
+    def http_version(self) -> str:
+        """`HTTP/1.1` or `HTTP/2`."""
+        return self.metadata.http_version
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the upstream gave the request."""
+        return self.metadata.upstream_request_id
+
+    @property
+    def retries_taken(self) -> int:
+        """Requests that were made before the one that was answered."""
+        return len(self.metadata.attempts) - 1
 
 
 _MOST_DIGITS = 18

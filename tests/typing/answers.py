@@ -8,12 +8,16 @@ from typing import Any, assert_type
 from pydantic import BaseModel
 
 from openai_client import (
+    Answer,
     AsyncClient,
+    AsyncPage,
+    AsyncStream,
     CalledTools,
     ChatAccumulator,
     Client,
     CutOff,
     Filtered,
+    Page,
     Parsed,
     ParsedChatAccumulator,
     ParsedChatCompletion,
@@ -21,6 +25,7 @@ from openai_client import (
     ParsedResponseAccumulator,
     Refused,
     RunTranscript,
+    Stream,
     Unreadable,
     image_part,
     json_schema_of,
@@ -36,12 +41,15 @@ from openai_client.types import (
     ChatCompletionTool,
     CreateChatCompletionRequest,
     CreateChatCompletionResponse,
+    CreateChatCompletionStreamResponse,
     CreateCompletionResponse,
     CreateResponse,
     CreateTranscriptionResponseDiarizedJson,
     CreateTranscriptionResponseJson,
     FunctionToolCall,
     ImagesResponse,
+    Model,
+    OpenAIFile,
     Response,
     ResponseFormatJsonSchema,
 )
@@ -160,3 +168,28 @@ def refused(client: Client) -> None:
     client.responses.stream(model="m", input="x").collect(ChatAccumulator())  # type: ignore[arg-type]
     # a path is no text
     image_part(1)  # type: ignore[arg-type]
+
+
+def raw(client: Client) -> None:
+    """With the head of its answer a result has the type that it has without."""
+    assert_type(client.models.with_raw_response.retrieve("m"), Answer[Model])
+    assert_type(client.models.with_raw_response.retrieve("m").parse().id, str)
+    assert_type(client.files.with_raw_response.list(limit=3), Answer[Page[OpenAIFile]])
+    completions = client.chat.completions.with_raw_response
+    assert_type(completions.create(BODY), Answer[CreateChatCompletionResponse])
+    assert_type(completions.create(model="m", messages=MESSAGES), Answer[CreateChatCompletionResponse])
+    assert_type(
+        completions.create(model="m", messages=MESSAGES, stream=True),
+        Answer[Stream[CreateChatCompletionStreamResponse]],
+    )
+    assert_type(client.beta.chat.completions.parse(BODY, response_format=Place), ParsedChatCompletion[Place])
+
+
+async def raw_async(client: AsyncClient) -> None:
+    """Awaited, the same."""
+    assert_type(await client.models.with_raw_response.retrieve("m"), Answer[Model])
+    assert_type(await client.files.with_raw_response.list(), Answer[AsyncPage[OpenAIFile]])
+    completions = client.chat.completions.with_raw_response
+    assert_type(await completions.create(BODY), Answer[CreateChatCompletionResponse])
+    stream = await completions.create(model="m", messages=MESSAGES, stream=True)
+    assert_type(stream, Answer[AsyncStream[CreateChatCompletionStreamResponse]])

@@ -21,7 +21,9 @@ from openai_client._generated.models.audio import (
 from openai_client.base_model import Unknown, WireParser
 from openai_client.binary_content import BinaryContent
 from openai_client.binding import (
+    AsyncRawResource,
     AsyncResource,
+    SyncRawResource,
     SyncResource,
     body_endpoint,
     download_body_endpoint,
@@ -396,12 +398,30 @@ class _AudioSpeech:
     download = download_body_endpoint(create_speech, create_speech_with)
 
 
+class RawAudioSpeech(_AudioSpeech, SyncRawResource):
+    """`client.audio.speech.with_raw_response`, blocking."""
+
+
 class AudioSpeech(_AudioSpeech, SyncResource):
     """`client.audio.speech`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAudioSpeech:
+        """The same methods, each with the head of its answer."""
+        return RawAudioSpeech(self._client)
+
+
+class AsyncRawAudioSpeech(_AudioSpeech, AsyncRawResource):
+    """`client.audio.speech.with_raw_response`, awaited."""
 
 
 class AsyncAudioSpeech(_AudioSpeech, AsyncResource):
     """`client.audio.speech`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAudioSpeech:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAudioSpeech(self._client)
 
 
 class _AudioTranscriptions:
@@ -411,12 +431,30 @@ class _AudioTranscriptions:
     stream = stream_body_endpoint(stream_transcription, stream_transcription_with)
 
 
+class RawAudioTranscriptions(_AudioTranscriptions, SyncRawResource):
+    """`client.audio.transcriptions.with_raw_response`, blocking."""
+
+
 class AudioTranscriptions(_AudioTranscriptions, SyncResource):
     """`client.audio.transcriptions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAudioTranscriptions:
+        """The same methods, each with the head of its answer."""
+        return RawAudioTranscriptions(self._client)
+
+
+class AsyncRawAudioTranscriptions(_AudioTranscriptions, AsyncRawResource):
+    """`client.audio.transcriptions.with_raw_response`, awaited."""
 
 
 class AsyncAudioTranscriptions(_AudioTranscriptions, AsyncResource):
     """`client.audio.transcriptions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAudioTranscriptions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAudioTranscriptions(self._client)
 
 
 class _AudioTranslations:
@@ -425,12 +463,30 @@ class _AudioTranslations:
     create = body_endpoint(create_translation, create_translation_with)
 
 
+class RawAudioTranslations(_AudioTranslations, SyncRawResource):
+    """`client.audio.translations.with_raw_response`, blocking."""
+
+
 class AudioTranslations(_AudioTranslations, SyncResource):
     """`client.audio.translations`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAudioTranslations:
+        """The same methods, each with the head of its answer."""
+        return RawAudioTranslations(self._client)
+
+
+class AsyncRawAudioTranslations(_AudioTranslations, AsyncRawResource):
+    """`client.audio.translations.with_raw_response`, awaited."""
 
 
 class AsyncAudioTranslations(_AudioTranslations, AsyncResource):
     """`client.audio.translations`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAudioTranslations:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAudioTranslations(self._client)
 
 
 class _AudioVoiceConsents:
@@ -443,12 +499,30 @@ class _AudioVoiceConsents:
     delete = endpoint(delete_voice_consent)
 
 
+class RawAudioVoiceConsents(_AudioVoiceConsents, SyncRawResource):
+    """`client.audio.voice_consents.with_raw_response`, blocking."""
+
+
 class AudioVoiceConsents(_AudioVoiceConsents, SyncResource):
     """`client.audio.voice_consents`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAudioVoiceConsents:
+        """The same methods, each with the head of its answer."""
+        return RawAudioVoiceConsents(self._client)
+
+
+class AsyncRawAudioVoiceConsents(_AudioVoiceConsents, AsyncRawResource):
+    """`client.audio.voice_consents.with_raw_response`, awaited."""
 
 
 class AsyncAudioVoiceConsents(_AudioVoiceConsents, AsyncResource):
     """`client.audio.voice_consents`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAudioVoiceConsents:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAudioVoiceConsents(self._client)
 
 
 class _AudioVoices:
@@ -457,12 +531,30 @@ class _AudioVoices:
     create = body_endpoint(create_voice, create_voice_with)
 
 
+class RawAudioVoices(_AudioVoices, SyncRawResource):
+    """`client.audio.voices.with_raw_response`, blocking."""
+
+
 class AudioVoices(_AudioVoices, SyncResource):
     """`client.audio.voices`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAudioVoices:
+        """The same methods, each with the head of its answer."""
+        return RawAudioVoices(self._client)
+
+
+class AsyncRawAudioVoices(_AudioVoices, AsyncRawResource):
+    """`client.audio.voices.with_raw_response`, awaited."""
 
 
 class AsyncAudioVoices(_AudioVoices, AsyncResource):
     """`client.audio.voices`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAudioVoices:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAudioVoices(self._client)
 
 
 class Audio(SyncResource):

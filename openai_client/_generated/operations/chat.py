@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from openai_client.binding import (
+    AsyncRawResource,
     AsyncResource,
+    SyncRawResource,
     SyncResource,
     body_endpoint,
     endpoint,
@@ -230,12 +232,30 @@ class _ChatCompletionsMessages:
     list = page_endpoint(get_chat_completion_messages)
 
 
+class RawChatCompletionsMessages(_ChatCompletionsMessages, SyncRawResource):
+    """`client.chat.completions.messages.with_raw_response`, blocking."""
+
+
 class ChatCompletionsMessages(_ChatCompletionsMessages, SyncResource):
     """`client.chat.completions.messages`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawChatCompletionsMessages:
+        """The same methods, each with the head of its answer."""
+        return RawChatCompletionsMessages(self._client)
+
+
+class AsyncRawChatCompletionsMessages(_ChatCompletionsMessages, AsyncRawResource):
+    """`client.chat.completions.messages.with_raw_response`, awaited."""
 
 
 class AsyncChatCompletionsMessages(_ChatCompletionsMessages, AsyncResource):
     """`client.chat.completions.messages`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawChatCompletionsMessages:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawChatCompletionsMessages(self._client)
 
 
 class _ChatCompletions:
@@ -249,8 +269,17 @@ class _ChatCompletions:
     delete = endpoint(delete_chat_completion)
 
 
+class RawChatCompletions(_ChatCompletions, SyncRawResource):
+    """`client.chat.completions.with_raw_response`, blocking."""
+
+
 class ChatCompletions(ChatParsing, _ChatCompletions, SyncResource):
     """`client.chat.completions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawChatCompletions:
+        """The same methods, each with the head of its answer."""
+        return RawChatCompletions(self._client)
 
     @cached_property
     def messages(self) -> ChatCompletionsMessages:
@@ -258,8 +287,17 @@ class ChatCompletions(ChatParsing, _ChatCompletions, SyncResource):
         return ChatCompletionsMessages(self._client)
 
 
+class AsyncRawChatCompletions(_ChatCompletions, AsyncRawResource):
+    """`client.chat.completions.with_raw_response`, awaited."""
+
+
 class AsyncChatCompletions(AsyncChatParsing, _ChatCompletions, AsyncResource):
     """`client.chat.completions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawChatCompletions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawChatCompletions(self._client)
 
     @cached_property
     def messages(self) -> AsyncChatCompletionsMessages:

@@ -10,7 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from openai_client.binary_content import BinaryContent
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    download_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, as_binary, as_nothing, form_or_json, path, query
 
@@ -231,12 +240,30 @@ class _ContainersFilesContent:
     download = download_endpoint(retrieve_container_file_content)
 
 
+class RawContainersFilesContent(_ContainersFilesContent, SyncRawResource):
+    """`client.containers.files.content.with_raw_response`, blocking."""
+
+
 class ContainersFilesContent(_ContainersFilesContent, SyncResource):
     """`client.containers.files.content`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawContainersFilesContent:
+        """The same methods, each with the head of its answer."""
+        return RawContainersFilesContent(self._client)
+
+
+class AsyncRawContainersFilesContent(_ContainersFilesContent, AsyncRawResource):
+    """`client.containers.files.content.with_raw_response`, awaited."""
 
 
 class AsyncContainersFilesContent(_ContainersFilesContent, AsyncResource):
     """`client.containers.files.content`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawContainersFilesContent:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawContainersFilesContent(self._client)
 
 
 class _ContainersFiles:
@@ -248,8 +275,17 @@ class _ContainersFiles:
     delete = endpoint(delete_container_file)
 
 
+class RawContainersFiles(_ContainersFiles, SyncRawResource):
+    """`client.containers.files.with_raw_response`, blocking."""
+
+
 class ContainersFiles(_ContainersFiles, SyncResource):
     """`client.containers.files`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawContainersFiles:
+        """The same methods, each with the head of its answer."""
+        return RawContainersFiles(self._client)
 
     @cached_property
     def content(self) -> ContainersFilesContent:
@@ -257,8 +293,17 @@ class ContainersFiles(_ContainersFiles, SyncResource):
         return ContainersFilesContent(self._client)
 
 
+class AsyncRawContainersFiles(_ContainersFiles, AsyncRawResource):
+    """`client.containers.files.with_raw_response`, awaited."""
+
+
 class AsyncContainersFiles(_ContainersFiles, AsyncResource):
     """`client.containers.files`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawContainersFiles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawContainersFiles(self._client)
 
     @cached_property
     def content(self) -> AsyncContainersFilesContent:
@@ -275,8 +320,17 @@ class _Containers:
     delete = endpoint(delete_container)
 
 
+class RawContainers(_Containers, SyncRawResource):
+    """`client.containers.with_raw_response`, blocking."""
+
+
 class Containers(_Containers, SyncResource):
     """`client.containers`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawContainers:
+        """The same methods, each with the head of its answer."""
+        return RawContainers(self._client)
 
     @cached_property
     def files(self) -> ContainersFiles:
@@ -284,8 +338,17 @@ class Containers(_Containers, SyncResource):
         return ContainersFiles(self._client)
 
 
+class AsyncRawContainers(_Containers, AsyncRawResource):
+    """`client.containers.with_raw_response`, awaited."""
+
+
 class AsyncContainers(_Containers, AsyncResource):
     """`client.containers`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawContainers:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawContainers(self._client)
 
     @cached_property
     def files(self) -> AsyncContainersFiles:

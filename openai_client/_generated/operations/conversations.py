@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from openai_client._generated.models.conversations import ConversationItem
 from openai_client.base_model import WireParser
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -242,12 +250,30 @@ class _ConversationsItems:
     delete = endpoint(delete_conversation_item)
 
 
+class RawConversationsItems(_ConversationsItems, SyncRawResource):
+    """`client.conversations.items.with_raw_response`, blocking."""
+
+
 class ConversationsItems(_ConversationsItems, SyncResource):
     """`client.conversations.items`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawConversationsItems:
+        """The same methods, each with the head of its answer."""
+        return RawConversationsItems(self._client)
+
+
+class AsyncRawConversationsItems(_ConversationsItems, AsyncRawResource):
+    """`client.conversations.items.with_raw_response`, awaited."""
 
 
 class AsyncConversationsItems(_ConversationsItems, AsyncResource):
     """`client.conversations.items`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawConversationsItems:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawConversationsItems(self._client)
 
 
 class _Conversations:
@@ -259,8 +285,17 @@ class _Conversations:
     delete = endpoint(delete_conversation)
 
 
+class RawConversations(_Conversations, SyncRawResource):
+    """`client.conversations.with_raw_response`, blocking."""
+
+
 class Conversations(_Conversations, SyncResource):
     """`client.conversations`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawConversations:
+        """The same methods, each with the head of its answer."""
+        return RawConversations(self._client)
 
     @cached_property
     def items(self) -> ConversationsItems:
@@ -268,8 +303,17 @@ class Conversations(_Conversations, SyncResource):
         return ConversationsItems(self._client)
 
 
+class AsyncRawConversations(_Conversations, AsyncRawResource):
+    """`client.conversations.with_raw_response`, awaited."""
+
+
 class AsyncConversations(_Conversations, AsyncResource):
     """`client.conversations`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawConversations:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawConversations(self._client)
 
     @cached_property
     def items(self) -> AsyncConversationsItems:

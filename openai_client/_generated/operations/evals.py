@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 from openai_client.polling.methods import EvalRunWaiting
@@ -311,15 +319,33 @@ class _EvalsRunsOutputItems:
     retrieve = endpoint(get_eval_run_output_item)
 
 
+class RawEvalsRunsOutputItems(_EvalsRunsOutputItems, SyncRawResource):
+    """`client.evals.runs.output_items.with_raw_response`, blocking."""
+
+
 class EvalsRunsOutputItems(_EvalsRunsOutputItems, SyncResource):
     """`client.evals.runs.output_items`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawEvalsRunsOutputItems:
+        """The same methods, each with the head of its answer."""
+        return RawEvalsRunsOutputItems(self._client)
+
+
+class AsyncRawEvalsRunsOutputItems(_EvalsRunsOutputItems, AsyncRawResource):
+    """`client.evals.runs.output_items.with_raw_response`, awaited."""
 
 
 class AsyncEvalsRunsOutputItems(_EvalsRunsOutputItems, AsyncResource):
     """`client.evals.runs.output_items`, awaited."""
 
+    @cached_property
+    def with_raw_response(self) -> AsyncRawEvalsRunsOutputItems:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawEvalsRunsOutputItems(self._client)
 
-class _EvalsRuns(EvalRunWaiting):
+
+class _EvalsRuns:
     """The operations of `client.evals.runs`, in neither colour."""
 
     list = page_endpoint(get_eval_runs)
@@ -329,8 +355,17 @@ class _EvalsRuns(EvalRunWaiting):
     delete = endpoint(delete_eval_run)
 
 
-class EvalsRuns(_EvalsRuns, SyncResource):
+class RawEvalsRuns(_EvalsRuns, SyncRawResource):
+    """`client.evals.runs.with_raw_response`, blocking."""
+
+
+class EvalsRuns(_EvalsRuns, EvalRunWaiting, SyncResource):
     """`client.evals.runs`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawEvalsRuns:
+        """The same methods, each with the head of its answer."""
+        return RawEvalsRuns(self._client)
 
     @cached_property
     def output_items(self) -> EvalsRunsOutputItems:
@@ -338,8 +373,17 @@ class EvalsRuns(_EvalsRuns, SyncResource):
         return EvalsRunsOutputItems(self._client)
 
 
-class AsyncEvalsRuns(_EvalsRuns, AsyncResource):
+class AsyncRawEvalsRuns(_EvalsRuns, AsyncRawResource):
+    """`client.evals.runs.with_raw_response`, awaited."""
+
+
+class AsyncEvalsRuns(_EvalsRuns, EvalRunWaiting, AsyncResource):
     """`client.evals.runs`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawEvalsRuns:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawEvalsRuns(self._client)
 
     @cached_property
     def output_items(self) -> AsyncEvalsRunsOutputItems:
@@ -357,8 +401,17 @@ class _Evals:
     delete = endpoint(delete_eval)
 
 
+class RawEvals(_Evals, SyncRawResource):
+    """`client.evals.with_raw_response`, blocking."""
+
+
 class Evals(_Evals, SyncResource):
     """`client.evals`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawEvals:
+        """The same methods, each with the head of its answer."""
+        return RawEvals(self._client)
 
     @cached_property
     def runs(self) -> EvalsRuns:
@@ -366,8 +419,17 @@ class Evals(_Evals, SyncResource):
         return EvalsRuns(self._client)
 
 
+class AsyncRawEvals(_Evals, AsyncRawResource):
+    """`client.evals.with_raw_response`, awaited."""
+
+
 class AsyncEvals(_Evals, AsyncResource):
     """`client.evals`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawEvals:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawEvals(self._client)
 
     @cached_property
     def runs(self) -> AsyncEvalsRuns:

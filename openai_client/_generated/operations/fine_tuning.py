@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 from openai_client.polling.methods import FineTuningJobWaiting
@@ -348,12 +356,30 @@ class _FineTuningAlphaGraders:
     validate = body_endpoint(validate_grader, validate_grader_with)
 
 
+class RawFineTuningAlphaGraders(_FineTuningAlphaGraders, SyncRawResource):
+    """`client.fine_tuning.alpha.graders.with_raw_response`, blocking."""
+
+
 class FineTuningAlphaGraders(_FineTuningAlphaGraders, SyncResource):
     """`client.fine_tuning.alpha.graders`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawFineTuningAlphaGraders:
+        """The same methods, each with the head of its answer."""
+        return RawFineTuningAlphaGraders(self._client)
+
+
+class AsyncRawFineTuningAlphaGraders(_FineTuningAlphaGraders, AsyncRawResource):
+    """`client.fine_tuning.alpha.graders.with_raw_response`, awaited."""
 
 
 class AsyncFineTuningAlphaGraders(_FineTuningAlphaGraders, AsyncResource):
     """`client.fine_tuning.alpha.graders`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawFineTuningAlphaGraders:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawFineTuningAlphaGraders(self._client)
 
 
 class _FineTuningCheckpointsPermissions:
@@ -364,12 +390,30 @@ class _FineTuningCheckpointsPermissions:
     delete = endpoint(delete_fine_tuning_checkpoint_permission)
 
 
+class RawFineTuningCheckpointsPermissions(_FineTuningCheckpointsPermissions, SyncRawResource):
+    """`client.fine_tuning.checkpoints.permissions.with_raw_response`, blocking."""
+
+
 class FineTuningCheckpointsPermissions(_FineTuningCheckpointsPermissions, SyncResource):
     """`client.fine_tuning.checkpoints.permissions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawFineTuningCheckpointsPermissions:
+        """The same methods, each with the head of its answer."""
+        return RawFineTuningCheckpointsPermissions(self._client)
+
+
+class AsyncRawFineTuningCheckpointsPermissions(_FineTuningCheckpointsPermissions, AsyncRawResource):
+    """`client.fine_tuning.checkpoints.permissions.with_raw_response`, awaited."""
 
 
 class AsyncFineTuningCheckpointsPermissions(_FineTuningCheckpointsPermissions, AsyncResource):
     """`client.fine_tuning.checkpoints.permissions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawFineTuningCheckpointsPermissions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawFineTuningCheckpointsPermissions(self._client)
 
 
 class _FineTuningJobsCheckpoints:
@@ -378,12 +422,30 @@ class _FineTuningJobsCheckpoints:
     list = page_endpoint(list_fine_tuning_job_checkpoints)
 
 
+class RawFineTuningJobsCheckpoints(_FineTuningJobsCheckpoints, SyncRawResource):
+    """`client.fine_tuning.jobs.checkpoints.with_raw_response`, blocking."""
+
+
 class FineTuningJobsCheckpoints(_FineTuningJobsCheckpoints, SyncResource):
     """`client.fine_tuning.jobs.checkpoints`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawFineTuningJobsCheckpoints:
+        """The same methods, each with the head of its answer."""
+        return RawFineTuningJobsCheckpoints(self._client)
+
+
+class AsyncRawFineTuningJobsCheckpoints(_FineTuningJobsCheckpoints, AsyncRawResource):
+    """`client.fine_tuning.jobs.checkpoints.with_raw_response`, awaited."""
 
 
 class AsyncFineTuningJobsCheckpoints(_FineTuningJobsCheckpoints, AsyncResource):
     """`client.fine_tuning.jobs.checkpoints`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawFineTuningJobsCheckpoints:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawFineTuningJobsCheckpoints(self._client)
 
 
 class _FineTuningJobsEvents:
@@ -392,12 +454,30 @@ class _FineTuningJobsEvents:
     list = page_endpoint(list_fine_tuning_events)
 
 
+class RawFineTuningJobsEvents(_FineTuningJobsEvents, SyncRawResource):
+    """`client.fine_tuning.jobs.events.with_raw_response`, blocking."""
+
+
 class FineTuningJobsEvents(_FineTuningJobsEvents, SyncResource):
     """`client.fine_tuning.jobs.events`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawFineTuningJobsEvents:
+        """The same methods, each with the head of its answer."""
+        return RawFineTuningJobsEvents(self._client)
+
+
+class AsyncRawFineTuningJobsEvents(_FineTuningJobsEvents, AsyncRawResource):
+    """`client.fine_tuning.jobs.events.with_raw_response`, awaited."""
 
 
 class AsyncFineTuningJobsEvents(_FineTuningJobsEvents, AsyncResource):
     """`client.fine_tuning.jobs.events`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawFineTuningJobsEvents:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawFineTuningJobsEvents(self._client)
 
 
 class FineTuningAlpha(SyncResource):
@@ -436,7 +516,7 @@ class AsyncFineTuningCheckpoints(AsyncResource):
         return AsyncFineTuningCheckpointsPermissions(self._client)
 
 
-class _FineTuningJobs(FineTuningJobWaiting):
+class _FineTuningJobs:
     """The operations of `client.fine_tuning.jobs`, in neither colour."""
 
     list = page_endpoint(list_paginated_fine_tuning_jobs)
@@ -448,8 +528,17 @@ class _FineTuningJobs(FineTuningJobWaiting):
     resume = endpoint(resume_fine_tuning_job)
 
 
-class FineTuningJobs(_FineTuningJobs, SyncResource):
+class RawFineTuningJobs(_FineTuningJobs, SyncRawResource):
+    """`client.fine_tuning.jobs.with_raw_response`, blocking."""
+
+
+class FineTuningJobs(_FineTuningJobs, FineTuningJobWaiting, SyncResource):
     """`client.fine_tuning.jobs`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawFineTuningJobs:
+        """The same methods, each with the head of its answer."""
+        return RawFineTuningJobs(self._client)
 
     @cached_property
     def checkpoints(self) -> FineTuningJobsCheckpoints:
@@ -462,8 +551,17 @@ class FineTuningJobs(_FineTuningJobs, SyncResource):
         return FineTuningJobsEvents(self._client)
 
 
-class AsyncFineTuningJobs(_FineTuningJobs, AsyncResource):
+class AsyncRawFineTuningJobs(_FineTuningJobs, AsyncRawResource):
+    """`client.fine_tuning.jobs.with_raw_response`, awaited."""
+
+
+class AsyncFineTuningJobs(_FineTuningJobs, FineTuningJobWaiting, AsyncResource):
     """`client.fine_tuning.jobs`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawFineTuningJobs:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawFineTuningJobs(self._client)
 
     @cached_property
     def checkpoints(self) -> AsyncFineTuningJobsCheckpoints:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import FORM, Operation, as_nothing, as_text, path
 from openai_client.realtime.connecting import (
@@ -226,12 +233,30 @@ class _RealtimeTranslationsClientSecrets:
     create = body_endpoint(create_realtime_translation_client_secret, create_realtime_translation_client_secret_with)
 
 
+class RawRealtimeTranslationsClientSecrets(_RealtimeTranslationsClientSecrets, SyncRawResource):
+    """`client.realtime.translations.client_secrets.with_raw_response`, blocking."""
+
+
 class RealtimeTranslationsClientSecrets(_RealtimeTranslationsClientSecrets, SyncResource):
     """`client.realtime.translations.client_secrets`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawRealtimeTranslationsClientSecrets:
+        """The same methods, each with the head of its answer."""
+        return RawRealtimeTranslationsClientSecrets(self._client)
+
+
+class AsyncRawRealtimeTranslationsClientSecrets(_RealtimeTranslationsClientSecrets, AsyncRawResource):
+    """`client.realtime.translations.client_secrets.with_raw_response`, awaited."""
 
 
 class AsyncRealtimeTranslationsClientSecrets(_RealtimeTranslationsClientSecrets, AsyncResource):
     """`client.realtime.translations.client_secrets`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawRealtimeTranslationsClientSecrets:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawRealtimeTranslationsClientSecrets(self._client)
 
 
 class _RealtimeCalls:
@@ -244,12 +269,30 @@ class _RealtimeCalls:
     reject = body_endpoint(reject_realtime_call, reject_realtime_call_with)
 
 
+class RawRealtimeCalls(_RealtimeCalls, SyncRawResource):
+    """`client.realtime.calls.with_raw_response`, blocking."""
+
+
 class RealtimeCalls(_RealtimeCalls, SyncResource):
     """`client.realtime.calls`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawRealtimeCalls:
+        """The same methods, each with the head of its answer."""
+        return RawRealtimeCalls(self._client)
+
+
+class AsyncRawRealtimeCalls(_RealtimeCalls, AsyncRawResource):
+    """`client.realtime.calls.with_raw_response`, awaited."""
 
 
 class AsyncRealtimeCalls(_RealtimeCalls, AsyncResource):
     """`client.realtime.calls`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawRealtimeCalls:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawRealtimeCalls(self._client)
 
 
 class _RealtimeClientSecrets:
@@ -258,12 +301,30 @@ class _RealtimeClientSecrets:
     create = body_endpoint(create_realtime_client_secret, create_realtime_client_secret_with)
 
 
+class RawRealtimeClientSecrets(_RealtimeClientSecrets, SyncRawResource):
+    """`client.realtime.client_secrets.with_raw_response`, blocking."""
+
+
 class RealtimeClientSecrets(_RealtimeClientSecrets, SyncResource):
     """`client.realtime.client_secrets`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawRealtimeClientSecrets:
+        """The same methods, each with the head of its answer."""
+        return RawRealtimeClientSecrets(self._client)
+
+
+class AsyncRawRealtimeClientSecrets(_RealtimeClientSecrets, AsyncRawResource):
+    """`client.realtime.client_secrets.with_raw_response`, awaited."""
 
 
 class AsyncRealtimeClientSecrets(_RealtimeClientSecrets, AsyncResource):
     """`client.realtime.client_secrets`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawRealtimeClientSecrets:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawRealtimeClientSecrets(self._client)
 
 
 class RealtimeTranslations(TranslationConnecting, SyncResource):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from openai_client._generated.models.responses.events import ResponseStreamEvent
 from openai_client.base_model import WireParser
 from openai_client.binding import (
+    AsyncRawResource,
     AsyncResource,
+    SyncRawResource,
     SyncResource,
     body_endpoint,
     endpoint,
@@ -286,12 +288,30 @@ class _ResponsesInputItems:
     list = page_endpoint(list_input_items)
 
 
+class RawResponsesInputItems(_ResponsesInputItems, SyncRawResource):
+    """`client.responses.input_items.with_raw_response`, blocking."""
+
+
 class ResponsesInputItems(_ResponsesInputItems, SyncResource):
     """`client.responses.input_items`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawResponsesInputItems:
+        """The same methods, each with the head of its answer."""
+        return RawResponsesInputItems(self._client)
+
+
+class AsyncRawResponsesInputItems(_ResponsesInputItems, AsyncRawResource):
+    """`client.responses.input_items.with_raw_response`, awaited."""
 
 
 class AsyncResponsesInputItems(_ResponsesInputItems, AsyncResource):
     """`client.responses.input_items`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawResponsesInputItems:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawResponsesInputItems(self._client)
 
 
 class _ResponsesInputTokens:
@@ -300,15 +320,33 @@ class _ResponsesInputTokens:
     count = body_endpoint(count_input_tokens, count_input_tokens_with)
 
 
+class RawResponsesInputTokens(_ResponsesInputTokens, SyncRawResource):
+    """`client.responses.input_tokens.with_raw_response`, blocking."""
+
+
 class ResponsesInputTokens(_ResponsesInputTokens, SyncResource):
     """`client.responses.input_tokens`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawResponsesInputTokens:
+        """The same methods, each with the head of its answer."""
+        return RawResponsesInputTokens(self._client)
+
+
+class AsyncRawResponsesInputTokens(_ResponsesInputTokens, AsyncRawResource):
+    """`client.responses.input_tokens.with_raw_response`, awaited."""
 
 
 class AsyncResponsesInputTokens(_ResponsesInputTokens, AsyncResource):
     """`client.responses.input_tokens`, awaited."""
 
+    @cached_property
+    def with_raw_response(self) -> AsyncRawResponsesInputTokens:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawResponsesInputTokens(self._client)
 
-class _Responses(ResponseWaiting):
+
+class _Responses:
     """The operations of `client.responses`, in neither colour."""
 
     create = switch_endpoint(create_response, create_response_with, stream_response_with)
@@ -320,8 +358,17 @@ class _Responses(ResponseWaiting):
     cancel = endpoint(cancel_response)
 
 
-class Responses(ResponseParsing, _Responses, SyncResource):
+class RawResponses(_Responses, SyncRawResource):
+    """`client.responses.with_raw_response`, blocking."""
+
+
+class Responses(ResponseParsing, _Responses, ResponseWaiting, SyncResource):
     """`client.responses`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawResponses:
+        """The same methods, each with the head of its answer."""
+        return RawResponses(self._client)
 
     @cached_property
     def input_items(self) -> ResponsesInputItems:
@@ -334,8 +381,17 @@ class Responses(ResponseParsing, _Responses, SyncResource):
         return ResponsesInputTokens(self._client)
 
 
-class AsyncResponses(AsyncResponseParsing, _Responses, AsyncResource):
+class AsyncRawResponses(_Responses, AsyncRawResource):
+    """`client.responses.with_raw_response`, awaited."""
+
+
+class AsyncResponses(AsyncResponseParsing, _Responses, ResponseWaiting, AsyncResource):
     """`client.responses`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawResponses:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawResponses(self._client)
 
     @cached_property
     def input_items(self) -> AsyncResponsesInputItems:

@@ -10,7 +10,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from openai_client.binary_content import BinaryContent
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, download_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    download_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, as_binary, form_or_json, path, query
 
@@ -283,12 +292,30 @@ class _SkillsVersionsContent:
     download = download_endpoint(get_skill_version_content)
 
 
+class RawSkillsVersionsContent(_SkillsVersionsContent, SyncRawResource):
+    """`client.skills.versions.content.with_raw_response`, blocking."""
+
+
 class SkillsVersionsContent(_SkillsVersionsContent, SyncResource):
     """`client.skills.versions.content`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawSkillsVersionsContent:
+        """The same methods, each with the head of its answer."""
+        return RawSkillsVersionsContent(self._client)
+
+
+class AsyncRawSkillsVersionsContent(_SkillsVersionsContent, AsyncRawResource):
+    """`client.skills.versions.content.with_raw_response`, awaited."""
 
 
 class AsyncSkillsVersionsContent(_SkillsVersionsContent, AsyncResource):
     """`client.skills.versions.content`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawSkillsVersionsContent:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawSkillsVersionsContent(self._client)
 
 
 class _SkillsContent:
@@ -298,12 +325,30 @@ class _SkillsContent:
     download = download_endpoint(get_skill_content)
 
 
+class RawSkillsContent(_SkillsContent, SyncRawResource):
+    """`client.skills.content.with_raw_response`, blocking."""
+
+
 class SkillsContent(_SkillsContent, SyncResource):
     """`client.skills.content`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawSkillsContent:
+        """The same methods, each with the head of its answer."""
+        return RawSkillsContent(self._client)
+
+
+class AsyncRawSkillsContent(_SkillsContent, AsyncRawResource):
+    """`client.skills.content.with_raw_response`, awaited."""
 
 
 class AsyncSkillsContent(_SkillsContent, AsyncResource):
     """`client.skills.content`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawSkillsContent:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawSkillsContent(self._client)
 
 
 class _SkillsVersions:
@@ -315,8 +360,17 @@ class _SkillsVersions:
     delete = endpoint(delete_skill_version)
 
 
+class RawSkillsVersions(_SkillsVersions, SyncRawResource):
+    """`client.skills.versions.with_raw_response`, blocking."""
+
+
 class SkillsVersions(_SkillsVersions, SyncResource):
     """`client.skills.versions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawSkillsVersions:
+        """The same methods, each with the head of its answer."""
+        return RawSkillsVersions(self._client)
 
     @cached_property
     def content(self) -> SkillsVersionsContent:
@@ -324,8 +378,17 @@ class SkillsVersions(_SkillsVersions, SyncResource):
         return SkillsVersionsContent(self._client)
 
 
+class AsyncRawSkillsVersions(_SkillsVersions, AsyncRawResource):
+    """`client.skills.versions.with_raw_response`, awaited."""
+
+
 class AsyncSkillsVersions(_SkillsVersions, AsyncResource):
     """`client.skills.versions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawSkillsVersions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawSkillsVersions(self._client)
 
     @cached_property
     def content(self) -> AsyncSkillsVersionsContent:
@@ -343,8 +406,17 @@ class _Skills:
     delete = endpoint(delete_skill)
 
 
+class RawSkills(_Skills, SyncRawResource):
+    """`client.skills.with_raw_response`, blocking."""
+
+
 class Skills(_Skills, SyncResource):
     """`client.skills`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawSkills:
+        """The same methods, each with the head of its answer."""
+        return RawSkills(self._client)
 
     @cached_property
     def content(self) -> SkillsContent:
@@ -357,8 +429,17 @@ class Skills(_Skills, SyncResource):
         return SkillsVersions(self._client)
 
 
+class AsyncRawSkills(_Skills, AsyncRawResource):
+    """`client.skills.with_raw_response`, awaited."""
+
+
 class AsyncSkills(_Skills, AsyncResource):
     """`client.skills`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawSkills:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawSkills(self._client)
 
     @cached_property
     def content(self) -> AsyncSkillsContent:

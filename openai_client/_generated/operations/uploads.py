@@ -9,7 +9,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.large_files import AsyncChunkedUploads, ChunkedUploads
 from openai_client.operation import FORM, Operation, path
@@ -130,12 +137,30 @@ class _UploadsParts:
     create = body_endpoint(add_upload_part, add_upload_part_with)
 
 
+class RawUploadsParts(_UploadsParts, SyncRawResource):
+    """`client.uploads.parts.with_raw_response`, blocking."""
+
+
 class UploadsParts(_UploadsParts, SyncResource):
     """`client.uploads.parts`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawUploadsParts:
+        """The same methods, each with the head of its answer."""
+        return RawUploadsParts(self._client)
+
+
+class AsyncRawUploadsParts(_UploadsParts, AsyncRawResource):
+    """`client.uploads.parts.with_raw_response`, awaited."""
 
 
 class AsyncUploadsParts(_UploadsParts, AsyncResource):
     """`client.uploads.parts`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawUploadsParts:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawUploadsParts(self._client)
 
 
 class _Uploads:
@@ -146,8 +171,17 @@ class _Uploads:
     complete = body_endpoint(complete_upload, complete_upload_with)
 
 
+class RawUploads(_Uploads, SyncRawResource):
+    """`client.uploads.with_raw_response`, blocking."""
+
+
 class Uploads(ChunkedUploads, _Uploads, SyncResource):
     """`client.uploads`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawUploads:
+        """The same methods, each with the head of its answer."""
+        return RawUploads(self._client)
 
     @cached_property
     def parts(self) -> UploadsParts:
@@ -155,8 +189,17 @@ class Uploads(ChunkedUploads, _Uploads, SyncResource):
         return UploadsParts(self._client)
 
 
+class AsyncRawUploads(_Uploads, AsyncRawResource):
+    """`client.uploads.with_raw_response`, awaited."""
+
+
 class AsyncUploads(AsyncChunkedUploads, _Uploads, AsyncResource):
     """`client.uploads`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawUploads:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawUploads(self._client)
 
     @cached_property
     def parts(self) -> AsyncUploadsParts:

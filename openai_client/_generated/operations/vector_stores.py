@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 from openai_client.polling.vector_store_methods import (
@@ -474,7 +482,7 @@ def search_vector_store_with(
     return search_vector_store(vector_store_id, body, **call)
 
 
-class _VectorStoresFileBatches(VectorStoreFileBatchWaiting):
+class _VectorStoresFileBatches:
     """The operations of `client.vector_stores.file_batches`, in neither colour."""
 
     create = body_endpoint(create_vector_store_file_batch, create_vector_store_file_batch_with)
@@ -483,15 +491,33 @@ class _VectorStoresFileBatches(VectorStoreFileBatchWaiting):
     list_files = page_endpoint(list_files_in_vector_store_batch)
 
 
-class VectorStoresFileBatches(_VectorStoresFileBatches, SyncResource):
+class RawVectorStoresFileBatches(_VectorStoresFileBatches, SyncRawResource):
+    """`client.vector_stores.file_batches.with_raw_response`, blocking."""
+
+
+class VectorStoresFileBatches(_VectorStoresFileBatches, VectorStoreFileBatchWaiting, SyncResource):
     """`client.vector_stores.file_batches`, blocking."""
 
+    @cached_property
+    def with_raw_response(self) -> RawVectorStoresFileBatches:
+        """The same methods, each with the head of its answer."""
+        return RawVectorStoresFileBatches(self._client)
 
-class AsyncVectorStoresFileBatches(_VectorStoresFileBatches, AsyncResource):
+
+class AsyncRawVectorStoresFileBatches(_VectorStoresFileBatches, AsyncRawResource):
+    """`client.vector_stores.file_batches.with_raw_response`, awaited."""
+
+
+class AsyncVectorStoresFileBatches(_VectorStoresFileBatches, VectorStoreFileBatchWaiting, AsyncResource):
     """`client.vector_stores.file_batches`, awaited."""
 
+    @cached_property
+    def with_raw_response(self) -> AsyncRawVectorStoresFileBatches:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawVectorStoresFileBatches(self._client)
 
-class _VectorStoresFiles(VectorStoreFileWaiting):
+
+class _VectorStoresFiles:
     """The operations of `client.vector_stores.files`, in neither colour."""
 
     list = page_endpoint(list_vector_store_files)
@@ -502,15 +528,33 @@ class _VectorStoresFiles(VectorStoreFileWaiting):
     content = endpoint(retrieve_vector_store_file_content)
 
 
-class VectorStoresFiles(_VectorStoresFiles, SyncResource):
+class RawVectorStoresFiles(_VectorStoresFiles, SyncRawResource):
+    """`client.vector_stores.files.with_raw_response`, blocking."""
+
+
+class VectorStoresFiles(_VectorStoresFiles, VectorStoreFileWaiting, SyncResource):
     """`client.vector_stores.files`, blocking."""
 
+    @cached_property
+    def with_raw_response(self) -> RawVectorStoresFiles:
+        """The same methods, each with the head of its answer."""
+        return RawVectorStoresFiles(self._client)
 
-class AsyncVectorStoresFiles(_VectorStoresFiles, AsyncResource):
+
+class AsyncRawVectorStoresFiles(_VectorStoresFiles, AsyncRawResource):
+    """`client.vector_stores.files.with_raw_response`, awaited."""
+
+
+class AsyncVectorStoresFiles(_VectorStoresFiles, VectorStoreFileWaiting, AsyncResource):
     """`client.vector_stores.files`, awaited."""
 
+    @cached_property
+    def with_raw_response(self) -> AsyncRawVectorStoresFiles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawVectorStoresFiles(self._client)
 
-class _VectorStores(VectorStoreWaiting):
+
+class _VectorStores:
     """The operations of `client.vector_stores`, in neither colour."""
 
     list = page_endpoint(list_vector_stores)
@@ -521,8 +565,17 @@ class _VectorStores(VectorStoreWaiting):
     search = body_endpoint(search_vector_store, search_vector_store_with)
 
 
-class VectorStores(_VectorStores, SyncResource):
+class RawVectorStores(_VectorStores, SyncRawResource):
+    """`client.vector_stores.with_raw_response`, blocking."""
+
+
+class VectorStores(_VectorStores, VectorStoreWaiting, SyncResource):
     """`client.vector_stores`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawVectorStores:
+        """The same methods, each with the head of its answer."""
+        return RawVectorStores(self._client)
 
     @cached_property
     def file_batches(self) -> VectorStoresFileBatches:
@@ -535,8 +588,17 @@ class VectorStores(_VectorStores, SyncResource):
         return VectorStoresFiles(self._client)
 
 
-class AsyncVectorStores(_VectorStores, AsyncResource):
+class AsyncRawVectorStores(_VectorStores, AsyncRawResource):
+    """`client.vector_stores.with_raw_response`, awaited."""
+
+
+class AsyncVectorStores(_VectorStores, VectorStoreWaiting, AsyncResource):
     """`client.vector_stores`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawVectorStores:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawVectorStores(self._client)
 
     @cached_property
     def file_batches(self) -> AsyncVectorStoresFileBatches:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -176,12 +184,30 @@ class _BetaChatkitSessions:
     cancel = endpoint(cancel_chatkit_session)
 
 
+class RawBetaChatkitSessions(_BetaChatkitSessions, SyncRawResource):
+    """`client.beta.chatkit.sessions.with_raw_response`, blocking."""
+
+
 class BetaChatkitSessions(_BetaChatkitSessions, SyncResource):
     """`client.beta.chatkit.sessions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaChatkitSessions:
+        """The same methods, each with the head of its answer."""
+        return RawBetaChatkitSessions(self._client)
+
+
+class AsyncRawBetaChatkitSessions(_BetaChatkitSessions, AsyncRawResource):
+    """`client.beta.chatkit.sessions.with_raw_response`, awaited."""
 
 
 class AsyncBetaChatkitSessions(_BetaChatkitSessions, AsyncResource):
     """`client.beta.chatkit.sessions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaChatkitSessions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaChatkitSessions(self._client)
 
 
 class _BetaChatkitThreads:
@@ -193,12 +219,30 @@ class _BetaChatkitThreads:
     list_items = page_endpoint(list_chatkit_thread_items)
 
 
+class RawBetaChatkitThreads(_BetaChatkitThreads, SyncRawResource):
+    """`client.beta.chatkit.threads.with_raw_response`, blocking."""
+
+
 class BetaChatkitThreads(_BetaChatkitThreads, SyncResource):
     """`client.beta.chatkit.threads`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaChatkitThreads:
+        """The same methods, each with the head of its answer."""
+        return RawBetaChatkitThreads(self._client)
+
+
+class AsyncRawBetaChatkitThreads(_BetaChatkitThreads, AsyncRawResource):
+    """`client.beta.chatkit.threads.with_raw_response`, awaited."""
 
 
 class AsyncBetaChatkitThreads(_BetaChatkitThreads, AsyncResource):
     """`client.beta.chatkit.threads`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaChatkitThreads:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaChatkitThreads(self._client)
 
 
 class BetaChatkit(SyncResource):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint
+from openai_client.binding import AsyncRawResource, AsyncResource, SyncRawResource, SyncResource, body_endpoint
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation
 
@@ -95,12 +95,30 @@ class _BetaRealtimeSessions:
     create = body_endpoint(create_realtime_session, create_realtime_session_with)
 
 
+class RawBetaRealtimeSessions(_BetaRealtimeSessions, SyncRawResource):
+    """`client.beta.realtime.sessions.with_raw_response`, blocking."""
+
+
 class BetaRealtimeSessions(_BetaRealtimeSessions, SyncResource):
     """`client.beta.realtime.sessions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaRealtimeSessions:
+        """The same methods, each with the head of its answer."""
+        return RawBetaRealtimeSessions(self._client)
+
+
+class AsyncRawBetaRealtimeSessions(_BetaRealtimeSessions, AsyncRawResource):
+    """`client.beta.realtime.sessions.with_raw_response`, awaited."""
 
 
 class AsyncBetaRealtimeSessions(_BetaRealtimeSessions, AsyncResource):
     """`client.beta.realtime.sessions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaRealtimeSessions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaRealtimeSessions(self._client)
 
 
 class _BetaRealtimeTranscriptionSessions:
@@ -109,12 +127,30 @@ class _BetaRealtimeTranscriptionSessions:
     create = body_endpoint(create_realtime_transcription_session, create_realtime_transcription_session_with)
 
 
+class RawBetaRealtimeTranscriptionSessions(_BetaRealtimeTranscriptionSessions, SyncRawResource):
+    """`client.beta.realtime.transcription_sessions.with_raw_response`, blocking."""
+
+
 class BetaRealtimeTranscriptionSessions(_BetaRealtimeTranscriptionSessions, SyncResource):
     """`client.beta.realtime.transcription_sessions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaRealtimeTranscriptionSessions:
+        """The same methods, each with the head of its answer."""
+        return RawBetaRealtimeTranscriptionSessions(self._client)
+
+
+class AsyncRawBetaRealtimeTranscriptionSessions(_BetaRealtimeTranscriptionSessions, AsyncRawResource):
+    """`client.beta.realtime.transcription_sessions.with_raw_response`, awaited."""
 
 
 class AsyncBetaRealtimeTranscriptionSessions(_BetaRealtimeTranscriptionSessions, AsyncResource):
     """`client.beta.realtime.transcription_sessions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaRealtimeTranscriptionSessions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaRealtimeTranscriptionSessions(self._client)
 
 
 class BetaRealtime(SyncResource):
@@ -151,12 +187,30 @@ class _RealtimeSessions:
     create = body_endpoint(create_realtime_session, create_realtime_session_with)
 
 
+class RawRealtimeSessions(_RealtimeSessions, SyncRawResource):
+    """`client.realtime.sessions.with_raw_response`, blocking."""
+
+
 class RealtimeSessions(_RealtimeSessions, SyncResource):
     """`client.realtime.sessions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawRealtimeSessions:
+        """The same methods, each with the head of its answer."""
+        return RawRealtimeSessions(self._client)
+
+
+class AsyncRawRealtimeSessions(_RealtimeSessions, AsyncRawResource):
+    """`client.realtime.sessions.with_raw_response`, awaited."""
 
 
 class AsyncRealtimeSessions(_RealtimeSessions, AsyncResource):
     """`client.realtime.sessions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawRealtimeSessions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawRealtimeSessions(self._client)
 
 
 class _RealtimeTranscriptionSessions:
@@ -165,9 +219,27 @@ class _RealtimeTranscriptionSessions:
     create = body_endpoint(create_realtime_transcription_session, create_realtime_transcription_session_with)
 
 
+class RawRealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, SyncRawResource):
+    """`client.realtime.transcription_sessions.with_raw_response`, blocking."""
+
+
 class RealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, SyncResource):
     """`client.realtime.transcription_sessions`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawRealtimeTranscriptionSessions:
+        """The same methods, each with the head of its answer."""
+        return RawRealtimeTranscriptionSessions(self._client)
+
+
+class AsyncRawRealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, AsyncRawResource):
+    """`client.realtime.transcription_sessions.with_raw_response`, awaited."""
 
 
 class AsyncRealtimeTranscriptionSessions(_RealtimeTranscriptionSessions, AsyncResource):
     """`client.realtime.transcription_sessions`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawRealtimeTranscriptionSessions:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawRealtimeTranscriptionSessions(self._client)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from openai_client._generated.models.beta_responses.events import BetaResponseStreamEvent
 from openai_client.base_model import WireParser
 from openai_client.binding import (
+    AsyncRawResource,
     AsyncResource,
+    SyncRawResource,
     SyncResource,
     body_endpoint,
     endpoint,
@@ -315,12 +317,30 @@ class _BetaResponsesInputItems:
     list = page_endpoint(beta_list_input_items)
 
 
+class RawBetaResponsesInputItems(_BetaResponsesInputItems, SyncRawResource):
+    """`client.beta.responses.input_items.with_raw_response`, blocking."""
+
+
 class BetaResponsesInputItems(_BetaResponsesInputItems, SyncResource):
     """`client.beta.responses.input_items`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaResponsesInputItems:
+        """The same methods, each with the head of its answer."""
+        return RawBetaResponsesInputItems(self._client)
+
+
+class AsyncRawBetaResponsesInputItems(_BetaResponsesInputItems, AsyncRawResource):
+    """`client.beta.responses.input_items.with_raw_response`, awaited."""
 
 
 class AsyncBetaResponsesInputItems(_BetaResponsesInputItems, AsyncResource):
     """`client.beta.responses.input_items`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaResponsesInputItems:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaResponsesInputItems(self._client)
 
 
 class _BetaResponsesInputTokens:
@@ -329,12 +349,30 @@ class _BetaResponsesInputTokens:
     count = body_endpoint(beta_count_input_tokens, beta_count_input_tokens_with)
 
 
+class RawBetaResponsesInputTokens(_BetaResponsesInputTokens, SyncRawResource):
+    """`client.beta.responses.input_tokens.with_raw_response`, blocking."""
+
+
 class BetaResponsesInputTokens(_BetaResponsesInputTokens, SyncResource):
     """`client.beta.responses.input_tokens`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaResponsesInputTokens:
+        """The same methods, each with the head of its answer."""
+        return RawBetaResponsesInputTokens(self._client)
+
+
+class AsyncRawBetaResponsesInputTokens(_BetaResponsesInputTokens, AsyncRawResource):
+    """`client.beta.responses.input_tokens.with_raw_response`, awaited."""
 
 
 class AsyncBetaResponsesInputTokens(_BetaResponsesInputTokens, AsyncResource):
     """`client.beta.responses.input_tokens`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaResponsesInputTokens:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaResponsesInputTokens(self._client)
 
 
 class _BetaResponses:
@@ -349,8 +387,17 @@ class _BetaResponses:
     stream = stream_body_endpoint(stream_beta_create_response, stream_beta_create_response_with)
 
 
+class RawBetaResponses(_BetaResponses, SyncRawResource):
+    """`client.beta.responses.with_raw_response`, blocking."""
+
+
 class BetaResponses(_BetaResponses, SyncResource):
     """`client.beta.responses`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaResponses:
+        """The same methods, each with the head of its answer."""
+        return RawBetaResponses(self._client)
 
     @cached_property
     def input_items(self) -> BetaResponsesInputItems:
@@ -363,8 +410,17 @@ class BetaResponses(_BetaResponses, SyncResource):
         return BetaResponsesInputTokens(self._client)
 
 
+class AsyncRawBetaResponses(_BetaResponses, AsyncRawResource):
+    """`client.beta.responses.with_raw_response`, awaited."""
+
+
 class AsyncBetaResponses(_BetaResponses, AsyncResource):
     """`client.beta.responses`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaResponses:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaResponses(self._client)
 
     @cached_property
     def input_items(self) -> AsyncBetaResponsesInputItems:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from openai_client._generated.models.threads.events import AssistantStreamEvent
 from openai_client.base_model import WireParser
 from openai_client.binding import (
+    AsyncRawResource,
     AsyncResource,
+    SyncRawResource,
     SyncResource,
     body_endpoint,
     endpoint,
@@ -646,12 +648,30 @@ class _BetaThreadsRunsSteps:
     retrieve = endpoint(get_run_step)
 
 
+class RawBetaThreadsRunsSteps(_BetaThreadsRunsSteps, SyncRawResource):
+    """`client.beta.threads.runs.steps.with_raw_response`, blocking."""
+
+
 class BetaThreadsRunsSteps(_BetaThreadsRunsSteps, SyncResource):
     """`client.beta.threads.runs.steps`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaThreadsRunsSteps:
+        """The same methods, each with the head of its answer."""
+        return RawBetaThreadsRunsSteps(self._client)
+
+
+class AsyncRawBetaThreadsRunsSteps(_BetaThreadsRunsSteps, AsyncRawResource):
+    """`client.beta.threads.runs.steps.with_raw_response`, awaited."""
 
 
 class AsyncBetaThreadsRunsSteps(_BetaThreadsRunsSteps, AsyncResource):
     """`client.beta.threads.runs.steps`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaThreadsRunsSteps:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaThreadsRunsSteps(self._client)
 
 
 class _BetaThreadsMessages:
@@ -664,15 +684,33 @@ class _BetaThreadsMessages:
     delete = endpoint(delete_message)
 
 
+class RawBetaThreadsMessages(_BetaThreadsMessages, SyncRawResource):
+    """`client.beta.threads.messages.with_raw_response`, blocking."""
+
+
 class BetaThreadsMessages(_BetaThreadsMessages, SyncResource):
     """`client.beta.threads.messages`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaThreadsMessages:
+        """The same methods, each with the head of its answer."""
+        return RawBetaThreadsMessages(self._client)
+
+
+class AsyncRawBetaThreadsMessages(_BetaThreadsMessages, AsyncRawResource):
+    """`client.beta.threads.messages.with_raw_response`, awaited."""
 
 
 class AsyncBetaThreadsMessages(_BetaThreadsMessages, AsyncResource):
     """`client.beta.threads.messages`, awaited."""
 
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaThreadsMessages:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaThreadsMessages(self._client)
 
-class _BetaThreadsRuns(RunWaiting):
+
+class _BetaThreadsRuns:
     """The operations of `client.beta.threads.runs`, in neither colour."""
 
     list = page_endpoint(list_runs)
@@ -689,8 +727,17 @@ class _BetaThreadsRuns(RunWaiting):
     )
 
 
-class BetaThreadsRuns(_BetaThreadsRuns, SyncResource):
+class RawBetaThreadsRuns(_BetaThreadsRuns, SyncRawResource):
+    """`client.beta.threads.runs.with_raw_response`, blocking."""
+
+
+class BetaThreadsRuns(_BetaThreadsRuns, RunWaiting, SyncResource):
     """`client.beta.threads.runs`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaThreadsRuns:
+        """The same methods, each with the head of its answer."""
+        return RawBetaThreadsRuns(self._client)
 
     @cached_property
     def steps(self) -> BetaThreadsRunsSteps:
@@ -698,8 +745,17 @@ class BetaThreadsRuns(_BetaThreadsRuns, SyncResource):
         return BetaThreadsRunsSteps(self._client)
 
 
-class AsyncBetaThreadsRuns(_BetaThreadsRuns, AsyncResource):
+class AsyncRawBetaThreadsRuns(_BetaThreadsRuns, AsyncRawResource):
+    """`client.beta.threads.runs.with_raw_response`, awaited."""
+
+
+class AsyncBetaThreadsRuns(_BetaThreadsRuns, RunWaiting, AsyncResource):
     """`client.beta.threads.runs`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaThreadsRuns:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaThreadsRuns(self._client)
 
     @cached_property
     def steps(self) -> AsyncBetaThreadsRunsSteps:
@@ -707,7 +763,7 @@ class AsyncBetaThreadsRuns(_BetaThreadsRuns, AsyncResource):
         return AsyncBetaThreadsRunsSteps(self._client)
 
 
-class _BetaThreads(ThreadWaiting):
+class _BetaThreads:
     """The operations of `client.beta.threads`, in neither colour."""
 
     create = body_endpoint(create_thread, create_thread_with)
@@ -718,8 +774,17 @@ class _BetaThreads(ThreadWaiting):
     delete = endpoint(delete_thread)
 
 
-class BetaThreads(_BetaThreads, SyncResource):
+class RawBetaThreads(_BetaThreads, SyncRawResource):
+    """`client.beta.threads.with_raw_response`, blocking."""
+
+
+class BetaThreads(_BetaThreads, ThreadWaiting, SyncResource):
     """`client.beta.threads`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawBetaThreads:
+        """The same methods, each with the head of its answer."""
+        return RawBetaThreads(self._client)
 
     @cached_property
     def messages(self) -> BetaThreadsMessages:
@@ -732,8 +797,17 @@ class BetaThreads(_BetaThreads, SyncResource):
         return BetaThreadsRuns(self._client)
 
 
-class AsyncBetaThreads(_BetaThreads, AsyncResource):
+class AsyncRawBetaThreads(_BetaThreads, AsyncRawResource):
+    """`client.beta.threads.with_raw_response`, awaited."""
+
+
+class AsyncBetaThreads(_BetaThreads, ThreadWaiting, AsyncResource):
     """`client.beta.threads`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawBetaThreads:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawBetaThreads(self._client)
 
     @cached_property
     def messages(self) -> AsyncBetaThreadsMessages:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -364,12 +372,30 @@ class _AdminOrganizationGroupsRoles:
     delete = endpoint(unassign_group_role)
 
 
+class RawAdminOrganizationGroupsRoles(_AdminOrganizationGroupsRoles, SyncRawResource):
+    """`client.admin.organization.groups.roles.with_raw_response`, blocking."""
+
+
 class AdminOrganizationGroupsRoles(_AdminOrganizationGroupsRoles, SyncResource):
     """`client.admin.organization.groups.roles`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationGroupsRoles:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationGroupsRoles(self._client)
+
+
+class AsyncRawAdminOrganizationGroupsRoles(_AdminOrganizationGroupsRoles, AsyncRawResource):
+    """`client.admin.organization.groups.roles.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationGroupsRoles(_AdminOrganizationGroupsRoles, AsyncResource):
     """`client.admin.organization.groups.roles`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationGroupsRoles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationGroupsRoles(self._client)
 
 
 class _AdminOrganizationGroupsUsers:
@@ -381,12 +407,30 @@ class _AdminOrganizationGroupsUsers:
     delete = endpoint(remove_group_user)
 
 
+class RawAdminOrganizationGroupsUsers(_AdminOrganizationGroupsUsers, SyncRawResource):
+    """`client.admin.organization.groups.users.with_raw_response`, blocking."""
+
+
 class AdminOrganizationGroupsUsers(_AdminOrganizationGroupsUsers, SyncResource):
     """`client.admin.organization.groups.users`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationGroupsUsers:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationGroupsUsers(self._client)
+
+
+class AsyncRawAdminOrganizationGroupsUsers(_AdminOrganizationGroupsUsers, AsyncRawResource):
+    """`client.admin.organization.groups.users.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationGroupsUsers(_AdminOrganizationGroupsUsers, AsyncResource):
     """`client.admin.organization.groups.users`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationGroupsUsers:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationGroupsUsers(self._client)
 
 
 class _AdminOrganizationGroups:
@@ -399,8 +443,17 @@ class _AdminOrganizationGroups:
     delete = endpoint(delete_group)
 
 
+class RawAdminOrganizationGroups(_AdminOrganizationGroups, SyncRawResource):
+    """`client.admin.organization.groups.with_raw_response`, blocking."""
+
+
 class AdminOrganizationGroups(_AdminOrganizationGroups, SyncResource):
     """`client.admin.organization.groups`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationGroups:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationGroups(self._client)
 
     @cached_property
     def roles(self) -> AdminOrganizationGroupsRoles:
@@ -413,8 +466,17 @@ class AdminOrganizationGroups(_AdminOrganizationGroups, SyncResource):
         return AdminOrganizationGroupsUsers(self._client)
 
 
+class AsyncRawAdminOrganizationGroups(_AdminOrganizationGroups, AsyncRawResource):
+    """`client.admin.organization.groups.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationGroups(_AdminOrganizationGroups, AsyncResource):
     """`client.admin.organization.groups`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationGroups:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationGroups(self._client)
 
     @cached_property
     def roles(self) -> AsyncAdminOrganizationGroupsRoles:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -223,12 +231,30 @@ class _AdminOrganizationUsersRoles:
     delete = endpoint(unassign_user_role)
 
 
+class RawAdminOrganizationUsersRoles(_AdminOrganizationUsersRoles, SyncRawResource):
+    """`client.admin.organization.users.roles.with_raw_response`, blocking."""
+
+
 class AdminOrganizationUsersRoles(_AdminOrganizationUsersRoles, SyncResource):
     """`client.admin.organization.users.roles`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationUsersRoles:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationUsersRoles(self._client)
+
+
+class AsyncRawAdminOrganizationUsersRoles(_AdminOrganizationUsersRoles, AsyncRawResource):
+    """`client.admin.organization.users.roles.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationUsersRoles(_AdminOrganizationUsersRoles, AsyncResource):
     """`client.admin.organization.users.roles`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationUsersRoles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationUsersRoles(self._client)
 
 
 class _AdminOrganizationUsers:
@@ -240,8 +266,17 @@ class _AdminOrganizationUsers:
     delete = endpoint(delete_user)
 
 
+class RawAdminOrganizationUsers(_AdminOrganizationUsers, SyncRawResource):
+    """`client.admin.organization.users.with_raw_response`, blocking."""
+
+
 class AdminOrganizationUsers(_AdminOrganizationUsers, SyncResource):
     """`client.admin.organization.users`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationUsers:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationUsers(self._client)
 
     @cached_property
     def roles(self) -> AdminOrganizationUsersRoles:
@@ -249,8 +284,17 @@ class AdminOrganizationUsers(_AdminOrganizationUsers, SyncResource):
         return AdminOrganizationUsersRoles(self._client)
 
 
+class AsyncRawAdminOrganizationUsers(_AdminOrganizationUsers, AsyncRawResource):
+    """`client.admin.organization.users.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationUsers(_AdminOrganizationUsers, AsyncResource):
     """`client.admin.organization.users`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationUsers:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationUsers(self._client)
 
     @cached_property
     def roles(self) -> AsyncAdminOrganizationUsersRoles:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -196,8 +204,17 @@ class _AdminOrganizationProjects:
     archive = endpoint(archive_project)
 
 
+class RawAdminOrganizationProjects(_AdminOrganizationProjects, SyncRawResource):
+    """`client.admin.organization.projects.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjects(_AdminOrganizationProjects, SyncResource):
     """`client.admin.organization.projects`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjects:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjects(self._client)
 
     @cached_property
     def api_keys(self) -> AdminOrganizationProjectsApiKeys:
@@ -304,8 +321,17 @@ class AdminOrganizationProjects(_AdminOrganizationProjects, SyncResource):
         return AdminOrganizationProjectsUsers(self._client)
 
 
+class AsyncRawAdminOrganizationProjects(_AdminOrganizationProjects, AsyncRawResource):
+    """`client.admin.organization.projects.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationProjects(_AdminOrganizationProjects, AsyncResource):
     """`client.admin.organization.projects`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjects:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjects(self._client)
 
     @cached_property
     def api_keys(self) -> AsyncAdminOrganizationProjectsApiKeys:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -254,12 +262,30 @@ class _AdminOrganizationProjectsGroupsRoles:
     delete = endpoint(unassign_project_group_role)
 
 
+class RawAdminOrganizationProjectsGroupsRoles(_AdminOrganizationProjectsGroupsRoles, SyncRawResource):
+    """`client.admin.organization.projects.groups.roles.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsGroupsRoles(_AdminOrganizationProjectsGroupsRoles, SyncResource):
     """`client.admin.organization.projects.groups.roles`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsGroupsRoles:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsGroupsRoles(self._client)
+
+
+class AsyncRawAdminOrganizationProjectsGroupsRoles(_AdminOrganizationProjectsGroupsRoles, AsyncRawResource):
+    """`client.admin.organization.projects.groups.roles.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationProjectsGroupsRoles(_AdminOrganizationProjectsGroupsRoles, AsyncResource):
     """`client.admin.organization.projects.groups.roles`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsGroupsRoles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsGroupsRoles(self._client)
 
 
 class _AdminOrganizationProjectsGroups:
@@ -271,8 +297,17 @@ class _AdminOrganizationProjectsGroups:
     delete = endpoint(remove_project_group)
 
 
+class RawAdminOrganizationProjectsGroups(_AdminOrganizationProjectsGroups, SyncRawResource):
+    """`client.admin.organization.projects.groups.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsGroups(_AdminOrganizationProjectsGroups, SyncResource):
     """`client.admin.organization.projects.groups`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsGroups:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsGroups(self._client)
 
     @cached_property
     def roles(self) -> AdminOrganizationProjectsGroupsRoles:
@@ -280,8 +315,17 @@ class AdminOrganizationProjectsGroups(_AdminOrganizationProjectsGroups, SyncReso
         return AdminOrganizationProjectsGroupsRoles(self._client)
 
 
+class AsyncRawAdminOrganizationProjectsGroups(_AdminOrganizationProjectsGroups, AsyncRawResource):
+    """`client.admin.organization.projects.groups.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationProjectsGroups(_AdminOrganizationProjectsGroups, AsyncResource):
     """`client.admin.organization.projects.groups`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsGroups:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsGroups(self._client)
 
     @cached_property
     def roles(self) -> AsyncAdminOrganizationProjectsGroupsRoles:

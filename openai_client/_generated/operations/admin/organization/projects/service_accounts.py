@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -216,14 +224,36 @@ class _AdminOrganizationProjectsServiceAccountsApiKeys:
     create = body_endpoint(create_service_account_api_key, create_service_account_api_key_with)
 
 
+class RawAdminOrganizationProjectsServiceAccountsApiKeys(
+    _AdminOrganizationProjectsServiceAccountsApiKeys, SyncRawResource
+):
+    """`client.admin.organization.projects.service_accounts.api_keys.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsServiceAccountsApiKeys(_AdminOrganizationProjectsServiceAccountsApiKeys, SyncResource):
     """`client.admin.organization.projects.service_accounts.api_keys`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsServiceAccountsApiKeys:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsServiceAccountsApiKeys(self._client)
+
+
+class AsyncRawAdminOrganizationProjectsServiceAccountsApiKeys(
+    _AdminOrganizationProjectsServiceAccountsApiKeys, AsyncRawResource
+):
+    """`client.admin.organization.projects.service_accounts.api_keys.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationProjectsServiceAccountsApiKeys(
     _AdminOrganizationProjectsServiceAccountsApiKeys, AsyncResource
 ):
     """`client.admin.organization.projects.service_accounts.api_keys`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsServiceAccountsApiKeys:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsServiceAccountsApiKeys(self._client)
 
 
 class _AdminOrganizationProjectsServiceAccounts:
@@ -236,8 +266,17 @@ class _AdminOrganizationProjectsServiceAccounts:
     delete = endpoint(delete_project_service_account)
 
 
+class RawAdminOrganizationProjectsServiceAccounts(_AdminOrganizationProjectsServiceAccounts, SyncRawResource):
+    """`client.admin.organization.projects.service_accounts.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsServiceAccounts(_AdminOrganizationProjectsServiceAccounts, SyncResource):
     """`client.admin.organization.projects.service_accounts`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsServiceAccounts:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsServiceAccounts(self._client)
 
     @cached_property
     def api_keys(self) -> AdminOrganizationProjectsServiceAccountsApiKeys:
@@ -245,8 +284,17 @@ class AdminOrganizationProjectsServiceAccounts(_AdminOrganizationProjectsService
         return AdminOrganizationProjectsServiceAccountsApiKeys(self._client)
 
 
+class AsyncRawAdminOrganizationProjectsServiceAccounts(_AdminOrganizationProjectsServiceAccounts, AsyncRawResource):
+    """`client.admin.organization.projects.service_accounts.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationProjectsServiceAccounts(_AdminOrganizationProjectsServiceAccounts, AsyncResource):
     """`client.admin.organization.projects.service_accounts`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsServiceAccounts:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsServiceAccounts(self._client)
 
     @cached_property
     def api_keys(self) -> AsyncAdminOrganizationProjectsServiceAccountsApiKeys:

@@ -9,7 +9,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from openai_client.binding import AsyncResource, SyncResource, body_endpoint, endpoint, page_endpoint
+from openai_client.binding import (
+    AsyncRawResource,
+    AsyncResource,
+    SyncRawResource,
+    SyncResource,
+    body_endpoint,
+    endpoint,
+    page_endpoint,
+)
 from openai_client.calling import body_and_call, call_options
 from openai_client.operation import Operation, PageOperation, path, query
 
@@ -278,12 +286,30 @@ class _AdminOrganizationProjectsUsersRoles:
     delete = endpoint(unassign_project_user_role)
 
 
+class RawAdminOrganizationProjectsUsersRoles(_AdminOrganizationProjectsUsersRoles, SyncRawResource):
+    """`client.admin.organization.projects.users.roles.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsUsersRoles(_AdminOrganizationProjectsUsersRoles, SyncResource):
     """`client.admin.organization.projects.users.roles`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsUsersRoles:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsUsersRoles(self._client)
+
+
+class AsyncRawAdminOrganizationProjectsUsersRoles(_AdminOrganizationProjectsUsersRoles, AsyncRawResource):
+    """`client.admin.organization.projects.users.roles.with_raw_response`, awaited."""
 
 
 class AsyncAdminOrganizationProjectsUsersRoles(_AdminOrganizationProjectsUsersRoles, AsyncResource):
     """`client.admin.organization.projects.users.roles`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsUsersRoles:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsUsersRoles(self._client)
 
 
 class _AdminOrganizationProjectsUsers:
@@ -296,8 +322,17 @@ class _AdminOrganizationProjectsUsers:
     delete = endpoint(delete_project_user)
 
 
+class RawAdminOrganizationProjectsUsers(_AdminOrganizationProjectsUsers, SyncRawResource):
+    """`client.admin.organization.projects.users.with_raw_response`, blocking."""
+
+
 class AdminOrganizationProjectsUsers(_AdminOrganizationProjectsUsers, SyncResource):
     """`client.admin.organization.projects.users`, blocking."""
+
+    @cached_property
+    def with_raw_response(self) -> RawAdminOrganizationProjectsUsers:
+        """The same methods, each with the head of its answer."""
+        return RawAdminOrganizationProjectsUsers(self._client)
 
     @cached_property
     def roles(self) -> AdminOrganizationProjectsUsersRoles:
@@ -305,8 +340,17 @@ class AdminOrganizationProjectsUsers(_AdminOrganizationProjectsUsers, SyncResour
         return AdminOrganizationProjectsUsersRoles(self._client)
 
 
+class AsyncRawAdminOrganizationProjectsUsers(_AdminOrganizationProjectsUsers, AsyncRawResource):
+    """`client.admin.organization.projects.users.with_raw_response`, awaited."""
+
+
 class AsyncAdminOrganizationProjectsUsers(_AdminOrganizationProjectsUsers, AsyncResource):
     """`client.admin.organization.projects.users`, awaited."""
+
+    @cached_property
+    def with_raw_response(self) -> AsyncRawAdminOrganizationProjectsUsers:
+        """The same methods, each with the head of its answer."""
+        return AsyncRawAdminOrganizationProjectsUsers(self._client)
 
     @cached_property
     def roles(self) -> AsyncAdminOrganizationProjectsUsersRoles:
