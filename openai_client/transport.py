@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from http_util.resilience import NOTHING, Resilience
-from openai_client.errors import InvalidState
+from openai_client.errors import InvalidConfiguration, InvalidState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
