@@ -19,6 +19,8 @@ import pytest
 import structlog
 from coverage import Coverage
 
+from tests import measuring
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -63,6 +65,7 @@ def is_local(address: object) -> bool:
     return (mapped or found).is_loopback
 
 
+MEASURING: Final = measuring.Measuring()
 GUARD: Final = NetworkGuard()
 sys.addaudithook(GUARD)
 
@@ -83,13 +86,26 @@ def _logging() -> Iterator[None]:
         structlog.reset_defaults()
 
 
-@pytest.fixture
-def unmeasured() -> Iterator[None]:
-    """Keep coverage out of a test that goes, thousands of times, ways that another one is measured on: it is slow."""
-    tracer = sys.gettrace()
-    sys.settrace(None)
-    yield
-    sys.settrace(tracer)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage while the tests are read: everything stays, and each look goes through all of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure the cases of a test for as long as they show coverage something new, or as their mark says."""
+    if item.get_closest_marker("unmeasured"):
+        with measuring.unmeasured():
+            return (yield)
+    if not hasattr(item, "callspec") or item.get_closest_marker("measured"):
+        return (yield)
+    with MEASURING.case_of(item.nodeid.partition("[")[0]):
+        return (yield)
 
 
 def pytest_collection_finish() -> None:
