@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import upstream_simulator
 from http_util.tls import build_ssl_context
 from tests.faults.upstreams import Stage
 from tests.integration.http_util.engine.real_servers import Papers
+from tests.measuring import unmeasured_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +26,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     authority = trustme.CA()
     folder = tmp_path_factory.mktemp("papers")
     papers = Papers.write(authority, folder)
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        upstream_simulator.start(tls_port=0) as simulator,
-        upstream_simulator.start(tls_port=0) as second,
-    ):
+    with ExitStack() as running:
+        with unmeasured_children():
+            simulator = running.enter_context(upstream_simulator.start(tls_port=0))
+            second = running.enter_context(upstream_simulator.start(tls_port=0))
+        patch = running.enter_context(pytest.MonkeyPatch.context())
         # reading all the public authorities takes longer than most cases
         patch.setattr("http_util.client.build_ssl_context", lru_cache(build_ssl_context))
         trusted = folder / "all.pem"

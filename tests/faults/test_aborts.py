@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.faults.long_runs import abort_problems
+from tests.measuring import unmeasured_environment
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -28,6 +29,7 @@ def run(*arguments: str, limit: float) -> list[dict[str, Any]]:
         text=True,
         timeout=limit,
         check=False,
+        env=unmeasured_environment(),
     )
     assert ran.returncode == 0, ran.stderr[-2000:]
     return [json.loads(line) for line in ran.stdout.splitlines()]

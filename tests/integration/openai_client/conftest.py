@@ -9,6 +9,7 @@ import pytest
 
 import upstream_simulator
 from openai_client import AsyncClient, Client
+from tests.measuring import unmeasured_children
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,8 +22,10 @@ KEY = "sk-integration-0123456789"
 @pytest.fixture(scope="session")
 def keyed_simulator() -> Iterator[Simulator]:
     """One upstream for the whole run, with a key: HTTP/1.1 in the clear, HTTP/2 over TLS."""
-    with upstream_simulator.start(tls_port=0, api_key=KEY) as running:
-        yield running
+    with unmeasured_children():
+        simulator = upstream_simulator.start(tls_port=0, api_key=KEY)
+    with simulator:
+        yield simulator
 
 
 @pytest.fixture

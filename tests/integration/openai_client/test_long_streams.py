@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def test_a_stream_that_is_only_read_keeps_nothing() -> None:
     """In a process of its own, over a real socket."""
     command = [sys.executable, "-m", "tests.integration.openai_client.stream_probe"]
     # what measures coverage keeps something for every line
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    environment = unmeasured_environment()
     with upstream(COUNT) as base_url:
         told = subprocess.run([*command, base_url], env=environment, check=True, capture_output=True, text=True)
     found = json.loads(told.stdout)

@@ -9,6 +9,7 @@ import pytest
 
 import upstream_simulator
 from adapter_api import TaskRequest, testing
+from tests.measuring import unmeasured_children
 from worker_adapters.openai_http import OpenAIHttpAdapter, OpenAIHttpConfig
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def shared_simulator() -> Iterator[Simulator]:
     """One upstream for the whole run: HTTP/1.1 in the clear, HTTP/2 over TLS."""
-    with upstream_simulator.start(tls_port=0) as simulator:
+    with unmeasured_children():
+        simulator = upstream_simulator.start(tls_port=0)
+    with simulator:
         yield simulator
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from upstream_simulator import Simulator
@@ -26,10 +27,9 @@ PROBE: Final = Path(__file__).with_name("leak_probe.py")
 @pytest.mark.requirement("ADP-32", "HTU-18")
 def test_ten_thousand_tasks_leave_nothing_behind(simulator: Simulator) -> None:
     """Slots, the tasks of the loop, the open sockets and the memory return to where they were."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     ran = subprocess.run(
         [sys.executable, str(PROBE), simulator.base_url, str(TASKS)],
-        env=environment,
+        env=unmeasured_environment(),
         capture_output=True,
         text=True,
         timeout=230,

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.http_util.engine.scripted_http1 import Http1Server
 from tests.integration.security import upstreams
 from tests.integration.security.canary import BEARER, sightings
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ async def printed(folder: Path, base_url: str, *arguments: str) -> list[tuple[st
         *COMMAND,
         *arguments,
         cwd=folder,
-        env=os.environ | {"A_KEY": BEARER},
+        env=unmeasured_environment() | {"A_KEY": BEARER},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +20,7 @@ from tests.integration.http_util.engine.listening import server_context
 from tests.integration.http_util.engine.scripted_http1 import Http1Server
 from tests.integration.http_util.engine.scripted_http2 import Http2Server
 from tests.integration.security import hostile
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from tests.integration.http_util.engine.real_servers import Papers
@@ -74,11 +74,10 @@ async def probed(
     server: Any = Http2Server(hostile.http2) if is_http2 else Http1Server(hostile.http1)
     async with server.at(context) as url:
         wish = {"base_url": url, "ca_file": str(papers.ca_file), "deadline": deadline, "pause": pause}
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(PROBE), who, f"/{fault.replace(' ', '-')}", json.dumps(wish)),
             cwd=ROOT,
-            env=environment | {"PYTHONPATH": str(ROOT)},
+            env=unmeasured_environment() | {"PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import http_util
+from tests.measuring import unmeasured_environment
 
 
 def test_every_public_name_is_there_and_the_list_is_sorted() -> None:
@@ -35,5 +36,6 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 def test_a_name_loads_only_what_it_needs(code: str, absent: set[str]) -> None:
     """By module names, because milliseconds flicker."""
     probe = f"import sys; {code}; print(*sorted(name for name in {absent!r} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", probe], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-c", probe]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured_environment())
     assert done.stdout.split() == []

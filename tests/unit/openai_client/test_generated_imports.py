@@ -8,12 +8,14 @@ import pytest
 
 from openai_client import types
 from openai_client._generated.families import FAMILIES
+from tests.measuring import unmeasured_environment
 
 
 def modules_after(statement: str) -> set[str]:
     """The names of the modules that are loaded after a statement in a fresh interpreter."""
     script = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=unmeasured_environment())
     return set(json.loads(done.stdout))
 
 
@@ -100,6 +102,7 @@ EVERY_FAMILY = """
 import json, sys
 from openai_client import Client
 from openai_client._generated.families import FAMILIES
+from tests.measuring import unmeasured_environment
 client = Client(base_url="http://localhost/v1", api_key=None)
 found = {}
 for family in FAMILIES:
@@ -116,7 +119,8 @@ print(json.dumps(found))
 @pytest.mark.requirement("CLI-02", "CLI-PERF-01")
 def test_no_family_loads_the_models_of_another() -> None:
     """But for those that the API describes with them; and no family loads operations of another."""
-    done = subprocess.run([sys.executable, "-c", EVERY_FAMILY], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", EVERY_FAMILY]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=unmeasured_environment())
     found = json.loads(done.stdout)
     assert found.keys() == FAMILIES.keys()
     for family, modules in found.items():
@@ -136,9 +140,10 @@ def test_what_a_client_and_its_first_family_load() -> None:
     # the table of names is one of http_util, which loads none of its own either
     assert installed(modules_after("import openai_client")) == {"openai_client", "http_util"}
     assert installed(modules_after(made)) <= known
-    assert installed(modules_after(f"{made}; client.chat.completions")) <= known
+    used = modules_after(f"{made}; client.chat.completions")
+    assert installed(used) <= known
     later = ("httpx", "openai_client.downloads", "openai_client.polling", "openai_client.realtime.opening")
-    assert not [name for name in later if name in modules_after(f"{made}; client.chat.completions")]
+    assert not [name for name in later if name in used]
 
 
 def installed(modules: set[str]) -> set[str]:

@@ -14,6 +14,7 @@ from http_util.testing import FakeClock
 from openai_client import AsyncClient, CallOptions, Client, errors
 from openai_client._generated.operations.models import list_models
 from openai_client.middleware import AsyncMiddleware, Middleware
+from tests.measuring import unmeasured_environment
 from tests.unit.openai_client.scripted_clients import CONFIG, AsyncScriptedClient, ScriptedClient
 
 OPTIONAL = {
@@ -64,7 +65,8 @@ asyncio.run(main())
 def loaded_after(code: str) -> set[str]:
     """Return the names of the modules that a fresh interpreter has after *code*."""
     command = [sys.executable, "-c", f"{code}\nimport sys; print(' '.join(sorted(sys.modules)))"]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    told = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured_environment())
+    return set(told.stdout.split())
 
 
 class Plain(Middleware):

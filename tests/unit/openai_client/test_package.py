@@ -9,6 +9,7 @@ import pytest
 
 import openai_client
 from openai_client import streaming
+from tests.measuring import unmeasured_environment
 
 SHOW = "import sys; print(' '.join(sorted(sys.modules)))"
 
@@ -16,7 +17,8 @@ SHOW = "import sys; print(' '.join(sorted(sys.modules)))"
 def loaded_after(code: str) -> set[str]:
     """Return the names of the modules that a fresh interpreter has after *code*."""
     command = [sys.executable, "-c", f"{code}\n{SHOW}"]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    told = subprocess.run(command, check=True, capture_output=True, text=True, env=unmeasured_environment())
+    return set(told.stdout.split())
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import shutil
 import socket
 import ssl
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives import serialization
+
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -114,7 +115,7 @@ def running(command: Callable[[int], Sequence[str | Path]], folder: Path) -> Ite
         port = free_port()
         with (folder / f"log-{port}").open("wb") as log:
             child = subprocess.Popen(
-                [str(p) for p in command(port)], cwd=HERE, env=unmeasured(), stdout=log, stderr=log
+                [str(p) for p in command(port)], cwd=HERE, env=unmeasured_environment(), stdout=log, stderr=log
             )
         if listens(child, port):
             break
@@ -129,11 +130,6 @@ def running(command: Callable[[int], Sequence[str | Path]], folder: Path) -> Ite
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def unmeasured() -> dict[str, str]:
-    """Return the environment of a server: ours, but for what would have its lines counted under another root."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
 
 
 def listens(child: subprocess.Popen[bytes], port: int) -> bool:

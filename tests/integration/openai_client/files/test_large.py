@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.http_util.engine.real_servers import unmeasured
 from tests.integration.openai_client.files.file_app import BLOCK
+from tests.measuring import unmeasured_environment
 
 if TYPE_CHECKING:
     from tests.integration.http_util.engine.real_servers import RealServer
@@ -43,7 +43,7 @@ def transfer(server: RealServer, *words: str) -> dict[str, object]:
     root = Path(__file__).parents[4]
     command = [sys.executable, str(HERE / "transfers.py"), f"{server.url}/v1", str(server.ca_file), *words]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**unmeasured(), "PYTHONPATH": str(root)}
+        command, capture_output=True, text=True, check=False, env={**unmeasured_environment(), "PYTHONPATH": str(root)}
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told: dict[str, object] = json.loads(done.stdout)
