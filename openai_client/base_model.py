@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Self, TypeAlias, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 
@@ -32,6 +32,9 @@ ABSENT: Final = "absent"
 
 NO_SUCH_TAG: Final = "no_such_tag"
 """The type of a union's fault when no variant has the tag; its message begins with the field that is the tag."""
+
+_TAGS: Final = ("type", "event", "role", "object")
+"""The fields that tell variants apart in this API."""
 
 _COMMON: Final = ConfigDict(
     defer_build=True,
@@ -149,11 +152,11 @@ class TwoWayModel(ResponseModel):
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
-class Unknown(ResponseModel):
+class Untyped(ResponseModel):
     """
-    A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
+    Something that the API description says nothing about: the events of a raw stream, kept exactly as they came.
 
-    The fields are in `model_extra`, the tag too.
+    The fields are in `model_extra`, and attributes too; type checkers take any name.
 
     Spec: FWD-02
     """
@@ -161,6 +164,30 @@ class Unknown(ResponseModel):
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any: ...
+
+
+class Unknown(Untyped):
+    """
+    A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
+
+    The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` and then `event.unknown_tag` tell what it is.
+
+    Spec: FWD-02
+    """
+
+    @property
+    def unknown_tag(self) -> str | None:
+        """What tells its kind, as it came: the first of `type`, `event`, `role` and `object` that is a text, or None."""
+        sent = self.model_extra or {}
+        return next((tag for name in _TAGS if isinstance(tag := sent.get(name), str)), None)
+
+    if TYPE_CHECKING:
+        # By these a checker tells the variants of a union apart, and only while none of them may have just any text:
+        # `str` here, and `event.type == "..."` would narrow nothing. So they are said to be what no variant has.
+        type: Literal["(unknown)"] = "(unknown)"
+        event: Literal["(unknown)"] = "(unknown)"
+        role: Literal["(unknown)"] = "(unknown)"
+        object: Literal["(unknown)"] = "(unknown)"
 
 
 def constant(value: V) -> V:

@@ -11,10 +11,9 @@ Spec: CLI-16, FWD-05, ERR-07
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from openai_client.auth import MaskedHeaders
+from openai_client.answer_headers import AnswerHeaders
 from openai_client.errors import InvalidFieldValue
 from openai_client.remembering import heard_with
 
@@ -55,7 +54,7 @@ class ResponseMetadata:
     status: int
     """The HTTP status."""
     headers: Mapping[str, str] = field(repr=False)
-    """By lower-case name. Unredacted: cookies may be among them."""
+    """Found by a name in any case, told in lower case. Unredacted: cookies may be among them."""
     http_version: str
     """`HTTP/1.1` or `HTTP/2`."""
     attempts: tuple[Attempt, ...]
@@ -88,7 +87,7 @@ class ResponseMetadata:
         poll_after_ms = _whole(headers.get("openai-poll-after-ms"))
         return cls(
             status=head.status,
-            headers=MappingProxyType(MaskedHeaders(headers)),
+            headers=AnswerHeaders(headers),
             http_version=head.http_version,
             attempts=head.attempts,
             upstream_request_id=head.upstream_request_id,
@@ -143,7 +142,7 @@ class Answer(Generic[T]):
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Of the answer, by lower-case name. Unredacted: cookies may be among them."""
+        """Of the answer: found by a name in any case, told in lower case. Unredacted: cookies may be among them."""
         return self.metadata.headers
 
     @property

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel
 
-from openai_client.base_model import Unknown
+from openai_client.base_model import Untyped
 from openai_client.errors import InvalidFieldValue, SerializationError
 from openai_client.operation import CLIENT_DEFAULTS, Operation, StreamEnd, StreamOperation, as_bytes, written_query
 
@@ -94,7 +94,7 @@ def raw_stream_operation(
     query: Mapping[str, QueryValue] | None = None,
     body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
     options: CallOptions = CLIENT_DEFAULTS,
-) -> StreamOperation[Unknown]:
+) -> StreamOperation[Untyped]:
     """
     Describe any call answered by server-sent events with JSON in them.
 
@@ -112,7 +112,7 @@ def raw_stream_operation(
         idempotent=verb in _IDEMPOTENT,
         admin=is_admin_path(path),
         beta=_BETA.get(_family(path)),
-        parse_event=Unknown.from_wire,
+        parse_event=Untyped.from_wire,
         end=StreamEnd(event_types=_LAST_EVENTS),
         options=options,
     )

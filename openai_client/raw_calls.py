@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from openai_client.base_model import Unknown
+    from openai_client.base_model import Untyped
     from openai_client.metadata import Answer
     from openai_client.operation import CallOptions, Operation, QueryValue, StreamOperation
     from openai_client.streams import AsyncStream, Stream
@@ -73,7 +73,7 @@ class RawCalls(ABC):
         query: Mapping[str, QueryValue] | None = None,
         body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
         options: CallOptions | None = None,
-    ) -> Stream[Unknown]:
+    ) -> Stream[Untyped]:
         """
         Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
 
@@ -131,7 +131,7 @@ class AsyncRawCalls(ABC):
         query: Mapping[str, QueryValue] | None = None,
         body: Mapping[str, object] | Sequence[object] | BaseModel | bytes | None = None,
         options: CallOptions | None = None,
-    ) -> AsyncStream[Unknown]:
+    ) -> AsyncStream[Untyped]:
         """
         Return any streamed call below the base URL; arguments as `raw_stream_operation`, use as `open_stream`.
 

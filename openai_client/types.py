@@ -18,13 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from openai_client._generated.index import MODELS
-from openai_client.base_model import Unknown, deprecated_fields
+from openai_client.base_model import Unknown, Untyped, deprecated_fields
 
 if TYPE_CHECKING:
     from openai_client._generated.index import *  # noqa: F403 - exactly the generated models, for type checkers
 
 # the names of all models are strings too
-__all__ = ["Unknown", "deprecated_fields", *sorted(name for names in MODELS.values() for name in names)]  # noqa: PLE0604
+__all__ = ["Unknown", "Untyped", "deprecated_fields", *sorted(name for names in MODELS.values() for name in names)]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -206,6 +206,22 @@ def test_an_unknown_variant_gives_its_fields_as_attributes() -> None:
         _ = found.strings
 
 
+@pytest.mark.requirement("FWD-02")
+@pytest.mark.parametrize(
+    ("sent", "tag"),
+    [
+        (b'{"type":"piano","role":"user"}', "piano"),
+        (b'{"event":"thread.moved","data":{}}', "thread.moved"),
+        (b'{"role":"oracle"}', "oracle"),
+        (b'{"type":7,"object":"thing"}', "thing"),
+        (b'{"keys":88}', None),
+    ],
+)
+def test_an_unknown_variant_tells_its_tag_under_one_name(sent: bytes, tag: str | None) -> None:
+    """Whichever field of this API it stands in, and without a word when there is none."""
+    assert Unknown.from_wire(sent).unknown_tag == tag
+
+
 @pytest.mark.requirement("FWD-06")
 def test_deprecated_fields_are_named_only_when_set() -> None:
     """A client warns for what is used."""
