@@ -15,6 +15,7 @@ from openai_client import (
     Page,
     ResponseMetadata,
     Stream,
+    azure,
     metadata_of,
 )
 from openai_client._generated.operations.chat import create_chat_completion, stream_chat_completion
@@ -184,3 +185,9 @@ def refused(client: Client) -> None:
     CreateEmbeddingRequest(model="m", input="x", colour="blue")  # type: ignore[call-arg]
     # an enumeration that is only sent is closed
     client.chat.completions.list(order="up")  # type: ignore[arg-type]
+
+
+def azure_beside_other_settings() -> None:
+    """What `azure` sets leaves room for the other settings."""
+    Client(**azure("https://n.openai.azure.com"), api_key="0123456789abcdef", timeout=5.0)
+    AsyncClient(**azure("https://n.openai.azure.com", entra=True), api_key=lambda: "token-0123456789")

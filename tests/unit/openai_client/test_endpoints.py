@@ -24,6 +24,24 @@ def test_azure_is_a_base_url_a_header_and_a_query() -> None:
     assert dict(older.default_query) == {"api-version": "2024-10-21"}
 
 
+@pytest.mark.requirement("CLI-07")
+@pytest.mark.parametrize("address", ["https://n.openai.azure.com", "https://n.openai.azure.com/openai/v1/"])
+def test_the_address_of_a_resource_may_hold_its_path(address: str) -> None:
+    """The portal shows it with and without."""
+    assert azure(address)["base_url"] == "https://n.openai.azure.com/openai/v1"
+    older = azure(address, deployment="d", api_version="2024-10-21")
+    assert older["base_url"] == "https://n.openai.azure.com/openai/deployments/d"
+
+
+@pytest.mark.requirement("CLI-07", "CLI-08")
+def test_a_token_of_entra_goes_as_bearer() -> None:
+    """The function that gives it is asked for every call."""
+    tokens = iter(["token-1-0123456789", "token-2-0123456789"])
+    config = ClientConfig(**azure(RESOURCE, entra=True), api_key=lambda: next(tokens))
+    assert dict(config.auth.authorize().headers) == {"authorization": "Bearer token-1-0123456789"}
+    assert dict(config.auth.authorize().headers) == {"authorization": "Bearer token-2-0123456789"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
