@@ -451,7 +451,7 @@ def _answered_async(client: Any, operation: Any) -> Any:
     return answered_async(client, operation)
 
 
-def _has_body(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+def has_body(args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
     """Tell whether a body was given as a whole: it is the last positional argument, and the others are text."""
     return "body" in kwargs or bool(args and not isinstance(args[-1], str))
 
@@ -466,7 +466,7 @@ def _either(build: Callable[..., Any], build_with: Callable[..., Any]) -> Callab
             args = args[:-1]
         if "body" in kwargs and kwargs["body"] is None:
             del kwargs["body"]
-        return (build if _has_body(args, kwargs) else build_with)(*args, **kwargs)
+        return (build if has_body(args, kwargs) else build_with)(*args, **kwargs)
 
     return choose
 
@@ -478,7 +478,7 @@ def _switched(build: Callable[..., Any], build_stream: Callable[..., Any]) -> Ca
     def choose(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.get("stream"):
             return build(*args, **kwargs)
-        if _has_body(args, kwargs):
+        if has_body(args, kwargs):
             raise InvalidFieldValue("stream: with a body given as a model, call the streaming method instead")
         return build_stream(*args, **kwargs)
 

@@ -63,8 +63,7 @@ def call_options(call: CallKeywords) -> CallOptions:
     given = cast("dict[str, Any]", call)
     if unknown := sorted(given.keys() - _NAMES):
         raise InvalidFieldValue(
-            f"{unknown[0]}: unknown argument; beside its own, and a body that is given whole, a call takes "
-            f"{', '.join(sorted(_NAMES))}",
+            f"{unknown[0]}: unknown argument; beside its own, a call takes {', '.join(sorted(_NAMES))}",
             param=unknown[0],
         )
     asked = given.get("options")

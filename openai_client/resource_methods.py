@@ -15,6 +15,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from http_util.frames import without_frames
+from openai_client.errors import InvalidFieldValue
 
 if TYPE_CHECKING:
     import inspect
@@ -36,26 +37,21 @@ class Shown(NamedTuple):
     """Whether the method streams for `stream=True`."""
 
 
-class ResourceMethod:
+class ShownMethod:
     """A function of a class: `MethodType` binds it to a resource, as a function that was written with `def`."""
 
-    def __init__(self, owner: type, name: str, build: Callable[..., Any], shown: Shown) -> None:
+    def __init__(self, names: tuple[str, str, str], doc: str | None, shown: Shown) -> None:
         """
         Describe the method.
 
         Args:
-            owner: The class that has it.
-            name: Under which it has it.
-            build: Makes the value that is called for, an operation or a plan.
+            names: Its module, its class, and its own.
+            doc: What it does.
             shown: What the signature is made of.
         """
-        self.__name__ = name
-        self.__qualname__ = f"{owner.__qualname__}.{name}"
-        self.__module__ = owner.__module__
-        body = getattr(build, "__annotations__", {}).get("body")
-        self.__doc__ = build.__doc__ if body is None else f"{cleandoc(build.__doc__ or '')}{_BODY.format(body)}"
-        self.__wrapped__ = self.build = build
-        """The function that returns the value, for callers who want that."""
+        self.__module__, owner, self.__name__ = names
+        self.__qualname__ = f"{owner}.{self.__name__}"
+        self.__doc__ = doc
         self._shown = shown
 
     @functools.cached_property
@@ -79,6 +75,36 @@ class ResourceMethod:
         return f"<function {self.__qualname__}>"
 
 
+class ResourceMethod(ShownMethod):
+    """A method that is made of a function that returns what is called for: an operation, or a plan."""
+
+    def __init__(self, owner: type, name: str, build: Callable[..., Any], shown: Shown) -> None:
+        """
+        Describe the method.
+
+        Args:
+            owner: The class that has it.
+            name: Under which it has it.
+            build: Makes the value that is called for.
+            shown: What the signature is made of.
+        """
+        body = getattr(build, "__annotations__", {}).get("body")
+        doc = build.__doc__ if body is None else f"{cleandoc(build.__doc__ or '')}{_BODY.format(body)}"
+        super().__init__((owner.__module__, owner.__qualname__, name), doc, shown)
+        self.__wrapped__ = self.build = build
+        """The function that returns the value, for callers who want that."""
+        self.takes: Final = shown.takes
+        """The function that has the fields of the body as arguments, where there is a body; else the same."""
+
+    def refusal(self, error: Exception, args: tuple[object, ...], kwargs: dict[str, object]) -> Exception:
+        """Return what a caller is told of *error*, which *args* and *kwargs* ended in; it keeps no frames."""
+        if isinstance(error, TypeError | InvalidFieldValue):
+            from openai_client.argument_faults import told
+
+            error = told(self, error, args, kwargs)
+        return without_frames(error)
+
+
 class OperationMethod(ResourceMethod):
     """A method that has the resource's client make a call."""
 
@@ -96,7 +122,7 @@ class OperationMethod(ResourceMethod):
             operation = self.build(*args, **kwargs)
         # whatever it is; the frames below hold prompts
         except Exception as error:  # noqa: BLE001 - raised again
-            refusal = without_frames(error)
+            refusal = self.refusal(error, args, kwargs)
         else:
             # this frame may be shown in a traceback; that of an operation hides what is in it
             del args, kwargs

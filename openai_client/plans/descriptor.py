@@ -71,5 +71,13 @@ class _StepsMethod(ResourceMethod):
         from openai_client.plans.walking import wait_for, wait_for_async
 
         walk: Callable[..., Any] = wait_for if isinstance(resource, SyncResource) else wait_for_async
-        # a resource and its methods are one thing in two classes
-        return walk(resource._client, self.build(*args, **kwargs))  # noqa: SLF001
+        try:
+            plan = self.build(*args, **kwargs)
+        # whatever it is; the frames below may hold prompts
+        except Exception as error:  # noqa: BLE001 - raised again
+            refusal = self.refusal(error, args, kwargs)
+        else:
+            # a resource and its methods are one thing in two classes
+            return walk(resource._client, plan)  # noqa: SLF001
+        del args, kwargs
+        raise refusal
