@@ -37,7 +37,7 @@ def told(method: ResourceMethod, error: Exception, args: Sequence[object], kwarg
         problem = _misfit(method, args, kwargs)
         return error if problem is None else TypeError(f"{_public_name(method)}: {problem}; {_accepted(method)}")
     param = getattr(error, "param", None)
-    if param not in kwargs or (_takes_body(method) and not _gives_body(args, kwargs)):
+    if not isinstance(param, str) or param not in kwargs or (_takes_body(method) and not _gives_body(args, kwargs)):
         return error
     return _unknown(method, param) or error
 
@@ -91,13 +91,14 @@ def _accepted(method: ResourceMethod) -> str:
     own = _own(method)
     placed = [name for name, item in own.items() if item.kind is not Parameter.KEYWORD_ONLY]
     named = [name for name in own if name not in placed]
+    is_call = inspect.signature(method).parameters.keys() >= _CALL
     more = ", ..." if len(named) > _MOST_NAMES else ""
     body = inspect.signature(method.build).parameters.get("body")
     parts = [
         f"{', '.join(placed)} by position" if placed else "",
         f"by name {', '.join(named[:_MOST_NAMES])}{more}" if named else "",
         f"or the body whole, a {body.annotation}, as the last one by position" if body is not None else "",
-        f"and what every call takes: {', '.join(sorted(_CALL))}",
+        f"and what every call takes: {', '.join(sorted(_CALL))}" if is_call else "",
     ]
     return f"it takes {', '.join(part for part in parts if part)}"
 

@@ -13,6 +13,7 @@ from http_util.frames import shows_no_arguments
 from openai_client.client_settings import check_transport, merged, moved
 from openai_client.config import ClientConfig
 from openai_client.deprecation import deprecations_told, tell
+from openai_client.resource_methods import shows_fields
 from openai_client.transport import check_failover, resilience_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ClientBase(ABC, Generic[AnyTransport, AnyClock]):
     Spec: CLI-03
     """
 
+    @shows_fields
     def __init__(
         self,
         config: ClientConfig | None = None,
@@ -124,6 +126,7 @@ class ClientBase(ABC, Generic[AnyTransport, AnyClock]):
         config = getattr(self, "config", None)
         return f"{type(self).__name__}({None if config is None else config.base_url!r})"
 
+    @shows_fields
     def with_options(self, **settings: Unpack[ClientSettings]) -> Self:
         """
         Return a client with some settings replaced, over the same connections. Closing it leaves them open.

@@ -18,6 +18,7 @@ from openai_client import config_checks
 from openai_client.auth import Auth, AuthScheme
 from openai_client.environment import OFFICIAL_BASE_URL, Environment
 from openai_client.errors import InvalidConfiguration, OpenAIError
+from openai_client.resource_methods import shows_fields
 
 if TYPE_CHECKING:
     from dataclasses import Field
@@ -126,6 +127,7 @@ class ClientConfig:
     webhook_secret: Secret | None = field(default=None, repr=False)
     """What the service signs the deliveries of webhooks with, `whsec_...`; None where a call brings its own."""
 
+    @shows_fields
     def __init__(self, **settings: Unpack[ClientSettings]) -> None:
         """
         Check *settings*.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from openai_client.binding import AsyncResource, SyncResource
 from openai_client.errors import OpenAIError
 from openai_client.file_slices import SharedFile
+from openai_client.resource_methods import shows_fields
 from openai_client.upload_plan import UploadPlan, file_to_upload
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ async def upload_large_file_async(
 class ChunkedUploads(SyncResource):
     """What `client.uploads` has beside its operations, blocking."""
 
+    @shows_fields
     def upload_file_chunked(
         self, *, file: FileInput | str | os.PathLike[str], **wanted: Unpack[UploadKeywords]
     ) -> Upload:
@@ -131,6 +133,7 @@ class ChunkedUploads(SyncResource):
 class AsyncChunkedUploads(AsyncResource):
     """What `client.uploads` has beside its operations, awaited."""
 
+    @shows_fields
     async def upload_file_chunked(
         self, *, file: FileInput | str | os.PathLike[str], **wanted: Unpack[UploadKeywords]
     ) -> Upload:

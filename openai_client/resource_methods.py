@@ -10,9 +10,9 @@ Spec: CLI-03
 from __future__ import annotations
 
 import functools
-from inspect import cleandoc
+from inspect import cleandoc, iscoroutinefunction
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_overloads
 
 from http_util.frames import without_frames
 from openai_client.errors import InvalidFieldValue
@@ -20,6 +20,8 @@ from openai_client.errors import InvalidFieldValue
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _BODY: Final = "\n\nThe body may be given whole in place of its fields: a `{}`, as the last positional argument."
 
@@ -103,6 +105,34 @@ class ResourceMethod(ShownMethod):
 
             error = told(self, error, args, kwargs)
         return without_frames(error)
+
+
+class WrittenMethod(ShownMethod):
+    """A method that was written with `def`, shown with the fields that its keywords stand for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Describe *function*; of several signatures the last one is shown, for that is the one with the fields."""
+        takes = (get_overloads(function) or [function])[-1]
+        returns: str = takes.__annotations__["return"]
+        if iscoroutinefunction(function):
+            returns = f"Coroutine[Any, Any, {returns}]"
+        owner, _, name = function.__qualname__.rpartition(".")
+        super().__init__((function.__module__, owner, name), function.__doc__, Shown(takes, (), returns))
+        self._function = function
+
+    def __call__(self, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Do what the function does."""
+        try:
+            return self._function(resource, *args, **kwargs)
+        finally:
+            # this frame may be shown in a traceback
+            del args, kwargs
+
+
+def shows_fields(function: F) -> F:
+    """Return *function*, a method, as one that `help` shows with the fields that its keywords stand for."""
+    # what it is called with and gives is the same
+    return cast("F", WrittenMethod(function))
 
 
 class OperationMethod(ResourceMethod):

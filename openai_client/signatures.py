@@ -62,6 +62,8 @@ def signature_of(shown: Shown) -> inspect.Signature:
 
 def _parameters(shown: Shown) -> Iterator[Parameter]:
     for item in inspect.signature(shown.takes).parameters.values():
+        if item.name == "self":
+            continue
         fields = _fields(shown.takes, item) if item.kind is Parameter.VAR_KEYWORD else None
         if fields is None:
             yield item.replace(annotation=Written(item.annotation))

@@ -14,13 +14,12 @@ Spec: RT-01
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
 from pydantic import BaseModel, ValidationError
 
 from openai_client.body_faults import refused
-from openai_client.errors import OpenAIError
+from openai_client.resource_methods import ResourceMethod, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -59,6 +58,26 @@ class AsyncCommands:
         self._sender = sender
 
 
+class _CommandMethod(ResourceMethod):
+    """A method that sends an event."""
+
+    def __call__(self, commands: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Send it."""
+        refusal: Exception
+        try:
+            event = self.build(*args, **kwargs)
+        # whatever it is; the frames below hold prompts
+        except Exception as error:  # noqa: BLE001 - raised again
+            refusal = self.refusal(error, args, kwargs)
+        else:
+            # this frame may be shown in a traceback; an event hides what is in it
+            del args, kwargs
+            # commands and their methods are one thing in two classes
+            return commands._sender.send(event)  # noqa: SLF001
+        del args, kwargs
+        raise refusal
+
+
 class Command(Generic[P]):
     """The descriptor behind `command`."""
 
@@ -67,6 +86,12 @@ class Command(Generic[P]):
         self.build = build
         """For callers who want the event as a value."""
         self.__doc__ = build.__doc__
+        self._name = build.__name__
+        self._methods: dict[type, _CommandMethod] = {}
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Remember the name of the method."""
+        self._name = name
 
     @overload
     def __get__(self, commands: None, owner: type) -> Self: ...
@@ -75,22 +100,13 @@ class Command(Generic[P]):
     @overload
     def __get__(self, commands: AsyncCommands, owner: type) -> Callable[P, Coroutine[Any, Any, None]]: ...
     def __get__(self, commands: SyncCommands | AsyncCommands | None, owner: type) -> Any:
-        """Return the method that sends the event, or the descriptor itself on the class."""
-        if commands is None:
-            return self
-        # commands and their descriptors are one thing in two classes
-        send = commands._sender.send  # noqa: SLF001
-
-        @functools.wraps(self.build)
-        def call(*args: P.args, **kwargs: P.kwargs) -> Any:
-            try:
-                return send(self.build(*args, **kwargs))
-            except OpenAIError:
-                # the frame may be shown in a traceback, and the fields hold prompts
-                kwargs.clear()
-                raise
-
-        return call
+        """Return the method that sends the event, or the function of the class *owner*."""
+        method = self._methods.get(owner)
+        if method is None:
+            returns = "Coroutine[Any, Any, None]" if issubclass(owner, AsyncCommands) else "None"
+            shown = Shown(self.build, (), returns)
+            method = self._methods[owner] = _CommandMethod(owner, self._name, self.build, shown)
+        return method.__get__(commands)
 
 
 def command(build: Callable[P, BaseModel]) -> Command[P]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from openai_client.calling import call_options
 from openai_client.errors import InvalidFieldValue
 from openai_client.operation import query
+from openai_client.resource_methods import shows_fields
 
 if TYPE_CHECKING:
     from openai_client.calling import CallKeywords
@@ -30,6 +31,7 @@ class RealtimeConnecting:
 
     _client: Any
 
+    @shows_fields
     def connect(
         self,
         *,
@@ -62,6 +64,7 @@ class AsyncRealtimeConnecting:
 
     _client: Any
 
+    @shows_fields
     def connect(
         self,
         *,
@@ -81,6 +84,7 @@ class TranslationConnecting:
 
     _client: Any
 
+    @shows_fields
     def connect(
         self, *, model: str, limits: SessionLimits | None = None, **call: Unpack[CallKeywords]
     ) -> TranslationConnection:
@@ -95,6 +99,7 @@ class AsyncTranslationConnecting:
 
     _client: Any
 
+    @shows_fields
     def connect(
         self, *, model: str, limits: SessionLimits | None = None, **call: Unpack[CallKeywords]
     ) -> AsyncTranslationConnection:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from http_util.frames import shows_no_arguments
 from openai_client.binding import AsyncResource, SyncResource
+from openai_client.resource_methods import shows_fields
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -39,6 +40,7 @@ class ChatParsing(SyncResource):
     def parse(
         self, *, response_format: type[M], **fields: Unpack[CreateChatCompletionParsedFields]
     ) -> ParsedChatCompletion[M]: ...
+    @shows_fields
     def parse(self, body: Any = None, *, response_format: Any, **fields: Any) -> Any:
         """
         Answer a conversation with a model: the content keeps to its strict schema and is parsed.
@@ -76,6 +78,7 @@ class AsyncChatParsing(AsyncResource):
     async def parse(
         self, *, response_format: type[M], **fields: Unpack[CreateChatCompletionParsedFields]
     ) -> ParsedChatCompletion[M]: ...
+    @shows_fields
     async def parse(self, body: Any = None, *, response_format: Any, **fields: Any) -> Any:
         """Do as `ChatParsing.parse`."""
         try:
@@ -95,6 +98,7 @@ class ResponseParsing(SyncResource):
     ) -> ParsedResponse[M]: ...
     @overload
     def parse(self, *, text_format: type[M], **fields: Unpack[CreateResponseFields]) -> ParsedResponse[M]: ...
+    @shows_fields
     def parse(self, body: Any = None, *, text_format: Any, **fields: Any) -> Any:
         """
         Answer an input with a model: the text keeps to its strict schema and is parsed.
@@ -130,6 +134,7 @@ class AsyncResponseParsing(AsyncResource):
     ) -> ParsedResponse[M]: ...
     @overload
     async def parse(self, *, text_format: type[M], **fields: Unpack[CreateResponseFields]) -> ParsedResponse[M]: ...
+    @shows_fields
     async def parse(self, body: Any = None, *, text_format: Any, **fields: Any) -> Any:
         """Do as `ResponseParsing.parse`."""
         try:

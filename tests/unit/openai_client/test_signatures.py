@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from openai_client import AsyncClient, Client
+from openai_client import AsyncClient, Client, ClientConfig
+from openai_client._generated.commands.realtime import AsyncRealtimeSessionCommands, RealtimeSessionCommands
 from openai_client._generated.families import FAMILIES
 from openai_client._generated.fields.chat import CreateChatCompletionWholeFields
 from openai_client._generated.operations.vector_stores import AsyncVectorStores, VectorStores
 from openai_client.binding import AsyncResource, SyncResource
 from openai_client.calling import CallKeywords
+from openai_client.config import ClientSettings
 from openai_client.signatures import LEFT_OUT, signature_of
 
 if TYPE_CHECKING:
@@ -68,6 +70,58 @@ def test_a_method_gives_what_its_colour_gives(way: str, returns: tuple[str, str]
         for name in way.split("."):
             method = getattr(method, name)
         assert inspect.signature(method).return_annotation == expected.format(events.get(way, ""))
+
+
+@pytest.mark.requirement("CLI-03")
+@pytest.mark.parametrize(
+    ("way", "first", "own", "returns"),
+    [
+        ("chat.completions.parse", "response_format", "temperature", "ParsedChatCompletion[M]"),
+        ("responses.parse", "text_format", "instructions", "ParsedResponse[M]"),
+        ("uploads.upload_file_chunked", "file", "part_size", "Upload"),
+    ],
+)
+def test_a_method_that_is_written_by_hand_shows_its_fields(way: str, first: str, own: str, returns: str) -> None:
+    """Of two signatures the one with the fields."""
+    for client, expected in zip(CLIENTS, (returns, f"Coroutine[Any, Any, {returns}]"), strict=True):
+        method: Any = client
+        for name in way.split("."):
+            method = getattr(method, name)
+        signature = inspect.signature(method)
+        names = list(signature.parameters)
+        assert names[0] == first
+        assert own in names
+        assert set(names[-7:]) == set(CallKeywords.__annotations__)
+        assert {item.kind for item in signature.parameters.values()} == {inspect.Parameter.KEYWORD_ONLY}
+        assert signature.return_annotation == expected
+        assert method.__doc__
+
+
+@pytest.mark.requirement("CLI-03", "RT-01")
+def test_sessions_and_their_commands_show_what_they_take() -> None:
+    """They are no calls, and what is sent in one takes only its own fields."""
+    for client, colour in zip(CLIENTS, ("", "Async"), strict=True):
+        signature = inspect.signature(client.realtime.connect)
+        assert list(signature.parameters)[:3] == ["model", "call_id", "limits"]
+        assert "extra_headers" in signature.parameters
+        assert signature.return_annotation == f"{colour}RealtimeConnection"
+        assert list(inspect.signature(client.realtime.translations.connect).parameters)[0] == "model"
+    shown = inspect.signature(RealtimeSessionCommands.update)
+    assert list(shown.parameters)[:2] == ["self", "session"]
+    assert "timeout" not in shown.parameters
+    assert shown.return_annotation == "None"
+    assert inspect.signature(AsyncRealtimeSessionCommands.update).return_annotation == "Coroutine[Any, Any, None]"
+
+
+@pytest.mark.requirement("CLI-03", "CLI-04")
+@pytest.mark.parametrize("made", [Client, AsyncClient, ClientConfig, CLIENTS[0].with_options])
+def test_what_takes_settings_shows_them(made: Any) -> None:
+    """One by one, with their types; a client's own arguments before them."""
+    signature = inspect.signature(made)
+    assert signature.parameters.keys() >= ClientSettings.__annotations__.keys()
+    assert str(signature.parameters["base_url"]) == "base_url: str = ..."
+    names = list(signature.parameters)
+    assert names[0] == ("config" if inspect.isclass(made) and made is not ClientConfig else "api_key")
 
 
 def test_parameters_of_the_path_come_first_and_keep_their_kind() -> None:
