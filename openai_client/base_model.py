@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, Self,
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 
+from openai_client.moved_names import MODEL, missing
 from openai_client.remembering import heard_with
 
 if TYPE_CHECKING:
@@ -116,6 +117,17 @@ class ResponseModel(BaseModel):
         # what `model_validate_json` comes to; for chunks its checks of unused arguments are a tenth of the cost
         return cast("Self", cls.__pydantic_validator__.validate_json(data))
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a field that the schema does not know; a name of the official SDK is told with what it is here."""
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if (hint := MODEL.get(name)) is None:
+                    raise
+            raise missing(self, name, hint)
+
     @property
     def _request_id(self) -> str | None:
         """The id that the upstream gave the request; None for a part or a copy of an answer. See `metadata_of`."""
@@ -170,14 +182,15 @@ class Unknown(Untyped):
     """
     A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
 
-    The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` and then `event.unknown_tag` tell what it is.
+    The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` finds one, and its `unknown_tag` tells what
+    it is.
 
     Spec: FWD-02
     """
 
     @property
     def unknown_tag(self) -> str | None:
-        """What tells its kind, as it came: the first of `type`, `event`, `role` and `object` that is a text, or None."""
+        """What tells its kind, as it came: the first text among `type`, `event`, `role` and `object`, or None."""
         sent = self.model_extra or {}
         return next((tag for name in _TAGS if isinstance(tag := sent.get(name), str)), None)
 

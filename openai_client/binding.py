@@ -23,7 +23,9 @@ import functools
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, overload
 
+from openai_client import moved_names
 from openai_client.errors import InvalidFieldValue
+from openai_client.moved_names import PointsOn
 from openai_client.operation import StreamOperation
 from openai_client.resource_methods import OperationMethod, Shown
 
@@ -105,8 +107,10 @@ class AsyncCaller(Protocol):
         """Open a realtime session; raises the client's errors."""
 
 
-class SyncResource:
+class SyncResource(PointsOn):
     """A family, or a part of one, whose operations block."""
+
+    _moved = moved_names.RESOURCE
 
     def __init__(self, client: SyncCaller) -> None:
         """Bind the resource to *client*, which it keeps alive."""
@@ -117,8 +121,10 @@ class SyncResource:
         return f"{type(self).__name__}({self._client!r})"
 
 
-class AsyncResource:
+class AsyncResource(PointsOn):
     """A family, or a part of one, whose operations are awaited."""
+
+    _moved = moved_names.RESOURCE
 
     def __init__(self, client: AsyncCaller) -> None:
         """Bind the resource to *client*, which it keeps alive."""
@@ -129,16 +135,20 @@ class AsyncResource:
         return f"{type(self).__name__}({self._client!r})"
 
 
-class SyncRawResource:
+class SyncRawResource(PointsOn):
     """The operations of a resource that blocks, each answered with the head of its answer."""
+
+    _moved = moved_names.RAW_RESOURCE
 
     def __init__(self, client: SyncCaller) -> None:
         """Bind the resource to *client*, which it keeps alive."""
         self._client = client
 
 
-class AsyncRawResource:
+class AsyncRawResource(PointsOn):
     """The operations of a resource that is awaited, each answered with the head of its answer."""
+
+    _moved = moved_names.RAW_RESOURCE
 
     def __init__(self, client: AsyncCaller) -> None:
         """Bind the resource to *client*, which it keeps alive."""

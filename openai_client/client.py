@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
+from openai_client import moved_names
 from openai_client._generated.families import AsyncFamilies, SyncFamilies
 from openai_client.download_calls import AsyncDownloads, Downloads
 from openai_client.errors import InvalidFieldValue
 from openai_client.http_transport import AsyncHttpTransport, HttpTransport
 from openai_client.making_calls import AsyncMakesCalls, MakesCalls
 from openai_client.metadata import Answer, ResponseMetadata
+from openai_client.moved_names import PointsOn
 from openai_client.operation import Operation, PageOperation
 from openai_client.pagination import AsyncPage, Page
 from openai_client.raw_calls import AsyncRawCalls, RawCalls
@@ -42,7 +44,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-class Client(MakesCalls, Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, ReadsWebhooks):
+class Client(MakesCalls, Downloads, OpensSockets, SyncFamilies, ReliableCalls, RawCalls, ReadsWebhooks, PointsOn):
     """
     The client for blocking code. Safe for threads; needs no event loop.
 
@@ -53,6 +55,8 @@ class Client(MakesCalls, Downloads, OpensSockets, SyncFamilies, ReliableCalls, R
 
     Spec: CLI-03
     """
+
+    _moved = moved_names.CLIENT
 
     def __enter__(self) -> Self:
         """Return the client."""
@@ -164,13 +168,22 @@ class Client(MakesCalls, Downloads, OpensSockets, SyncFamilies, ReliableCalls, R
 
 
 class AsyncClient(
-    AsyncMakesCalls, AsyncDownloads, AsyncOpensSockets, AsyncFamilies, AsyncReliableCalls, AsyncRawCalls, ReadsWebhooks
+    AsyncMakesCalls,
+    AsyncDownloads,
+    AsyncOpensSockets,
+    AsyncFamilies,
+    AsyncReliableCalls,
+    AsyncRawCalls,
+    ReadsWebhooks,
+    PointsOn,
 ):
     """
     The client for one event loop. Any number of tasks may use it at once.
 
     Spec: CLI-03
     """
+
+    _moved = moved_names.ASYNC_CLIENT
 
     async def __aenter__(self) -> Self:
         """Return the client."""

@@ -7,7 +7,7 @@ Spec: CLI-03, CLI-04, CLI-05
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Self, TypeVar
 
 from http_util.frames import shows_no_arguments
 from openai_client.client_settings import check_transport, merged, moved
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 AnyTransport = TypeVar("AnyTransport")
 AnyClock = TypeVar("AnyClock")
+
+
+_BESIDE: Final = ("config", "transport", "clock", "rng", "resilience", "middleware")
+"""What a client takes beside its settings."""
 
 
 class ClientBase(ABC, Generic[AnyTransport, AnyClock]):
@@ -67,7 +71,7 @@ class ClientBase(ABC, Generic[AnyTransport, AnyClock]):
         Raises:
             ConfigurationError: A setting is wrong, or *transport* is given together with what belongs to one.
         """
-        self.config: ClientConfig = merged(config, settings)
+        self.config: ClientConfig = merged(config, settings, *_BESIDE)
         """The settings in force."""
         check_transport(transport, resilience, rng)
         self._clock: AnyClock = clock or self._system_clock()

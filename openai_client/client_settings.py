@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from openai_client.config import ClientConfig
+from openai_client.config_checks import check_names
 from openai_client.errors import InvalidConfiguration, OpenAIError
 
 if TYPE_CHECKING:
@@ -32,15 +33,21 @@ def check_transport(transport: object | None, resilience: Resilience | None, rng
             raise InvalidConfiguration(f"{name}: belongs to the transport; give it to the one that is brought along")
 
 
-def merged(config: ClientConfig | None, settings: ClientSettings) -> ClientConfig:
+def merged(config: ClientConfig | None, settings: ClientSettings, *beside: str) -> ClientConfig:
     """
     Return the settings of a new client: those of *config*, or the defaults, with *settings* in place of some.
+
+    Args:
+        config: The settings that are there.
+        settings: Those in their place.
+        beside: What else may be given where *settings* are, for whoever mistyped one.
 
     Raises:
         ConfigurationError: A setting is wrong.
     """
     _check_config(config)
     try:
+        check_names(settings, {*ClientConfig.__dataclass_fields__, *beside})
         if config is None:
             return ClientConfig(**settings)
         return config.with_settings(**settings) if settings else config

@@ -152,9 +152,7 @@ class ClientConfig:
     def _take(self, given: dict[str, Any]) -> None:
         """Check the settings and keep them."""
         config_checks.seal_keys(given)
-        names = {item.name for item in fields(self)}
-        if unknown := sorted(given.keys() - names):
-            raise InvalidConfiguration(f"unknown settings: {', '.join(unknown)}; known are {', '.join(sorted(names))}")
+        config_checks.check_names(given, (item.name for item in fields(self)))
         config_checks.check_kinds(given, _KINDS)
         config_checks.resolve_http(given)
         config_checks.check_keys(given)

@@ -20,7 +20,7 @@ from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.secret_loading import unchecked_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from openai_client.config import ClientConfig
 
@@ -28,6 +28,41 @@ _LONGEST_TIMEOUT: Final = 86_400.0
 _MOST_RETRIES: Final = 100
 _KEYS: Final = ("api_key", "admin_api_key")
 _WEBHOOK_SECRET: Final = "webhook_secret"  # noqa: S105 - the name of the setting
+
+
+_REPLACED: Final = MappingProxyType(
+    {
+        "http_client": "give transport=HttpTransport(..., http_client=...); settings of the connection are http={...}",
+        "websocket_base_url": "it is realtime_base_url",
+        "workload_identity": "api_key may be a function that fetches what stands for a key",
+        "data_residency": "give the region's address as base_url",
+        "_strict_response_validation": "leave it out, answers are always validated",
+        **dict.fromkeys(
+            ("azure_endpoint", "azure_deployment", "azure_ad_token", "azure_ad_token_provider"),
+            "use Client(**azure(url, ...), api_key=...)",
+        ),
+    }
+)
+"""Settings of the official SDK that are others here."""
+
+
+def check_names(given: Mapping[str, object], known: Iterable[str]) -> None:
+    """Refuse settings that are not *known*; each is told with the one that was meant, as far as that can be guessed."""
+    names = sorted(known)
+    if unknown := sorted(given.keys() - set(names)):
+        told = ", ".join(f"{name}{_meant(name, names)}" for name in unknown)
+        raise InvalidConfiguration(f"unknown settings: {told}; known are {', '.join(names)}")
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    from http_util.schema_words import nearest
+
+    if name in _REPLACED:
+        return f" ({_REPLACED[name]})"
+    if name in HttpConfig.model_fields:
+        return f" (give it as http={{{name!r}: ...}})"
+    near = nearest(name, names)
+    return "" if near is None else f" (did you mean {near!r}?)"
 
 
 def seal_keys(given: dict[str, Any]) -> None:

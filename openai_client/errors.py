@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypedDict
 from adapter_api.outcome import Attempt, Outcome
 from adapter_api.reasons import reason_row
 from http_util.redact import redact_url, safe_message
+from openai_client.moved_names import ERROR, missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,6 +165,14 @@ class OpenAIError(Exception):
         """The upstream's own word about a retry (`x-should-retry`); None when it gave none."""
         self.is_retryable: bool = self._may_go_away() if self.advice is None else self.advice
         """Advice: whether the same call may succeed later. Nothing retries because of it alone."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Raise for an attribute that is not there; a name of the official SDK is told with what it is here."""
+            if (hint := ERROR.get(name)) is not None:
+                raise missing(self, name, hint)
+            return object.__getattribute__(self, name)
 
     def _may_go_away(self) -> bool:
         """Return whether neither the class nor the reason rules out that the failure passes."""

@@ -10,9 +10,11 @@ Spec: CLI-18
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Never, Protocol, TypeVar, cast
 
+from openai_client import moved_names
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
+from openai_client.moved_names import PointsOn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -39,8 +41,10 @@ class AsyncPageCaller(Protocol):
         """Make the call and return the page."""
 
 
-class _OnePage(Generic[T]):
+class _OnePage(PointsOn, Generic[T]):
     """What a page knows without asking anybody."""
+
+    _moved = moved_names.PAGE
 
     def __init__(self, operation: PageOperation[T], document: ListPage[T], metadata: ResponseMetadata) -> None:
         self.operation: PageOperation[T] = operation
@@ -189,6 +193,15 @@ class AsyncPage(_OnePage[T]):
         """
         preceding = self.operation.preceding(self.document)
         return None if preceding is None else await self._client.fetch_page(preceding, preceding.options)
+
+    if not TYPE_CHECKING:
+
+        def __aiter__(self) -> Never:
+            """Refuse: the items of this page wait for nobody, and those of the others are asked for by name."""
+            raise TypeError(
+                "an AsyncPage is iterated with `for`, over its own items; `async for item in page.auto()` goes through "
+                "all items from it on"
+            )
 
     async def pages(self) -> AsyncIterator[AsyncPage[T]]:
         """

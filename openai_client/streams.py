@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from http_util.errors import HttpFailure
 from http_util.frames import without_frames
+from openai_client import moved_names
 from openai_client.collecting import collector
 from openai_client.error_mapping import from_failure
 from openai_client.errors import InvalidState, OpenAIError
 from openai_client.metadata import ResponseMetadata
+from openai_client.moved_names import PointsOn
 from openai_client.stream_reading import StreamReader, as_failure
 from openai_client.text_deltas import AsyncTextDeltas, TextDeltas
 
@@ -43,12 +45,14 @@ Blocking code cannot leave a read early: there the idle timer bounds it.
 """
 
 
-class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
+class Stream(Collects[E], AbstractContextManager["Stream[E]"], PointsOn):
     """
     A streamed answer for blocking code. Entering makes the call, iterating yields chunks as they come, leaving closes.
 
     For one thread. Iteration ends when the stream says that it is complete, and raises when it ends otherwise.
     """
+
+    _moved = moved_names.STREAM
 
     def __init__(
         self,
@@ -201,12 +205,14 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"]):
                 source.next_events(timer="idle_timeout", at=self._clock.monotonic() + LINGER)
 
 
-class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"]):
+class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"], PointsOn):
     """
     A streamed answer on an event loop. Entering makes the call, iterating yields chunks as they come, leaving closes.
 
     For one task. Iteration ends when the stream says that it is complete, and raises when it ends otherwise.
     """
+
+    _moved = moved_names.STREAM
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
 from openai_client.errors import UnexpectedResponse
+from openai_client.remembering import heard_with, remember
 from openai_client.streaming.accumulator import Accumulator
 from openai_client.streaming.chat import ChatAccumulator
 from openai_client.structured.outcomes import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         CreateChatCompletionResponseChoice,
     )
     from openai_client._generated.models.shared.generation import CompletionUsage
+    from openai_client.remembering import Heard
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -117,6 +119,21 @@ class ParsedChatCompletion(Generic[M]):
     def model(self) -> str | None:
         """The model that answered."""
         return self.completion.model
+
+    @property
+    def _heard(self) -> Heard | None:
+        return heard_with(self.completion)
+
+    @_heard.setter
+    def _heard(self, heard: Heard | None) -> None:
+        # what is heard with an answer belongs to the completion that came in it
+        remember(self.completion, heard)
+
+    @property
+    def _request_id(self) -> str | None:
+        """The id that the upstream gave the request; see `metadata_of`."""
+        heard = self._heard
+        return None if heard is None else heard.head.upstream_request_id
 
     @property
     def usage(self) -> CompletionUsage | None:

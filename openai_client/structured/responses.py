@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from pydantic import BaseModel
 
 from openai_client._generated.models.responses.events import ResponseStreamEvent
+from openai_client.remembering import heard_with, remember
 from openai_client.response_text import parts_of
 from openai_client.streaming.accumulator import Accumulator
 from openai_client.streaming.responses import ResponseAccumulator
@@ -28,6 +29,7 @@ from openai_client.structured.outcomes import (
 
 if TYPE_CHECKING:
     from openai_client._generated.models.responses.response import Response, ResponseUsage
+    from openai_client.remembering import Heard
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -74,6 +76,21 @@ class ParsedResponse(Generic[M]):
     def id(self) -> str:
         """The response's id."""
         return self.response.id
+
+    @property
+    def _heard(self) -> Heard | None:
+        return heard_with(self.response)
+
+    @_heard.setter
+    def _heard(self, heard: Heard | None) -> None:
+        # what is heard with an answer belongs to the response that came in it
+        remember(self.response, heard)
+
+    @property
+    def _request_id(self) -> str | None:
+        """The id that the upstream gave the request; see `metadata_of`."""
+        heard = self._heard
+        return None if heard is None else heard.head.upstream_request_id
 
     @property
     def usage(self) -> ResponseUsage | None:

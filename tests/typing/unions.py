@@ -6,9 +6,8 @@ mypy reads it with every check; pyright has to accept it too.
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
-from openai_client import AsyncClient, Client
 from openai_client.types import (
     ChatCompletionMessageToolCallFunction,
     Response,
@@ -19,6 +18,9 @@ from openai_client.types import (
     WebhookEvent,
     WebhookResponseCompleted,
 )
+
+if TYPE_CHECKING:
+    from openai_client import AsyncClient, Client
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 

@@ -105,7 +105,7 @@ def test_sessions_and_their_commands_show_what_they_take() -> None:
         assert list(signature.parameters)[:3] == ["model", "call_id", "limits"]
         assert "extra_headers" in signature.parameters
         assert signature.return_annotation == f"{colour}RealtimeConnection"
-        assert list(inspect.signature(client.realtime.translations.connect).parameters)[0] == "model"
+        assert next(iter(inspect.signature(client.realtime.translations.connect).parameters)) == "model"
     shown = inspect.signature(RealtimeSessionCommands.update)
     assert list(shown.parameters)[:2] == ["self", "session"]
     assert "timeout" not in shown.parameters

@@ -27,6 +27,7 @@ from openai_client import (
     UnexpectedResponse,
     Unreadable,
     json_schema_of,
+    metadata_of,
     parse_chat_completion,
     parsed_arguments,
     parsed_chat,
@@ -163,6 +164,21 @@ def test_a_cut_answer_is_told_from_one_that_is_wrong() -> None:
     assert (caught.value.reason, caught.value.param) == ("truncated", "finish_reason")
     with pytest.raises(UnexpectedResponse, match="no choice"):
         _ = parsed_chat(CreateChatCompletionResponse.model_validate({"choices": []}), Place).parsed
+
+
+@pytest.mark.requirement("CLI-14", "CLI-16")
+async def test_a_parsed_answer_remembers_its_metadata(pair: PairMaker) -> None:
+    """As the answer does that it was read from."""
+    heard = {"x-request-id": "req-7"}
+    made = pair(
+        Answer.json(data(completion({"content": TEXT})), headers=heard), Answer.json(data(response()), headers=heard)
+    )
+    fields: dict[str, Any] = {"model": "m", "messages": MESSAGES, "response_format": Place}
+    chat = await made.call(lambda client: client.chat.completions.parse(**fields))
+    read = await made.call(lambda client: client.responses.parse(model="m", input="x", text_format=Place))
+    for answer in (chat, read):
+        assert metadata_of(answer).upstream_request_id == answer._request_id == "req-7"
+        assert metadata_of(answer).status == 200
 
 
 @pytest.mark.requirement("CLI-14", "CLI-03", "TYP-02")
