@@ -182,8 +182,8 @@ class Unknown(Untyped):
     """
     A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
 
-    The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` finds one, and its `unknown_tag` tells what
-    it is.
+    The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` finds one, and
+    `unknown_tag` tells what it is.
 
     Spec: FWD-02
     """

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.requirement("CLI-MIG-01")
 PLACE = "http://localhost:8000/v1"
 TABLES = rows()
 ERRORS = [row for row in TABLES if row.head[0] == "answer"]
+REPEATED = [row for row in TABLES if row.head[0] == "what every request meets"]
 ABSENT = [row for row in TABLES if row.head[1].startswith("why")]
 FACING = [row for row in TABLES if "here" in row.head]
 
@@ -31,7 +32,8 @@ def name_of(row: Row) -> str:
 
 def test_the_page_has_its_tables() -> None:
     """A table that is not read is not tested."""
-    assert (len(ERRORS), len(ABSENT)) == (18, 10)
+    assert (len(ERRORS), len(ABSENT)) == (19, 10)
+    assert len(REPEATED) == 4
     assert len(FACING) > 75
     assert all(len(row.cells) == len(row.head) for row in TABLES)
 
@@ -76,25 +78,58 @@ def test_what_a_failure_is_here(row: Row) -> None:
     assert isinstance(caught.value, look_up(branch, client))
 
 
+@pytest.mark.requirement("RTY-01")
+@pytest.mark.parametrize("row", REPEATED, ids=name_of)
+def test_what_is_repeated_here(row: Row) -> None:
+    """With `max_retries=2`, and by the policy that the page names."""
+    for what in row.cells[0].split(", "):
+        made = Pair("sync", *[_scripted(what)] * 9)
+        with made.client.with_options(max_retries=2) as client, pytest.raises(OpenAIError):
+            client.models.list()
+        assert len(made.requests) == int(row.cells[2]), what
+        if "available" in row.cells[3]:
+            with made.client.with_options(retry="available") as client, pytest.raises(OpenAIError):
+                client.models.list()
+            assert len(made.requests) > int(row.cells[2]) + 1, what
+
+
+@pytest.mark.parametrize("row", REPEATED, ids=name_of)
+def test_what_is_repeated_by_the_official_package(row: Row) -> None:
+    """The same answers, put to the SDK, which does not wait between them."""
+    openai: Any = pytest.importorskip("openai")
+    engine = _engine_of(openai)
+    for what in row.cells[0].split(", "):
+        client = openai.OpenAI(base_url=PLACE, api_key="k", http_client=_official(engine, what, asked := []))
+        client._sleep_for_retry = lambda **_: None
+        with pytest.raises(openai.OpenAIError):
+            client.models.list()
+        assert len(asked) == int(row.cells[1]), what
+
+
 @pytest.mark.parametrize("row", ERRORS, ids=name_of)
 def test_what_a_failure_is_in_the_official_package(row: Row) -> None:
     """The same answers, put to the SDK."""
     openai: Any = pytest.importorskip("openai")
-    engine = _engine_of(openai)
-
-    def answer(request: Any) -> Any:
-        status, body = _answer(row.cells[0])
-        if isinstance(body, str):
-            raise getattr(engine, body)("broken", request=request)
-        return engine.Response(status, content=body, headers={"content-type": "application/json"})
-
-    http_client = engine.Client(transport=engine.MockTransport(answer))
+    http_client = _official(_engine_of(openai), row.cells[0], [])
     client = openai.OpenAI(
         base_url=PLACE, api_key="k", max_retries=0, http_client=http_client, _strict_response_validation=True
     )
     with pytest.raises(openai.OpenAIError) as caught:
         client.models.list()
     assert [type(caught.value)] == [look_up(name, client) for name in row.names("official SDK")]
+
+
+def _official(engine: Any, what: str, asked: list[Any]) -> Any:
+    """Return a client of the SDK's HTTP library that meets *what* with every request, and counts them in *asked*."""
+
+    def answer(request: Any) -> Any:
+        asked.append(request)
+        status, body = _answer(what)
+        if isinstance(body, str):
+            raise getattr(engine, body)("broken", request=request)
+        return engine.Response(status, content=body, headers={"content-type": "application/json"})
+
+    return engine.Client(transport=engine.MockTransport(answer))
 
 
 def _answer(what: str) -> tuple[int, bytes | str]:
