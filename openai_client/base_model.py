@@ -121,12 +121,13 @@ class ResponseModel(BaseModel):
 
         def __getattr__(self, name: str) -> Any:
             """Return a field that the schema does not know; a name of the official SDK is told with what it is here."""
+            if name not in MODEL:
+                return super().__getattr__(name)
             try:
                 return super().__getattr__(name)
             except AttributeError:
-                if (hint := MODEL.get(name)) is None:
-                    raise
-            raise missing(self, name, hint)
+                refusal = missing(self, name, MODEL[name])
+            raise refusal
 
     @property
     def _request_id(self) -> str | None:
