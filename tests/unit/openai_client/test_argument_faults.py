@@ -51,6 +51,10 @@ def test_a_part_of_the_path_that_is_missing_is_named(client: Any) -> None:
     assert told.endswith(
         f"'vector_store_id'; it takes file_id by position, by name vector_store_id, and what every call takes: {CALL}"
     )
+    told = refusal(lambda: client.videos.create_and_poll(SECRET), TypeError)
+    assert told.startswith(
+        "client.videos.create_and_poll: too many positional arguments; it takes by name prompt, model"
+    )
     told = refusal(client.batches.poll, TypeError)
     assert told.startswith(
         "client.batches.poll: missing a required argument: 'batch_id'; it takes batch_id by position"
