@@ -2,7 +2,7 @@
 The rules of the contract as checks that any adapter can be put through, with no test framework.
 
 Each check takes a fresh adapter, does one thing and says what it saw when a rule is broken. Shape, order, errors,
-deadline, cancel, drop, reuse of ids, close: what an orchestrator relies on.
+deadline, limit, slots, cancel, drop, reuse of ids, close: what an orchestrator relies on.
 
 Spec: ADP-08, ADP-02, ADP-20, ADP-30, ADP-31, ADP-32
 """
@@ -13,10 +13,13 @@ import asyncio
 import dataclasses
 import inspect
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from adapter_api.errors import InvalidTask, WorkerError
 from adapter_api.reasons import REASONS
+from adapter_api.task_request import Workload
 from adapter_api.token_event import TokenEvent
 from adapter_api.token_order import OrderGuard, OrderViolation
 from adapter_api.worker_adapter import WorkerAdapter, WorkerHealth, WorkerProps
@@ -28,9 +31,13 @@ if TYPE_CHECKING:
     from adapter_api.token_stream import TokenStream
 
 _VERBS: Final = ("health", "props", "submit", "cancel", "engine_version", "aclose")
-_END_FIELDS: Final = ("tokens_out", "decode_ms", "finish_reason")
+_USAGE_SOURCES: Final = ("upstream", "estimated", "none")
 _DEADLINES_MS: Final = (1, 50)  # one that falls into `submit`, one that falls into the stream
 _DEADLINE_SLACK: Final = 1.0  # seconds: a busy machine is late too
+_CANCEL_SLACK: Final = 1.0  # seconds
+_FEW_TOKENS: Final = 2
+_MOST_SLOTS: Final = 16  # more are not filled: each is a task of the upstream, and some upstreams have one place
+_ADMISSION_CODES: Final = ("ADMISSION_REJECT", "QUEUE_FULL_DROP_LRU")
 
 
 class ConformanceFailure(AssertionError):
@@ -70,8 +77,9 @@ async def check_worker_adapter(
         make_task: Makes a valid task with the id it is given; eight tokens or more make the cancel checks meaningful.
         timeout: Most seconds for one check; a check that takes longer has failed.
         only: Names of the checks to run; empty means all of `CHECKS`.
-        make_slow: Makes an adapter that takes two seconds or more for the same task. `holds its deadline` uses it in
-            place of *make_adapter*: a task that is done before its deadline proves little.
+        make_slow: Makes an adapter that takes two seconds or more for the same task, most of them after `started`.
+            `holds its deadline` and `stops when it is cancelled` use it in place of *make_adapter*: a task that is done
+            before its deadline, or before it could be stopped, proves little.
 
     Raises:
         ConformanceFailure: At least one check failed.
@@ -87,7 +95,7 @@ async def check_worker_adapter(
     failures: list[tuple[str, str]] = []
     passed: list[str] = []
     for name in only or CHECKS:
-        make = make_slow if make_slow is not None and CHECKS[name] is _holds_its_deadline else make_adapter
+        make = make_slow if make_slow is not None and CHECKS[name] in _SLOW_CHECKS else make_adapter
         seen = await _run(CHECKS[name], make, make_task, timeout)
         if seen is None:
             passed.append(name)
@@ -179,8 +187,9 @@ async def _streams_in_order(adapter: WorkerAdapter, make_task: Callable[[str], T
     last = events[-1] if events else None
     _require(last is not None and last.kind == "end", f"a good task ends in {_ending(last)}")
     _require(guard.tokens, "a good task gives no token")
-    missing = [name for name in _END_FIELDS if name not in events[-1].data]
-    _require(not missing, f"end lacks {', '.join(missing)}")
+    usage = events[-1].data["usage"]
+    source = usage.get("source") if isinstance(usage, Mapping) else None
+    _require(source in _USAGE_SOURCES, f"usage.source of the end is {source!r}, expected {', '.join(_USAGE_SOURCES)}")
     _require(isinstance(events[0].data.get("engine_version"), str), "started lacks engine_version")
     for event in events:
         json.dumps(event.data)
@@ -188,28 +197,47 @@ async def _streams_in_order(adapter: WorkerAdapter, make_task: Callable[[str], T
 
 
 async def _refuses_wrong_tasks(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
-    """A task that cannot be right is refused before it is sent, with the code that says so."""
+    """A task that cannot be right is refused before it is sent, with the code that says so, and by nothing else."""
     good = make_task("wrong-1")
-    for what, changes in (
+    served = (await adapter.props()).workloads
+    unserved = [name for name in get_args(Workload) if served and name not in served]
+    wrong: list[tuple[str, dict[str, Any]]] = [
         ("max_tokens above ctx", {"max_tokens": good.ctx + 1}),
         ("no prompt, inputs or messages", {"prompt": None, "inputs": None, "messages": None}),
-    ):
+        ("n of 2", {"n": 2}),
+        *((f"workload {name}, which props does not list,", {"workload": name}) for name in unserved),
+    ]
+    for what, changes in wrong:
         error = await _refusal(adapter, dataclasses.replace(good, **changes), what)
         _require(error.code == "INVALID_PARAMS", f"{what} gave {error}, expected INVALID_PARAMS")
         _require(not error.retriable, f"{what} is called retriable")
+    if not served:  # it may take them all, and may refuse them, in an error of the contract
+        await _refusal_if_any(adapter, dataclasses.replace(good, workload="embedding"), "workload embedding")
     expired = await _refusal(adapter, dataclasses.replace(good, deadline_ms=0), "an expired deadline")
     _require(expired.code == "DEADLINE_UNMET", f"an expired deadline gave {expired}, expected DEADLINE_UNMET")
 
 
 async def _refusal(adapter: WorkerAdapter, task: TaskRequest, what: str) -> WorkerError:
     """The error that *task* is refused with."""
+    error = await _refusal_if_any(adapter, task, what)
+    if error is None:
+        raise _Broken(f"{what} is accepted")
+    return error
+
+
+async def _refusal_if_any(adapter: WorkerAdapter, task: TaskRequest, what: str) -> WorkerError | None:
+    """The error that *task* is refused with; None when it is accepted, and then it is stopped."""
     try:
         stream = await adapter.submit(task)
     except WorkerError as error:
         _require(error.reason in REASONS, f"{what} gave the reason {error.reason!r}, which is not in REASONS")
         return error
+    # An adapter is foreign code, and this is what it must not do.
+    except Exception as exc:  # noqa: BLE001
+        seen = f"{what} raised {type(exc).__name__}: {exc}; nothing but WorkerError may leave an adapter"
+        raise _Broken(seen) from None
     await stream.aclose()
-    raise _Broken(f"{what} is accepted")
+    return None
 
 
 async def _holds_its_deadline(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
@@ -244,6 +272,57 @@ async def _last_event(adapter: WorkerAdapter, task: TaskRequest) -> TokenEvent |
         async for _ in stream:
             pass
     return stream.terminal
+
+
+async def _holds_its_limit(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """`max_tokens` bounds the answer."""
+    task = dataclasses.replace(make_task("limit-1"), max_tokens=_FEW_TOKENS)
+    async with await adapter.submit(task) as stream:
+        events = [event async for event in stream]
+    told = sum(event.kind == "token" and event.channel == "text" for event in events)
+    _require(told <= _FEW_TOKENS, f"a task of max_tokens {_FEW_TOKENS} gave {told} tokens")
+    last = events[-1] if events else None
+    _require(last is not None and last.kind == "end", f"a task of max_tokens {_FEW_TOKENS} ended in {_ending(last)}")
+    counted = events[-1].data["tokens_out"]
+    _require(counted <= _FEW_TOKENS, f"a task of max_tokens {_FEW_TOKENS} ended with tokens_out {counted}")
+
+
+async def _holds_its_slots(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """When all the slots that `props` tells are taken, one more task is refused, or waits."""
+    total = (await adapter.props()).slots_total
+    if total is None or total > _MOST_SLOTS:
+        return
+    async with AsyncExitStack() as streams:
+        for number in range(total):
+            await streams.enter_async_context(await adapter.submit(make_task(f"slots-{number}")))
+        if (await adapter.props()).slots_free:  # an adapter may have done a task before anybody reads it
+            return
+        what = f"a task beyond {total} slots that are taken"
+        try:
+            async with asyncio.timeout(_CANCEL_SLACK / 2):
+                error = await _refusal(adapter, make_task("slots-more"), what)
+        except TimeoutError:  # it is queued
+            return
+    _require(error.code in _ADMISSION_CODES, f"{what} gave {error}, expected {' or '.join(_ADMISSION_CODES)}")
+
+
+async def _stops_when_it_is_cancelled(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
+    """The work itself stops, not its delivery alone: the end comes at once, however much was left to do."""
+    task = make_task("stop-1")
+    stream = await adapter.submit(task)
+    async with stream:
+        first = await anext(stream)
+        _require(first.kind == "started", f"a good task begins with {_ending(first)}")
+        await adapter.cancel(task.task_id)
+        bound = asyncio.timeout(_CANCEL_SLACK)
+        try:
+            async with bound:
+                rest = [event async for event in stream]
+        except TimeoutError:
+            if not bound.expired():
+                raise
+            raise _Broken(f"a cancelled task went on for {_CANCEL_SLACK} s; its source has to end it at once") from None
+    _require_cancelled(rest, stream)
 
 
 async def _cancels_in_the_middle(adapter: WorkerAdapter, make_task: Callable[[str], TaskRequest]) -> None:
@@ -326,10 +405,15 @@ CHECKS: Final[dict[str, Callable[[Any, Any], Awaitable[None]]]] = {
     "streams in order": _streams_in_order,
     "refuses wrong tasks": _refuses_wrong_tasks,
     "holds its deadline": _holds_its_deadline,
+    "holds its limit": _holds_its_limit,
+    "holds its slots": _holds_its_slots,
     "cancels in the middle": _cancels_in_the_middle,
+    "stops when it is cancelled": _stops_when_it_is_cancelled,
     "cancels only its task": _cancels_only_its_task,
     "frees a dropped task": _frees_a_dropped_task,
     "refuses an id in flight": _refuses_an_id_in_flight,
     "closes for good": _closes_for_good,
 }
 """Every check by its name, in the order in which they run."""
+
+_SLOW_CHECKS: Final = (_holds_its_deadline, _stops_when_it_is_cancelled)

@@ -9,9 +9,10 @@ one `end` or one `error`, and nothing after it.
     RUNNING    -          RUNNING    RUNNING    ENDED      ENDED
     ENDED      -          -          -          -          -
 
-A cell without a state is a violation. There are no exceptions beside the table; the index is checked with it.
+A cell without a state is a violation. There are no exceptions beside the table; the index is checked with it, and that
+the last event says what it must: an `end` without its evidence is none.
 
-Spec: ADP-20, WA-INT-3001, OC-CTRL-2029
+Spec: ADP-20, ADP-23, WA-INT-3001, OC-CTRL-2029
 """
 
 from __future__ import annotations
@@ -46,8 +47,19 @@ TRANSITIONS: Final[Mapping[OrderState, Mapping[Kind, OrderState]]] = {
 """What may come next: state x kind -> state."""
 
 
+REQUIRED_FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "end": ("tokens_out", "decode_ms", "finish_reason", "evidence", "usage"),
+    "error": ("code", "reason", "message", "retriable"),
+}
+"""What the last event of a stream holds, whoever makes it."""
+
+
 class OrderViolation(Exception):
-    """An adapter broke the order of its stream. Names the adapter; the stream ends with one `error` event."""
+    """
+    An adapter broke the order of its stream, or its last event lacks what it must hold.
+
+    Names the adapter; the stream ends with one `error` event.
+    """
 
 
 class OrderGuard:
@@ -103,7 +115,8 @@ class OrderGuard:
         Let *events* pass, or say which one is out of order.
 
         Raises:
-            OrderViolation: An event may not come here. The guard is then of no further use.
+            OrderViolation: An event may not come here, or the last one lacks a field. The guard is then of no further
+                use.
         """
         state, row = self.state, self._row
         next_index = self._next_index
@@ -113,6 +126,8 @@ class OrderGuard:
             if after is not state:
                 if after is None:
                     raise OrderViolation(f"{self._origin}: {kind} is out of order in a stream that is {state.value}")
+                if kind in REQUIRED_FIELDS:
+                    self._require_fields(event)
                 state, row = after, TRANSITIONS[after]
             if kind == "token":
                 if event.data.get("i") != next_index:
@@ -120,3 +135,16 @@ class OrderGuard:
                 next_index += 1
         self.state, self._row = state, row
         self._next_index = next_index
+
+    def _require_fields(self, event: TokenEvent) -> None:
+        """
+        Make sure that the last event says what it must, and an `end` on what evidence it is given.
+
+        Spec: ADP-20, ADP-23
+        """
+        kind, data = event.kind, event.data
+        missing = [name for name in REQUIRED_FIELDS[kind] if name not in data]
+        if missing:
+            raise OrderViolation(f"{self._origin}: {kind} lacks {', '.join(missing)}")
+        if kind == "end" and not (isinstance(evidence := data["evidence"], str) and evidence):
+            raise OrderViolation(f"{self._origin}: evidence of the end must be a text that names it")

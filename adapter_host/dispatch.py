@@ -343,7 +343,7 @@ class Dispatch:
         """What a stream gives that stopped by itself."""
         if self.is_cancelled:
             facts = {"tokens_out": self.tokens, "decode_ms": 0, "decode_time_ms": 0, "finish_reason": "cancelled"}
-            end = TokenEvent("end", {**facts, "evidence": "cancelled"})
+            end = TokenEvent("end", {**facts, "evidence": "cancelled", "usage": {"source": "none"}})
             has_started = self._inner is not None and self._inner.has_started
             return [end] if has_started else [TokenEvent("started", {"engine_version": "unknown"}), end]
         name = self._inner.origin if self._inner else "the adapter"
@@ -408,7 +408,17 @@ def _no_stream() -> None:
 class _Inner:
     """The adapter's stream, whatever object it is, as a reader of batches."""
 
-    __slots__ = ("_aclose", "_guard", "_next", "_read", "has_started", "has_tokens", "is_closed", "origin")
+    __slots__ = (
+        "_aclose",
+        "_guard",
+        "_is_guarded",
+        "_next",
+        "_read",
+        "has_started",
+        "has_tokens",
+        "is_closed",
+        "origin",
+    )
 
     def __init__(self, stream: Any, origin: str) -> None:
         """
@@ -430,10 +440,15 @@ class _Inner:
         self._aclose: Callable[[], Awaitable[None]] = close
         batches = getattr(stream, "next_batch", None)
         self._read: Callable[[], Awaitable[list[TokenEvent]]] = batches if callable(batches) else self._one
+        # a TokenStream has its own; a task must not count as complete before the end of any other stream is checked
+        self._is_guarded = isinstance(stream, TokenStream)
 
     async def read(self) -> list[TokenEvent]:
         """The next events, as many as there are; empty once the stream has stopped."""
-        return await self._read()
+        events = await self._read()
+        if not self._is_guarded:
+            self._guard.check(events)
+        return events
 
     async def aclose(self) -> None:
         """Close the adapter's stream."""
@@ -441,8 +456,6 @@ class _Inner:
 
     async def _one(self) -> list[TokenEvent]:
         try:
-            events = [await self._next()]
+            return [await self._next()]
         except StopAsyncIteration:
             return []
-        self._guard.check(events)
-        return events

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 GOAL_US: Final = 1.0
 ROUNDS: Final = 5
 STARTED: Final = TokenEvent("started", {"engine_version": "e"})
-END: Final = TokenEvent("end", {"tokens_out": 0, "decode_ms": 0})
+END: Final = TokenEvent(
+    "end",
+    {
+        "tokens_out": 0,
+        "decode_ms": 0,
+        "finish_reason": "stop",
+        "evidence": "finish_reason",
+        "usage": {"source": "none"},
+    },
+)
 
 
 class ReadyBatches:

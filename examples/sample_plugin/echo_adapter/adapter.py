@@ -86,6 +86,8 @@ class EchoAdapter:
             raise InvalidTask("workload", f"expected completion, got {task.workload}")
         if task.max_tokens > task.ctx:
             raise InvalidTask("max_tokens", f"expected at most ctx, which is {task.ctx}, got {task.max_tokens}")
+        if (task.n or 1) > 1:
+            raise InvalidTask("n", f"expected 1, got {task.n}")
         prompt = prompt_of(task)  # raises InvalidTask unless there is exactly one input
         if not isinstance(prompt, str):
             raise InvalidTask("messages", "the echo adapter takes a prompt only")
@@ -152,7 +154,7 @@ class EchoSource:
             "tokens_out": self._said,
             "decode_ms": round((time.monotonic() - self._began_at) * 1000),
             "finish_reason": finish_reason,
-            "evidence": "finish_reason",
+            "evidence": "cancelled" if finish_reason == "cancelled" else "finish_reason",
             "usage": {"source": "none"},
         }
         return TokenEvent("end", data)

@@ -142,13 +142,13 @@ def test_the_sample_plugin_is_found_in_a_process_of_its_own(adapter_host, sample
 @pytest.mark.requirement("ADP-08", "ADP-64")
 async def test_the_sample_plugin_passes_the_conformance_suite(sample_site, site, monkeypatch):
     """What the guide shows keeps the contract."""
-    from adapter_api.testing import check_worker_adapter, make_task
+    from adapter_api.testing import CHECKS, check_worker_adapter, make_task
 
     monkeypatch.syspath_prepend(str(sample_site))
     factory = discover().plugins["echo"].plugin.factory
     prompt = "one two three four five six seven eight nine ten"
     passed = await check_worker_adapter(lambda: factory({}), lambda task_id: make_task(task_id, prompt=prompt))
-    assert len(passed) == 10
+    assert passed == tuple(CHECKS)
     with pytest.raises(ValueError, match="slots"):
         factory({"slots": 0})
 

@@ -23,7 +23,7 @@ async def test_the_adapter_passes_the_conformance_suite(simulator: Simulator, pr
         where = {"base_url": str(simulator.tls_base_url), "ca_file": str(simulator.ca_file)}
 
     def adapter() -> OpenAIHttpAdapter:
-        return OpenAIHttpAdapter(OpenAIHttpConfig.model_validate({**where, "model": "m"}))
+        return OpenAIHttpAdapter(OpenAIHttpConfig.model_validate({**where, "model": "m", "max_slots": 8}))
 
     def task(task_id: str) -> TaskRequest:
         return make_task(task_id, prompt="a b c d e f g h")

@@ -38,10 +38,13 @@ async def failures(make_adapter, *only: str, bound: float = 5.0) -> dict[str, st
 @pytest.mark.parametrize("burst", [False, True])
 async def test_a_good_adapter_passes_every_check(burst: bool):
     """Also when it gives whole answers in one batch, and when making it takes an await."""
-    events = answer(*"abcdefghij")
+
+    def steps(task):
+        events = answer(*"abcdefghij"[: task.max_tokens])
+        return [events] if burst else events
 
     async def make() -> ScriptedAdapter:
-        return ScriptedAdapter([events] if burst else events, slots=4)
+        return ScriptedAdapter(steps, slots=4)
 
     assert await check_worker_adapter(make, make_task) == tuple(CHECKS)
 
@@ -101,9 +104,15 @@ async def test_reports_of_another_kind_are_found():
             "a good task ends in error: WORKER_RESET (reset): the cable was cut",
         ),
         (answer(), "a good task gives no token"),
-        ([*answer("a")[:2], TokenEvent("end", {"tokens_out": 1})], "end lacks decode_ms, finish_reason"),
+        (
+            [*answer("a")[:2], TokenEvent("end", {"tokens_out": 1})],
+            "(order_violation): scripted: end lacks decode_ms, finish_reason, evidence, usage",
+        ),
+        (answer("a", evidence=""), "(order_violation): scripted: evidence of the end must be a text"),
+        (answer("a", usage=7), "usage.source of the end is None, expected upstream, estimated, none"),
+        (answer("a", usage={"source": "guess"}), "usage.source of the end is 'guess', expected upstream"),
         ([TokenEvent("started", {}), *answer("a")[1:]], "started lacks engine_version"),
-        (answer("a", evidence=object()), "raised TypeError"),
+        (answer("a", model=object()), "raised TypeError"),
         ([WorkerError("reset", "cut")], "raised WorkerError"),
     ],
 )
@@ -128,12 +137,115 @@ async def test_an_adapter_that_takes_everything_is_found():
     }
 
 
+@pytest.mark.parametrize("lists", [True, False])
+async def test_what_is_no_worker_error_may_not_leave_an_adapter(lists: bool):
+    """Whether it says which workloads it serves or not."""
+
+    class Leaky(ScriptedAdapter):
+        async def props(self):
+            return WorkerProps(workloads=("completion",) if lists else ())
+
+        def _refuse(self, task):
+            if task.workload != "completion":
+                raise ValueError("workload")
+            super()._refuse(task)
+
+    class Many(ScriptedAdapter):
+        def _refuse(self, task):
+            if task.n is None:
+                super()._refuse(task)
+
+    seen = await failures(Leaky, "refuses wrong tasks")
+    what = "workload embedding, which props does not list," if lists else "workload embedding"
+    says = f"{what} raised ValueError: workload; nothing but WorkerError may leave an adapter"
+    assert seen == {"refuses wrong tasks": says}
+    assert await failures(Many, "refuses wrong tasks") == {"refuses wrong tasks": "n of 2 is accepted"}
+
+
+async def test_an_adapter_that_ignores_max_tokens_is_found():
+    """In the tokens it gives, in the count it ends with, and in how it ends."""
+    seen = [
+        (await failures(lambda steps=steps: ScriptedAdapter(steps), "holds its limit"))["holds its limit"]
+        for steps in (answer(*"abc"), answer("abc", tokens_out=3), [answer()[0], WorkerError("reset", "cut")])
+    ]
+    assert seen == [
+        "a task of max_tokens 2 gave 3 tokens",
+        "a task of max_tokens 2 ended with tokens_out 3",
+        "a task of max_tokens 2 ended in error: POOL_UNAVAILABLE (reset): cut",
+    ]
+
+
+async def test_an_adapter_that_ignores_its_slots_is_found(monkeypatch: pytest.MonkeyPatch):
+    """One task more is accepted, or refused for another reason; one that waits for its turn does not break the rule."""
+
+    class Open(ScriptedAdapter):
+        def _refuse(self, task):
+            if self._slots is not None and len(self.in_flight) >= self._slots:
+                self.on_full()
+
+        def on_full(self):
+            pass
+
+        async def props(self):
+            return WorkerProps(slots_total=2, slots_free=max(0, 2 - len(self.in_flight)))
+
+    class Broken(Open):
+        def on_full(self):
+            raise WorkerError("overloaded", "busy")
+
+    class Queueing(Open):
+        async def submit(self, task):
+            if len(self.in_flight) >= 2:
+                await asyncio.Event().wait()
+            return await super().submit(task)
+
+    check, what = "holds its slots", "a task beyond 2 slots that are taken"
+    assert await failures(lambda: Open(slots=2), check) == {check: f"{what} is accepted"}
+    says = f"{what} gave POOL_UNAVAILABLE (overloaded): busy, expected ADMISSION_REJECT or QUEUE_FULL_DROP_LRU"
+    assert await failures(lambda: Broken(slots=2), check) == {check: says}
+    monkeypatch.setattr("adapter_api.conformance._CANCEL_SLACK", 0.02)
+    assert await check_worker_adapter(lambda: Queueing(slots=2), make_task, only=(check,)) == (check,)
+
+
+async def test_a_source_that_ignores_a_cancel_is_found(monkeypatch: pytest.MonkeyPatch):
+    """No token comes out, and still the upstream works on: the adapter that is slow on purpose shows it."""
+    monkeypatch.setattr("adapter_api.conformance._CANCEL_SLACK", 0.02)
+    check = "stops when it is cancelled"
+
+    class Source:
+        def __init__(self):
+            self.events = [[event] for event in answer(*"ab")]
+
+        async def next_events(self):
+            if len(self.events) < 4:
+                await asyncio.Event().wait()
+            return self.events.pop(0)
+
+        async def cancel(self):
+            pass
+
+        async def aclose(self):
+            pass
+
+    class Deaf(ScriptedAdapter):
+        async def submit(self, task):
+            stream = self._streams[task.task_id] = TokenStream(Source(), task_id=task.task_id, origin="deaf")
+            return stream
+
+    with pytest.raises(ConformanceFailure) as caught:
+        await check_worker_adapter(ScriptedAdapter, make_task, only=(check,), make_slow=Deaf)
+    says = "a cancelled task went on for 0.02 s; its source has to end it at once"
+    assert caught.value.failures == ((check, says),)
+    assert await check_worker_adapter(ScriptedAdapter, make_task, only=(check,)) == (check,)
+
+
 @pytest.mark.parametrize("steps", [[Gate()], [answer()[0], Gate()]])
 async def test_a_deadline_that_is_forgotten_is_found(steps, monkeypatch: pytest.MonkeyPatch):
     """In `submit` and in the stream; the adapter that is slow on purpose is the one that is asked."""
     monkeypatch.setattr("adapter_api.conformance._DEADLINE_SLACK", 0.01)
+    only = ("holds its deadline",)
     with pytest.raises(ConformanceFailure) as caught:
-        await check_worker_adapter(ScriptedAdapter, make_task, make_slow=lambda: ScriptedAdapter(steps))
+        await check_worker_adapter(ScriptedAdapter, make_task, only=only, make_slow=lambda: ScriptedAdapter(steps))
     says = "a task of 1 ms went on for 0.01 s after its deadline"
     assert caught.value.failures == (("holds its deadline", says),)
 

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapter_api import TRANSITIONS, OrderGuard, OrderState, OrderViolation, TokenEvent, token
+from adapter_api import TRANSITIONS, OrderGuard, OrderState, OrderViolation, TokenEvent, WorkerError, token
 from adapter_api.token_event import Kind
+from adapter_api.token_order import REQUIRED_FIELDS
 
 KINDS = get_args(Kind)
 # The table once more, written by hand: every cell, legal and illegal.
@@ -27,10 +28,19 @@ CELLS = {
     (OrderState.ENDED, "end"): None,
     (OrderState.ENDED, "error"): None,
 }
+END = {
+    "tokens_out": 0,
+    "decode_ms": 1,
+    "finish_reason": "stop",
+    "evidence": "finish_reason",
+    "usage": {"source": "none"},
+}
+ERROR = WorkerError("reset", "cut", streaming=True).payload()
+PAYLOADS = {"started": {}, "metrics": {}, "token": {"t": "a", "i": 0}, "end": END, "error": ERROR}
 WAY_TO = {
     OrderState.NEW: [],
     OrderState.RUNNING: [TokenEvent("started", {})],
-    OrderState.ENDED: [TokenEvent("started", {}), TokenEvent("end", {})],
+    OrderState.ENDED: [TokenEvent("started", {}), TokenEvent("end", END)],
 }
 
 
@@ -44,7 +54,7 @@ def guard_in(state: OrderState) -> OrderGuard:
 
 def event_of(kind: str) -> TokenEvent:
     """An event that is right in all but its place."""
-    return token("a", 0) if kind == "token" else TokenEvent(kind, {})
+    return TokenEvent(kind, PAYLOADS[kind])
 
 
 def test_every_cell_of_the_table_is_tested() -> None:
@@ -84,7 +94,7 @@ def test_indices_start_at_zero_and_rise_by_one_across_batches() -> None:
     guard.check([TokenEvent("started", {}), token("a", 0)])
     guard.check([])
     guard.check([TokenEvent("metrics", {}), token("b", 1), token("c", 2)])
-    guard.check([TokenEvent("end", {})])
+    guard.check([TokenEvent("end", END)])
     assert (guard.state, guard.tokens) == (OrderState.ENDED, 3)
 
 
@@ -121,6 +131,34 @@ def test_a_batch_that_breaks_the_order_leaves_the_guard_where_it_was() -> None:
     assert (guard.state, guard.tokens) == (OrderState.RUNNING, 0)
 
 
+@pytest.mark.requirement("ADP-20", "ADP-23")
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, held in REQUIRED_FIELDS.items() for field in held])
+def test_a_last_event_that_lacks_a_field_is_refused(kind: Kind, field: str) -> None:
+    """Each of them is named, alone and together with the others; nothing has ended then."""
+    guard = guard_in(OrderState.RUNNING)
+    payload = {name: value for name, value in PAYLOADS[kind].items() if name != field}
+    with pytest.raises(OrderViolation, match=rf"^x: {kind} lacks {field}$"):
+        guard.check([token("a", 0), TokenEvent(kind, payload)])
+    assert (guard.state, guard.tokens) == (OrderState.RUNNING, 0)
+    with pytest.raises(OrderViolation, match=rf"^x: {kind} lacks {', '.join(REQUIRED_FIELDS[kind])}$"):
+        guard.check([TokenEvent(kind, {})])
+
+
+@pytest.mark.requirement("ADP-23")
+@pytest.mark.parametrize("evidence", [None, "", True, ["done"]])
+def test_evidence_that_names_nothing_is_none(evidence: object) -> None:
+    """An end says what proves it."""
+    with pytest.raises(OrderViolation, match=r"^x: evidence of the end must be a text that names it$"):
+        guard_in(OrderState.RUNNING).check([TokenEvent("end", {**END, "evidence": evidence})])
+
+
+def test_the_documents_promise_what_the_guard_holds() -> None:
+    """docs/contract.md lists the same fields as held by every last event."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "contract.md").read_text("utf-8")
+    for kind, held in REQUIRED_FIELDS.items():
+        assert f"| `{kind}` | {', '.join(held)} " in text
+
+
 @pytest.mark.requirement("OC-CTRL-2029")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_guard_that_was_ended_from_outside_lets_nothing_pass(kind: Kind) -> None:
@@ -142,7 +180,7 @@ def test_the_repr_of_a_guard_tells_where_it_stands() -> None:
 def test_exactly_the_grammar_passes(kinds: list[Kind], cut: int) -> None:
     """A sequence passes if and only if it begins `started (token | metrics)* (end | error)`, however it is cut."""
     count = iter(range(len(kinds)))
-    events = [token("a", next(count)) if kind == "token" else TokenEvent(kind, {}) for kind in kinds]
+    events = [token("a", next(count)) if kind == "token" else event_of(kind) for kind in kinds]
     inner = kinds[1:-1] if kinds and kinds[-1] in ("end", "error") else kinds[1:]
     lawful = not kinds or (kinds[0] == "started" and all(kind in ("token", "metrics") for kind in inner))
     guard = OrderGuard("x")

@@ -8,8 +8,9 @@ import pytest
 from adapter_api import InvalidTask, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError, token
 
 STARTED = TokenEvent("started", {"engine_version": "e-1"})
-END = TokenEvent("end", {"tokens_out": 2, "decode_ms": 5, "finish_reason": "stop"})
-CANCELLED = TokenEvent("end", {"tokens_out": 1, "decode_ms": 5, "finish_reason": "cancelled"})
+PROOF = {"decode_ms": 5, "evidence": "finish_reason", "usage": {"source": "none"}}
+END = TokenEvent("end", {"tokens_out": 2, "finish_reason": "stop", **PROOF})
+CANCELLED = TokenEvent("end", {"tokens_out": 1, "finish_reason": "cancelled", **PROOF})
 WHOLE = [STARTED, token("a", 0), token("b", 1), END]
 
 
@@ -458,7 +459,7 @@ async def test_a_whole_answer_is_collected_by_channel() -> None:
 
 async def test_an_answer_without_a_token_is_empty() -> None:
     """No token is no failure."""
-    stream, _ = stream_of([STARTED, TokenEvent("end", {})])
+    stream, _ = stream_of([STARTED, TokenEvent("end", {"tokens_out": 0, "finish_reason": None, **PROOF})])
     answer = await stream.collect()
     assert (answer.text, answer.tokens, answer.finish_reason) == ("", 0, None)
 

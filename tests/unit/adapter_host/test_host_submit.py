@@ -136,6 +136,9 @@ async def test_an_error_event_of_an_adapter_is_redacted(host):
         ([TokenEvent("token", {"t": "a", "i": 0})], "token is out of order"),
         ([answer()[0], token("a", 1)], "expected token 0, got token 1"),
         (answer("a")[:2], "stopped without end or error"),
+        ([*answer("a", evidence=None)], "evidence of the end must be a text that names it"),
+        ([*answer("a")[:2], TokenEvent("end", {"finish_reason": "stop"})], "end lacks tokens_out, decode_ms, evidence"),
+        ([*answer("a")[:2], TokenEvent("error", {"message": "cut"})], "error lacks code, reason, retriable"),
     ],
 )
 async def test_the_plugin_that_breaks_the_order_is_named(host, events, says):
@@ -146,6 +149,35 @@ async def test_the_plugin_that_breaks_the_order_is_named(host, events, says):
     assert seen[-1].data["reason"] == "order_violation"
     assert says in seen[-1].data["message"]
     assert host.in_flight == 0
+
+
+@pytest.mark.requirement("ADP-23", "AH-1005")
+async def test_an_end_without_evidence_is_a_failure_in_the_log_too(host, records):
+    """Whatever object an adapter gives for a stream: what nobody has checked does not count as a complete task."""
+
+    class Batches:
+        def __init__(self):
+            self.batches = [answer("a")[:2], [TokenEvent("end", {"finish_reason": "stop"})]]
+
+        async def __anext__(self):
+            raise StopAsyncIteration
+
+        async def next_batch(self):
+            return self.batches.pop(0) if self.batches else []
+
+        async def aclose(self):
+            pass
+
+    class Foreign(ScriptedAdapter):
+        async def submit(self, task):
+            return Batches()
+
+    host.bind("chat", "0", Foreign(), name="hasty")
+    seen = [event async for event in await host.submit("chat", make_task())]
+    assert [event.kind for event in seen] == ["started", "token", "error"]
+    assert seen[-1].data["message"] == "hasty: end lacks tokens_out, decode_ms, evidence, usage"
+    assert [entry["event"] for entry in records.entries][-1] == "task_failed"
+    assert records.entries[-1]["reason"] == "order_violation"
 
 
 async def test_a_task_id_is_in_flight_once_per_pool(host):
