@@ -305,7 +305,7 @@ class AdapterHost:
         if not keys.isdisjoint(self._tasks):
             raise InvalidTask("task_id", f"expected an id that is not in flight in pool {placed}")
         identity = current_correlation_id()
-        story = TaskStory(task, placed, identity, self._log, self.clock)
+        story = TaskStory(task, placed, identity, self._log, self.clock, engine=pool.engine)
         dispatch = Dispatch(self, pool, task, story, permit=self._permit(pool, story, task.task_id), keys=keys, via=via)
         self._tasks |= dict.fromkeys(keys, dispatch)
         self._idle.clear()

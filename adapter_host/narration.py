@@ -14,23 +14,24 @@ if TYPE_CHECKING:
     from adapter_api import TaskRequest, WorkerError
 
 
-def submitting(task: TaskRequest, pool_id: str) -> str:
+def submitting(task: TaskRequest, engine: str | None, pool_id: str) -> str:
     """
-    A task is handed to a pool.
+    A task is handed to a pool, whose engine may not be known yet.
 
     Example:
         >>> from adapter_api.testing import make_task
-        >>> submitting(make_task(), "chat")
+        >>> submitting(make_task(), "openai", "chat")
         'Hands an interactive completion of at most 64 tokens to the openai engine of pool chat.'
     """
     kind = f"{task.priority} {task.workload}"
     article = "an" if kind[0] in "aeiou" else "a"
-    return f"Hands {article} {kind} of at most {task.max_tokens} tokens to the {task.engine} engine of pool {pool_id}."
+    return f"Hands {article} {kind} of at most {task.max_tokens} tokens to {_whom(engine, pool_id)}."
 
 
-def starting(engine: str, pool_id: str, seconds: float) -> str:
+def starting(engine: str | None, pool_id: str, seconds: float) -> str:
     """The first event is there."""
-    return f"The {engine} engine of pool {pool_id} starts to answer after {_time(seconds)}."
+    whom = _whom(engine, pool_id)
+    return f"{whom[0].upper()}{whom[1:]} starts to answer after {_time(seconds)}."
 
 
 def ending(tokens: int, finish_reason: str, seconds: float) -> str:
@@ -44,9 +45,9 @@ def ending(tokens: int, finish_reason: str, seconds: float) -> str:
     return f"The answer is complete after {_time(seconds)}: {_tokens(tokens)}, finish reason {finish_reason}."
 
 
-def cancelling(engine: str, pool_id: str) -> str:
+def cancelling(engine: str | None, pool_id: str) -> str:
     """Somebody cancels the task."""
-    return f"Tells the {engine} engine of pool {pool_id} to stop; nothing more is delivered."
+    return f"Tells {_whom(engine, pool_id)} to stop; nothing more is delivered."
 
 
 def cancelled(tokens: int) -> str:
@@ -75,6 +76,10 @@ def failing(error: WorkerError, pool_id: str, tokens: int) -> str:
     elif error.retriable:
         advice = " It may be tried again."
     return f"The task fails in pool {pool_id} {when}: {error.reason.replace('_', ' ')}.{advice}"
+
+
+def _whom(engine: str | None, pool_id: str) -> str:
+    return f"pool {pool_id}" if engine is None else f"the {engine} engine of pool {pool_id}"
 
 
 def _tokens(count: int) -> str:

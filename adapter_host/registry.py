@@ -63,6 +63,11 @@ class Replica:
         return self.health is not None and self.health.ready
 
     @property
+    def engine(self) -> str | None:
+        """The engine as its adapter tells it, by the adapter's name where it tells none; None before it was asked."""
+        return None if self.props is None else self.props.engine or self.adapter_name
+
+    @property
     def slots_free(self) -> int | None:
         """Places left, reckoned from the last answer and what was given or came back since; None when unknown."""
         if self.props is None or self.props.slots_free is None:
@@ -91,6 +96,12 @@ class Pool:
     replicas: dict[str, Replica] = field(default_factory=dict)
     is_draining: bool = False
     """Takes no new task."""
+
+    @property
+    def engine(self) -> str | None:
+        """The engine of all replicas; None when they have several, or one that has not been asked."""
+        engines = {replica.engine for replica in self.replicas.values()}
+        return engines.pop() if len(engines) == 1 else None
 
 
 class Registry:

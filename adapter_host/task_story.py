@@ -62,8 +62,28 @@ def default_logger(secrets: Iterable[Secret] = ()) -> Any:
 class TaskStory:
     """Tells what happens to one task. Each method is called at most once, in about this order."""
 
-    def __init__(self, task: TaskRequest, pool_id: str, correlation_id: str, logger: Any, clock: Clock) -> None:
-        """Bind the records of *task*; nothing is told yet."""
+    def __init__(
+        self,
+        task: TaskRequest,
+        pool_id: str,
+        correlation_id: str,
+        logger: Any,
+        clock: Clock,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        """
+        Bind the records of *task*; nothing is told yet.
+
+        Args:
+            task: As it was submitted.
+            pool_id: Where it goes.
+            correlation_id: Goes with every record.
+            logger: Takes the records.
+            clock: Tells the time.
+            engine: Of the pool, where its adapters have told it. The one that the task names is never told for it: it
+                is what somebody hoped to find there.
+        """
         self._task = task
         self._pool_id = pool_id
         self._clock = clock
@@ -79,13 +99,14 @@ class TaskStory:
         self._log = logger.bind(
             actor=ACTOR,
             action="submit",
-            target=task.engine,
+            target=f"pool {pool_id}",
             job_id=task.task_id,
             session_id=task.session_id,
-            engine=task.engine,
             pool_id=pool_id,
             correlation_id=correlation_id,
         )
+        self._engine: str | None = None
+        self._name_engine(engine)
 
     @property
     def seconds(self) -> float:
@@ -94,13 +115,14 @@ class TaskStory:
 
     def submitting(self) -> None:
         """The task is accepted for dispatch."""
-        self._log.info("task_submitted", human=narration.submitting(self._task, self._pool_id))
+        self._log.info("task_submitted", human=narration.submitting(self._task, self._engine, self._pool_id))
 
     def placed(self, replica: Replica) -> None:
         """A replica was chosen."""
         self._worker["replica_id"] = replica.replica_id
         self._adapter = replica.adapter_name
         self._log = self._log.bind(replica_id=replica.replica_id, adapter=replica.adapter_name)
+        self._name_engine(replica.engine)
 
     def started(self, data: Mapping[str, Any], metrics: Metrics) -> None:
         """The adapter's stream gave its `started` event."""
@@ -111,7 +133,7 @@ class TaskStory:
             # an upstream names it as it likes
             known["model"] = safe_identifier(str(data["model"]))
         self._log = self._log.bind(engine_version=self._worker["engine_version"], **known)
-        human = narration.starting(self._task.engine, self._pool_id, self.seconds)
+        human = narration.starting(self._engine, self._pool_id, self.seconds)
         self._log.info("task_started", human=human, latency_ms=round(self.seconds * 1000))
         metrics.count("tasks_started_total", {**self._worker, "priority": self._task.priority})
         metrics.count("adapter_dispatch_total", {"adapter": self._adapter, "outcome": "started"})
@@ -123,7 +145,7 @@ class TaskStory:
 
     def cancelling(self) -> None:
         """Somebody asked to cancel the task."""
-        self._log.info("task_cancelling", action="cancel", human=narration.cancelling(self._task.engine, self._pool_id))
+        self._log.info("task_cancelling", action="cancel", human=narration.cancelling(self._engine, self._pool_id))
 
     def ended(self, end: Mapping[str, Any], metrics: Metrics) -> None:
         """The stream gave its `end` event."""
@@ -185,12 +207,18 @@ class TaskStory:
         if tokens:
             self._count_tokens(tokens, self._tokens_in, metrics)
         else:
-            metrics.count("tasks_rejected_total", {"engine": self._task.engine, "reason": error.reason})
+            metrics.count("tasks_rejected_total", {"engine": self._worker["engine"], "reason": error.reason})
 
     def trouble(self, what: str, exc: BaseException) -> None:
         """The adapter failed to clean up after the task; the task ends all the same."""
         human = f"The adapter fails at {what} of a task in pool {self._pool_id}; the host closes the stream itself."
         self._log.error("adapter_trouble", action="cancel", human=human, error_class=type(exc).__name__)
+
+    def _name_engine(self, engine: str | None) -> None:
+        """From now on the records name *engine*, once it is known."""
+        if engine is not None:
+            self._engine = self._worker["engine"] = safe_identifier(engine)
+            self._log = self._log.bind(target=self._engine, engine=self._engine)
 
     def _by_pool(self) -> dict[str, str]:
         names = ("engine", "engine_version", "pool_id")

@@ -53,7 +53,13 @@ class EchoAdapter:
         """Tell what is known; what is not known stays None."""
         slots = self._config.slots
         free = slots - len(self._running)
-        return WorkerProps(slots_total=slots, slots_free=free, engine_version=ENGINE_VERSION, workloads=("completion",))
+        return WorkerProps(
+            slots_total=slots,
+            slots_free=free,
+            engine="echo",
+            engine_version=ENGINE_VERSION,
+            workloads=("completion",),
+        )
 
     async def submit(self, task: TaskRequest) -> TokenStream:
         """Refuse what cannot be right before anything is sent; return the stream once the engine answers."""

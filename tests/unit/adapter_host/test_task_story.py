@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from adapter_api import WorkerError, correlation_id
+from adapter_api import WorkerError, WorkerProps, correlation_id
 from adapter_api.testing import Gate, ScriptedAdapter, answer, make_task
 from adapter_host import AdapterHost
 from adapter_host.task_story import default_logger
@@ -34,10 +34,13 @@ async def test_a_good_task_is_three_records(host, records, clock):
     await stream.collect()
     submitted, started, ended = records.entries
     worker = {"replica_id": "0", "adapter": "ScriptedAdapter", "engine_version": "scripted-1", "model": "m"}
-    assert submitted == IDS | ACTOR | {
+    # nobody has asked the pool yet, so nobody knows its engine
+    ids = {name: value for name, value in IDS.items() if name != "engine"}
+    assert submitted == ids | ACTOR | {
         "event": "task_submitted",
         "log_level": "info",
-        "human": "Hands an interactive completion of at most 64 tokens to the openai engine of pool chat.",
+        "target": "pool chat",
+        "human": "Hands an interactive completion of at most 64 tokens to pool chat.",
     }
     assert started == IDS | ACTOR | worker | {
         "event": "task_started",
@@ -56,6 +59,24 @@ async def test_a_good_task_is_three_records(host, records, clock):
         "attempts": 0,
         "human": "The answer is complete after 1.5 s: 2 tokens, finish reason stop.",
     }
+
+
+@pytest.mark.requirement("LOG-04", "ORCH-3604")
+@pytest.mark.parametrize(("tells", "shown"), [("vllm", "vllm"), ("a\nb", "a\\nb"), (None, "echo")])
+async def test_the_engine_is_the_one_that_is_there(host, records, tells, shown):
+    """The adapter's word, or else its name, and not what the task names; a pool that was asked is known by it at once."""
+
+    class Engine(ScriptedAdapter):
+        async def props(self):
+            return WorkerProps(engine=tells)
+
+    host.bind("chat", "0", Engine(answer("a")), name="echo")
+    for number in range(2):
+        await (await host.submit("chat", make_task(f"t-{number}", engine="openai"))).collect()
+    assert [entry.get("engine") for entry in records.entries] == [None, *[shown] * 5]
+    assert [entry["target"] for entry in records.entries] == ["pool chat", *[shown] * 5]
+    assert records.entries[3]["human"].endswith(f"to the {shown} engine of pool chat.")
+    assert "openai" not in str(records.entries)
 
 
 @pytest.mark.requirement("LOG-07")
