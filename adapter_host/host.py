@@ -18,6 +18,7 @@ from adapter_api import (
     InvalidTask,
     Outcome,
     TaskCancelled,
+    TaskRequest,
     WorkerError,
     WorkerHealth,
     WorkerProps,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from adapter_api import TaskRequest, TokenStream, WorkerAdapter
+    from adapter_api import TokenStream, WorkerAdapter
     from adapter_host.config import HostConfig
     from adapter_host.metrics import Metrics
     from adapter_host.plugins import Catalogue
@@ -298,6 +299,8 @@ class AdapterHost:
         Spec: AH-1002, AH-1003, AH-1008
         """
         self._require_open()
+        if not isinstance(task, TaskRequest):
+            raise InvalidTask("task", f"expected a TaskRequest, got {type(task).__name__}")
         placed = placed_pool(pool_id, task.placement, self._registry.pool_ids, allow_pin=self._allow_pin)
         pool = self._registry.pool(placed)
         # A pinned task is found under the pool that was named and under the one that has it.

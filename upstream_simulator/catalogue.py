@@ -67,7 +67,8 @@ def unknown_model(name: str) -> ApiError:
     """
     Make the error for a model that is not served.
     """
-    return ApiError(f"The model `{name[:128]}` does not exist or you do not have access to it.", 404, param="model")
+    message = f"The model `{name[:128]}` does not exist or you do not have access to it."
+    return ApiError(message, 404, code="model_not_found", param="model")
 
 
 def embeddings(body: Body) -> dict[str, object]:

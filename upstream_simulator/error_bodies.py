@@ -16,7 +16,7 @@ _TYPES: Final = {
     404: "invalid_request_error",
     429: "rate_limit_error",
 }
-_CODES: Final = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
+_CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 
 
 @dataclass(frozen=True, slots=True)

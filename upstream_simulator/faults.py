@@ -4,7 +4,10 @@ Faults by name: what a client may ask the simulator to do wrong, and the reading
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+import difflib
+import re
+import types
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -219,7 +222,34 @@ def read_faults(wish: Wish) -> Faults:
     try:
         return msgspec.convert({name.replace("-", "_"): value for name, value in named.items()}, Faults, strict=False)
     except msgspec.ValidationError as exc:
-        raise InvalidFault(f"fault not understood: {exc}") from exc
+        raise InvalidFault(f"fault not understood: {_in_words(str(exc))}") from exc
+
+
+def _in_words(problem: str) -> str:
+    """
+    Put what msgspec says into the names of faults, with what the one at fault accepts, or the nearest name there is.
+    """
+    unknown = re.fullmatch(r"Object contains unknown field `(\w*)`", problem)
+    if unknown:
+        near = difflib.get_close_matches(unknown[1], Faults.__struct_fields__, n=1)
+        there = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(Faults.__struct_fields__)}"
+        return f"unknown fault {unknown[1]!r}; {there}"
+    said = re.fullmatch(r"(.+) - at `\$\.(\w+)(?:\[\d+\])?`", problem)
+    if not said:
+        return problem
+    choices = _choices(get_type_hints(Faults)[said[2]])
+    return f"{said[2]}: expected one of {', '.join(choices)}" if choices else f"{said[2]}: {said[1]}"
+
+
+def _choices(kind: object) -> list[str]:
+    """
+    Give the words that a fault takes; none for one that takes other things too.
+    """
+    if get_origin(kind) is Literal:
+        return [str(word) for word in get_args(kind)]
+    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType, list) else ()
+    inner = [_choices(member) for member in members if member is not type(None)]
+    return [word for words in inner for word in words] if all(inner) else []
 
 
 def _read_text(text: str) -> Mapping[str, object]:

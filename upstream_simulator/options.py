@@ -73,6 +73,8 @@ class Options:
         Raises:
             InvalidOption: See the class.
         """
+        for name, (kinds, expected) in _KINDS.items():
+            _require_kind(name, getattr(self, name), kinds, expected)
         _require_loopback(self.host)
         _require_port("port", self.port)
         if self.tls_port is not None:
@@ -85,6 +87,35 @@ class Options:
         _require_at_least("first_token_delay", self.first_token_delay, 0)
         if self.context is not None:
             _require_at_least("context", self.context, 1)
+
+
+_TEXT: Final = ((str,), "a text")
+_COUNT: Final = ((int,), "an integer")
+_NUMBER: Final = ((int, float), "a number")
+_KINDS: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    "host": _TEXT,
+    "port": _COUNT,
+    "tls_port": ((int, type(None)), "an integer, or None"),
+    "ca_file": ((str, type(None)), "a text, or None"),
+    "http2": ((bool,), "True or False"),
+    "api_key": ((str, type(None)), "a text, or None"),
+    "flavour": _TEXT,
+    "models": ((tuple, list), "a tuple of texts"),
+    "tokens": _COUNT,
+    "tokens_per_second": _NUMBER,
+    "tokens_per_write": _COUNT,
+    "first_token_delay": _NUMBER,
+    "context": ((int, type(None)), "an integer, or None"),
+    "words": _TEXT,
+    "seed": _COUNT,
+}
+"""What each option is, so that one that is something else is told by its name."""
+
+
+def _require_kind(name: str, value: object, kinds: tuple[type, ...], expected: str) -> None:
+    # True is an int to Python, and no port
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise InvalidOption(f"{name}: expected {expected}, got {type(value).__name__}")
 
 
 def _require_loopback(host: str) -> None:

@@ -180,12 +180,22 @@ def _routed(request: Request, options: Options, faults: Faults, flavour: Flavour
         if path == "/v1/embeddings":
             return _json(catalogue.embeddings(body), flavour)
         return _generated(path, body, options, faults, flavour)
-    if request.method != "GET":
-        return _error_answer(ApiError("Not Found", HTTPStatus.NOT_FOUND), flavour.routing_form)
-    return _looked_up(path, options, flavour)
+    answer = _looked_up(path, options, flavour) if request.method == "GET" else None
+    return answer or _error_answer(_no_such_path(request, flavour), flavour.routing_form)
 
 
-def _looked_up(path: str, options: Options, flavour: Flavour) -> Answer:
+def _no_such_path(request: Request, flavour: Flavour) -> ApiError:
+    """
+    Say that there is nothing at a path, in the words of the server that is copied.
+    """
+    if flavour.routing_form == "openai":
+        return ApiError(f"Invalid URL ({request.method} {request.path[:128]})", HTTPStatus.NOT_FOUND)
+    if flavour.routing_form == "int_code":
+        return ApiError("File Not Found", HTTPStatus.NOT_FOUND, "not_found_error")
+    return ApiError("Not Found", HTTPStatus.NOT_FOUND)
+
+
+def _looked_up(path: str, options: Options, flavour: Flavour) -> Answer | None:
     if path == "/v1/models":
         return _json(catalogue.models(options, flavour), flavour)
     if path.startswith("/v1/models/"):
@@ -196,7 +206,7 @@ def _looked_up(path: str, options: Options, flavour: Flavour) -> Answer:
         return _json({"version": flavour.version}, flavour)
     if path == "/props" and flavour.name == "llama-server":
         return _json(catalogue.properties(options), flavour)
-    return _error_answer(ApiError(f"Unknown request URL: GET {path}", HTTPStatus.NOT_FOUND), flavour.routing_form)
+    return None
 
 
 def _generated(path: str, body: Body, options: Options, faults: Faults, flavour: Flavour) -> Answer:

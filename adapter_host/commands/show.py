@@ -116,7 +116,8 @@ async def _ask(loaded: LoadedConfig, pool: str | None) -> list[dict[str, Any]]:
 async def _row(replica: Replica) -> dict[str, Any]:
     """What one replica says of itself, after its health was asked."""
     health, props = replica.health, replica.props
-    detail = "" if health is None or health.ready else health.detail or health.reason or "not ready"
+    # one that is ready may have something to say all the same
+    detail = "" if health is None else health.detail or ("" if health.ready else health.reason or "not ready")
     version = props.engine_version if props else None
     if health is not None and health.live:
         try:

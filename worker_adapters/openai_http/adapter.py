@@ -39,6 +39,8 @@ from worker_adapters.openai_http.adapter_parts import (
     timeouts_of,
 )
 from worker_adapters.openai_http.chat_reader import ChatReader
+from worker_adapters.openai_http.config import OpenAIHttpConfig
+from worker_adapters.openai_http.missing_path import with_hint
 from worker_adapters.openai_http.request_body import check_task, private_texts, serialize
 from worker_adapters.openai_http.responses_reader import ResponsesReader
 from worker_adapters.openai_http.service import StreamingService
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
 
     from http_util import Clock
     from http_util.secret_audit import SecretAudit
-    from worker_adapters.openai_http.config import OpenAIHttpConfig
     from worker_adapters.openai_http.request_body import SerializedPrompt
     from worker_adapters.openai_http.service_hooks import ServiceHooks
     from worker_adapters.openai_http.streamed_tokens import StreamedTokens
@@ -117,7 +118,10 @@ class OpenAIHttpAdapter:
 
         Raises:
             ValueError: `ca_file` cannot be used.
+            TypeError: *config* is no `OpenAIHttpConfig`.
         """
+        if not isinstance(config, OpenAIHttpConfig):
+            raise TypeError(f"config: expected an OpenAIHttpConfig, got {type(config).__name__}")
         self._config = config
         self._profile = config.profile
         self._clock = clock or SystemClock()
@@ -234,6 +238,8 @@ class OpenAIHttpAdapter:
 
         Spec: OC-ADAPT-OAI-6001, ADP-13, ADP-31, ADP-32, OC-CTRL-2034
         """
+        if not isinstance(task, TaskRequest):
+            raise InvalidTask("task", f"expected a TaskRequest, got {type(task).__name__}")
         correlation_id = current_correlation_id()
         log = TaskLog(task, engine=self._config.engine_label, correlation_id=correlation_id)
         try:
@@ -257,7 +263,7 @@ class OpenAIHttpAdapter:
                 await self._pin.check_answer(task, tokens, log)
         except WorkerError as error:
             log.attempts(error.attempts)
-            log.failed(error)
+            log.failed(with_hint(error, self._config.base_url))
             self._release(task.task_id)
             raise
         except BaseException as error:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -19,7 +20,7 @@ from http_util.config import HttpConfig, Pattern
 from http_util.resilience import Resilience
 from http_util.retry import POLICIES, RetryPolicy
 from http_util.secret import Secret
-from http_util.settings_errors import InvalidSettings, setting_problems
+from http_util.settings_errors import InvalidSettings, SettingProblem, setting_problems
 from http_util.settings_model import SettingsModel
 from http_util.tls import build_ssl_context
 from openai_client.auth import ApiKey, AuthScheme
@@ -44,6 +45,11 @@ _JUDGED_BESIDE: Final[dict[str, tuple[str, ...]]] = {
 """Settings that `HttpConfig` has rules for, each with those before it that its rules read."""
 
 _ANY_BASE_URL: Final = "https://localhost"
+
+_OPERATION_PATHS: Final = ("/chat/completions", "/completions", "/responses", "/models")
+
+_FILES: Final = (("ca_file",), ("client_cert_file", "client_key_file", "client_key_password"))
+"""Settings that name files, by what is read together."""
 
 
 class OpenAIHttpConfig(SettingsModel):
@@ -212,6 +218,29 @@ class OpenAIHttpConfig(SettingsModel):
             raise ValueError(f"expected one of {', '.join(sorted(DIALECTS))}")
         return name
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_the_root(cls, url: str) -> str:
+        """An address with the path of one operation is copied from an example, and nothing is below it."""
+        for path in _OPERATION_PATHS:
+            if url.rstrip("/").endswith(path):
+                raise ValueError(f"expected the root of the API, without {path} at its end")
+        return url
+
+    @field_validator("deployment")
+    @classmethod
+    def _azure_has_a_path(cls, deployment: str | None, info: ValidationInfo) -> str | None:
+        """Azure's resource itself answers 404 to everything."""
+        url = info.data.get("base_url")
+        if info.data.get("dialect") != "azure" or url is None:
+            return deployment
+        path = urlsplit(url).path.rstrip("/")
+        if deployment is None and path in ("", "/openai"):
+            raise ValueError("is required with dialect 'azure', unless base_url ends in /openai/v1")
+        if deployment is not None and not path:
+            raise ValueError("needs a base_url that ends in /openai, below which Azure has its deployments")
+        return deployment
+
     @field_validator("retry", mode="before")
     @classmethod
     def _policy_by_name(cls, retry: object) -> RetryPolicy | None:
@@ -364,15 +393,46 @@ class OpenAIHttpConfig(SettingsModel):
 
         Spec: ADP-14
         """
-        client = {"client_cert_file", "client_key_file", "client_key_password"}
         problems = [
             problem
-            for names in ({"ca_file"}, client)
+            for names in _FILES
             if (said := _problem_of_tls({name: getattr(self, name) for name in names})) is not None
             for problem in setting_problems(said, {}, type(self).model_json_schema())
         ]
         if problems:
             raise InvalidSettings(problems)
+
+    @classmethod
+    def with_files(cls, settings: Mapping[str, Any]) -> Self:
+        """
+        The settings, once the files that they name have been looked at too. Opens no connection.
+
+        Raises:
+            InvalidSettings: Everything that is wrong, of the files also what can be told beside other mistakes.
+
+        Spec: ADP-14
+        """
+        try:
+            config = cls.model_validate(dict(settings))
+        except InvalidSettings as error:
+            problems = [*error.problems, *cls._problems_of_files(settings, error)]
+        else:
+            config.check_files()
+            return config
+        # this frame may be shown in a traceback, and credentials may stand in the settings
+        del settings
+        raise InvalidSettings(problems)
+
+    @classmethod
+    def _problems_of_files(cls, settings: Mapping[str, Any], error: InvalidSettings) -> tuple[SettingProblem, ...]:
+        """What is wrong with the files of *settings*, where the settings that name them are not wrong themselves."""
+        told = {problem.path[0] for problem in error.problems if problem.path}
+        judged = [name for names in _FILES if told.isdisjoint(names) for name in names if name in settings]
+        try:
+            cls.model_validate({"base_url": _ANY_BASE_URL, **{name: settings[name] for name in judged}}).check_files()
+        except InvalidSettings as of_files:
+            return of_files.problems
+        return ()
 
     def policies(self) -> dict[str, Any]:
         """

@@ -47,6 +47,4 @@ def _policies(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """What is in force; settings that can never work are refused here, offline, the files that they name included."""
     from worker_adapters.openai_http import OpenAIHttpConfig
 
-    config = OpenAIHttpConfig(**settings)
-    config.check_files()
-    return config.policies()
+    return OpenAIHttpConfig.with_files(settings).policies()

@@ -28,6 +28,7 @@ from openai_client.auth import MaskedHeaders
 from openai_client.endpoint_keys import open_endpoints_async, written_for
 from openai_client.error_mapping import from_failure, refiner
 from openai_client.errors import OpenAIError
+from worker_adapters.openai_http.missing_path import missing_path, with_hint
 from worker_adapters.openai_http.token_reader import UNREADABLE
 from worker_adapters.openai_http.upstream_words import shown_word
 from worker_adapters.openai_http.worker_errors import worker_error
@@ -163,7 +164,7 @@ class UpstreamProbe:
             reply = await self._exchange.send(call, watch=watch)
         except HttpFailure as failure:
             refused = worker_error(from_failure(failure, call.secrets), streaming=False)
-            raise refused from without_frames(failure)
+            raise with_hint(refused, self._config.base_url) from without_frames(failure)
         return _Told(reply.body, call.secrets)
 
     def _question(self, url: str, authorization: Authorization, endpoints: tuple[OpenEndpoint, ...]) -> HttpCall:
@@ -194,7 +195,9 @@ class UpstreamProbe:
 
     def _unwell(self, error: WorkerError) -> WorkerHealth:
         if error.http_status in _NO_LISTING and self._config.ready_without_listing:
-            return WorkerHealth(live=True, ready=True, detail=f"no {self._config.health_path} to ask")
+            detail = f"no {self._config.health_path} to ask"
+            hint = missing_path(self._config.base_url) if error.http_status == HTTPStatus.NOT_FOUND else ""
+            return WorkerHealth(live=True, ready=True, detail="; ".join(filter(None, (detail, hint))))
         return WorkerHealth(live=error.http_status is not None, ready=False, reason=error.reason, detail=error.message)
 
     def _other_version(self) -> str:

@@ -276,7 +276,7 @@ def test_config_tells_everything_that_can_be_seen_at_once(command, tmp_path):
         "[pools.b]\nadapter = 'openai-http'\n[pools.b.settings]\nbase_url = 'https://b.example/v1'\n"
         "api_key = { env = 'NO_KEY' }\negress = 'localhost'\nproxy_auth = 'nobody'\n"
         "[pools.c]\nadapter = 'openai-http'\n[pools.c.settings]\nbase_url = 'https://c.example/v1'\n"
-        "ca_file = 'no.pem'\nclient_cert_file = 'no.pem'\n"
+        "ca_file = 'no.pem'\nclient_cert_file = 'no.pem'\nmodl = 'x'\n"
         "[pools.d]\nadapter = 'openai-http'\n[pools.d.settings]\nbase_url = 'https://d.example/openai'\n"
         "dialect = 'azure'\ndeployment = 'd'\n"
     )
@@ -290,6 +290,7 @@ def test_config_tells_everything_that_can_be_seen_at_once(command, tmp_path):
         "pools.a.settings.http_2",
         "pools.b.settings.proxy_auth",
         "pools.b.settings.egress",
+        "pools.c.settings.modl",
         "pools.c.settings.ca_file",
         "pools.c.settings.client_cert_file",
         "pools.d.settings.api_version",

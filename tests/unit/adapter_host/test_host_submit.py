@@ -110,6 +110,14 @@ async def test_an_unknown_exception_becomes_internal_without_detail(host, record
     assert "sk-abc" not in str(records.entries)
 
 
+async def test_what_is_no_task_is_said_in_words(host):
+    """A mapping is easily taken for one."""
+    host.bind("chat", "0", ScriptedAdapter())
+    with pytest.raises(InvalidTask, match=r"task: expected a TaskRequest, got dict$"):
+        await host.submit("chat", {"task_id": "t-1"})
+    assert host.in_flight == 0
+
+
 @pytest.mark.requirement("AH-1005")
 async def test_an_unknown_exception_inside_a_stream_is_one_error_event(host, records):
     """The stream ends in `internal`, and the log names the class."""

@@ -64,7 +64,7 @@ async def test_a_good_task_is_three_records(host, records, clock):
 @pytest.mark.requirement("LOG-04", "ORCH-3604")
 @pytest.mark.parametrize(("tells", "shown"), [("vllm", "vllm"), ("a\nb", "a\\nb"), (None, "echo")])
 async def test_the_engine_is_the_one_that_is_there(host, records, tells, shown):
-    """The adapter's word, or else its name, and not what the task names; a pool that was asked is known by it at once."""
+    """The adapter's word, or else its name, not what the task names; a pool that was asked is known by it at once."""
 
     class Engine(ScriptedAdapter):
         async def props(self):

@@ -45,6 +45,26 @@ def test_a_wish_that_makes_no_sense_is_refused_by_name(wish: str, named: str) ->
 
 
 @pytest.mark.requirement("SIM-06")
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        ("cut_by=axe", "cut_by: expected one of reset, close, goaway"),
+        ("goaway=no", "goaway: expected one of below, allowed"),
+        ("omit=done,bread", "omit: expected one of role, finish, done, usage, created"),
+        ("stattus=1", "unknown fault 'stattus'; did you mean 'status'?"),
+        ("zzz", "unknown fault 'zzz'; there are: path, times, status, "),
+        ("stall_at=middle", "stall_at: "),
+        ("status=99", "status: Expected `int` >= 200"),
+    ],
+)
+def test_a_refused_wish_says_what_would_be_accepted(wish: str, says: str) -> None:
+    """Words that a fault takes are listed, and names that are nearly right are found."""
+    with pytest.raises(InvalidFault) as caught:
+        read_faults(wish)
+    assert str(caught.value).startswith(f"fault not understood: {says}")
+
+
+@pytest.mark.requirement("SIM-06")
 def test_a_body_may_be_text_or_anything_json_has() -> None:
     """Compact wishes give text, JSON wishes whatever they hold; values may contain an equals sign."""
     assert read_faults("body=a=b").body == "a=b"

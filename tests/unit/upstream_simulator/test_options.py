@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
 from upstream_simulator import InvalidOption, Options
+from upstream_simulator.options import _KINDS
 
 
 @pytest.mark.requirement("SIM-01")
@@ -43,6 +45,27 @@ def test_a_value_out_of_range_is_refused_by_name(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(InvalidOption, match=name):
         Options(**wrong)
+
+
+@pytest.mark.requirement("SIM-01")
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"port": "x"}, "port: expected an integer, got str"),
+        ({"port": True}, "port: expected an integer, got bool"),
+        ({"tls_port": "0"}, "tls_port: expected an integer, or None, got str"),
+        ({"http2": 1}, "http2: expected True or False, got int"),
+        ({"tokens_per_second": "20"}, "tokens_per_second: expected a number, got str"),
+        ({"models": "m"}, "models: expected a tuple of texts, got str"),
+        ({"flavour": ["vllm"]}, "flavour: expected a text, got list"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_name(wrong: dict[str, Any], says: str) -> None:
+    """Before it is compared with anything."""
+    with pytest.raises(InvalidOption) as caught:
+        Options(**wrong)
+    assert str(caught.value) == says
+    assert {each.name for each in fields(Options)} == set(_KINDS)
 
 
 @pytest.mark.requirement("SIM-01")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from upstream_simulator.faults import read_faults
 from upstream_simulator.flavours import FLAVOURS
 from upstream_simulator.options import Options
-from upstream_simulator.replies import Request, reply
+from upstream_simulator.replies import _GENERATORS, Request, reply
 from upstream_simulator.steps import Break, Finish, Head, Send, Step, Wait
 
 CHAT = {"model": "m", "stream": True, "max_tokens": 3, "messages": [{"role": "user", "content": "hi"}]}
@@ -119,7 +121,33 @@ def test_requests_that_lead_nowhere_are_refused() -> None:
     assert answered(body=b"{")[0] == 400
     assert answered(body=b"{", flavour="llama-server")[0] == 500
     assert answered(path="/v1/models/nope", method="GET")[0] == 404
-    assert answered(path="/v1/nothing", flavour="vllm")[1] == {"detail": "Not Found"}
+    for method in ("GET", "POST"):
+        assert answered(path="/v1/nothing", method=method, flavour="vllm")[1] == {"detail": "Not Found"}
+
+
+@pytest.mark.requirement("SIM-04")
+def test_the_documents_list_what_is_served() -> None:
+    """Every path of the table leads somewhere, and every operation that is generated is in it."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text("utf-8")
+    table = page.partition("## What it serves")[2].partition("It keeps nothing")[0]
+    paths = set(re.findall(r"[ `](/[\w/]+)`", table)) - {"/v1/realtime"}
+    assert paths >= set(_GENERATORS)
+    for path in paths:
+        name = path.replace("NAME", "simulated-small")
+        method = "POST" if path in _GENERATORS or path == "/v1/embeddings" else "GET"
+        body = {**CHAT, "stream": False, "prompt": "a", "input": "a"}
+        assert answered(path=name, method=method, body=body, flavour="llama-server")[0] == 200, path
+
+
+@pytest.mark.requirement("SIM-04", "SIM-07")
+def test_an_unknown_path_is_not_called_an_unknown_model() -> None:
+    """Each server says it in its own words; the code is the model's alone."""
+    shown = {"message": "Invalid URL (POST /chat/completions)", "type": "invalid_request_error", "param": None}
+    assert answered(path="/chat/completions") == (404, {"error": {**shown, "code": None}})
+    body = answered(path="/chat/completions", flavour="llama-server")[1]
+    facts = {"message": "File Not Found", "type": "not_found_error", "code": 404}
+    assert {name: body["error"][name] for name in facts} == facts
+    assert answered(models=("a",))[1]["error"]["code"] == "model_not_found"
 
 
 @pytest.mark.requirement("SIM-04", "SIM-09")

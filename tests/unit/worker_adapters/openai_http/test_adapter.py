@@ -321,6 +321,35 @@ async def test_what_is_sent_and_what_is_not(rig: Callable[..., Any], task: Calla
     assert b"s-1" not in request.content
 
 
+@pytest.mark.requirement("ERR-20")
+async def test_a_404_of_a_task_names_the_path_that_is_missing(
+    rig: Callable[..., Any], task: Callable[..., Any]
+) -> None:
+    """In the error and in its text; not where the address has the path, and not for another status."""
+    says = "base_url has no /v1 in its path, below which most servers have the API"
+    for base_url, status, hint in (
+        ("http://127.0.0.1:8000", 404, True),
+        ("http://127.0.0.1:8000/v1", 404, False),
+        ("http://127.0.0.1:8000", 400, False),
+    ):
+        adapter, _, _ = rig(Answer.json(b'{"detail": "Not Found"}', status=status), base_url=base_url)
+        with pytest.raises(WorkerError) as caught:
+            await adapter.submit(task())
+        assert caught.value.message.endswith(f"; {says}") is hint
+        assert (says in str(caught.value)) is hint
+
+
+async def test_what_is_no_configuration_and_no_task_is_said_in_words(rig: Callable[..., Any]) -> None:
+    """Both are easily taken for mappings."""
+    adapter, upstream, _ = rig(SHORT)
+    kind: Any = type(adapter)
+    with pytest.raises(TypeError, match=r"^config: expected an OpenAIHttpConfig, got dict$"):
+        kind({"base_url": "http://127.0.0.1:8000/v1"})
+    with pytest.raises(InvalidTask, match=r"task: expected a TaskRequest, got dict$"):
+        await adapter.submit({"task_id": "t-1"})
+    assert upstream.requests == []
+
+
 @pytest.mark.requirement("OQ-12")
 async def test_azure_has_its_own_header_path_and_query(rig: Callable[..., Any], task: Callable[..., Any]) -> None:
     """api-key, /deployments/NAME, api-version; all by config."""

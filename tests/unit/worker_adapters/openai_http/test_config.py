@@ -341,6 +341,32 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
             {"dialect": "azure", "deployment": "d"},
             "api_version: is required with dialect 'azure' and a deployment, such as '2024-10-21'",
         ),
+        (
+            {"dialect": "azure", "base_url": "https://n.openai.azure.com"},
+            "deployment: is required with dialect 'azure', unless base_url ends in /openai/v1",
+        ),
+        (
+            {"dialect": "azure", "base_url": "https://n.openai.azure.com/openai/"},
+            "deployment: is required with dialect 'azure', unless base_url ends in /openai/v1",
+        ),
+        (
+            {
+                "dialect": "azure",
+                "base_url": "https://n.openai.azure.com/",
+                "deployment": "d",
+                "api_version": "2024-10-21",
+            },
+            "deployment: needs a base_url that ends in /openai, below which Azure has its deployments",
+        ),
+        *(
+            ({"base_url": f"{URL}{path}"}, f"base_url: expected the root of the API, without {told} at its end")
+            for path, told in (
+                ("/chat/completions", "/chat/completions"),
+                ("/completions/", "/completions"),
+                ("/responses", "/responses"),
+                ("/models", "/models"),
+            )
+        ),
     ],
 )
 def test_a_rule_over_several_settings_speaks_of_settings_that_there_are(settings: dict[str, Any], line: str) -> None:
@@ -354,6 +380,14 @@ def test_what_is_right_passes_the_rules() -> None:
     right: list[dict[str, Any]] = [
         {"dialect": "azure", "deployment": "d", "api_version": "2024-10-21"},
         {"dialect": "azure"},
+        {"dialect": "azure", "base_url": "https://n.openai.azure.com/openai/v1"},
+        {
+            "dialect": "azure",
+            "base_url": "https://n.openai.azure.com/openai",
+            "deployment": "d",
+            "api_version": "2024-10-21",
+        },
+        {"base_url": "https://n.openai.azure.com"},
         {"deployment": "d"},
         {"http_engine": "httpx", "proxy": "http://p:1"},
         {"http_engine": "asyncio", "proxy": "socks5://p:1", "proxy_auth": "a:b", "egress_networks": ["127.0.0.0/8"]},

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import traceback
 
 import pytest
 
 from adapter_api import ADAPTER_API_VERSION
+from http_util.settings_errors import InvalidSettings
 from worker_adapters import openai_http
 from worker_adapters.openai_http import plugin
 from worker_adapters.openai_http.adapter import OpenAIHttpAdapter
@@ -32,6 +34,30 @@ def test_policies_that_can_never_be_in_force_are_refused() -> None:
     offered = plugin.worker_adapter_plugins()
     with pytest.raises(ValueError, match=r"ca_file: cannot be read: 'nowhere\.pem'"):
         offered.policies({"base_url": "http://127.0.0.1:8000/v1", "ca_file": "nowhere.pem"})
+
+
+@pytest.mark.requirement("ADP-14", "HST-10")
+def test_files_are_looked_at_beside_other_mistakes() -> None:
+    """All that is wrong comes together; a file whose setting is wrong itself is told once, and no key is shown."""
+    offered = plugin.worker_adapter_plugins()
+    files = {"ca_file": "no.pem", "client_cert_file": "no.pem"}
+    told = "cannot be read: 'no.pem': No such file or directory"
+
+    def refusal(**settings: object) -> list[str]:
+        with pytest.raises(InvalidSettings) as caught:
+            offered.policies({"base_url": "https://a.example/v1", "api_key": "sk-hidden-000", **files, **settings})
+        assert caught.value.__context__ is None
+        shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+        frames = [frame.locals for frame in shown.stack if frame.filename.endswith("openai_http/config.py")]
+        assert frames
+        assert "hidden" not in str(frames)
+        return str(caught.value).splitlines()
+
+    certificate, authority = (f"{name}: {told}" for name in ("client_cert_file", "ca_file"))
+    assert refusal(modl="x") == ["modl: unknown key; did you mean 'model'?", authority, certificate]
+    assert refusal(client_key_file=3)[1:] == [authority]
+    assert refusal(ca_file=3)[1:] == [certificate]
+    assert refusal(modl="x", ca_file=None, client_cert_file=None) == ["modl: unknown key; did you mean 'model'?"]
 
 
 @pytest.mark.requirement("ADP-62")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from adapter_api import WorkerError
+from adapter_api import WorkerError, WorkerHealth
 from http_util.secret import Secret
 from http_util.testing import Answer, Stall
 
@@ -79,6 +79,28 @@ async def test_health_reports_and_never_raises(
     health = await adapter.health()
     assert (health.live, health.ready, health.reason) == (live, ready, reason)
     assert len(upstream.requests) == 1
+
+
+@pytest.mark.requirement("ADP-41")
+@pytest.mark.parametrize(
+    ("base_url", "hint"),
+    [
+        ("http://127.0.0.1:8000", "; base_url has no /v1 in its path, below which most servers have the API"),
+        ("http://127.0.0.1:8000/api", "; base_url has no /v1 in its path, below which most servers have the API"),
+        ("http://127.0.0.1:8000/v1beta/openai", ""),
+        ("http://127.0.0.1:8000/openai", ""),
+        ("http://127.0.0.1:8000/v1", ""),
+    ],
+)
+async def test_a_404_where_the_address_has_no_path_says_so(rig: Callable[..., Any], base_url: str, hint: str) -> None:
+    """Ready or not; what has the path already is not doubted, and neither is another status."""
+    missing = Answer.json(b"{}", status=404)
+    adapter, _, _ = rig(missing, base_url=base_url)
+    assert await adapter.health() == WorkerHealth(live=True, ready=True, detail=f"no /models to ask{hint}")
+    adapter, _, _ = rig(missing, base_url=base_url, ready_without_listing=False)
+    assert (await adapter.health()).detail == f"upstream answered 404 Not Found{hint}"
+    adapter, _, _ = rig(Answer.json(b"{}", status=405), base_url=base_url)
+    assert (await adapter.health()).detail == "no /models to ask"
 
 
 @pytest.mark.requirement("ADP-40")
