@@ -24,6 +24,7 @@ Spec: ADP-01
 
 from adapter_api.correlation import CORRELATION_HEADER, correlation_id, current_correlation_id
 from adapter_api.errors import InvalidTask, TaskCancelled, WorkerError
+from adapter_api.fault import Fault
 from adapter_api.outcome import Attempt, Outcome
 from adapter_api.plugin import ENTRY_POINT_GROUP, AdapterPlugin
 from adapter_api.reasons import REASONS, ErrorKind, Reason, Variant, reason_row
@@ -45,6 +46,7 @@ __all__ = [
     "Channel",
     "Completion",
     "ErrorKind",
+    "Fault",
     "InvalidTask",
     "Kind",
     "OrderGuard",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from adapter_api.errors import TaskCancelled, WorkerError
+from adapter_api.fault import Fault
 from adapter_api.token_event import TokenEvent
 from adapter_api.token_order import OrderGuard, OrderState, OrderViolation
 
@@ -82,6 +83,7 @@ class TokenStream:
         "__weakref__",  # who cancels by id finds a stream that still holds tokens, and does not keep it alive
         "_closed",
         "_end",
+        "_fault",
         "_guard",
         "_origin",
         "_reading",
@@ -110,6 +112,7 @@ class TokenStream:
         self._ready: Iterator[TokenEvent] = iter(())
         self._end: TokenEvent | None = None
         self._terminal: TokenEvent | None = None
+        self._fault: Fault | None = None
         self._reading = False
         self._stopping = False
         self._closed = False
@@ -136,6 +139,11 @@ class TokenStream:
     def terminal(self) -> TokenEvent | None:
         """The `end` or `error` event, once it has been handed out; None before."""
         return self._terminal
+
+    @property
+    def fault(self) -> Fault | None:
+        """What a source raised that no source may, for whoever debugs it; the `error` event does not tell it."""
+        return self._fault
 
     @property
     def origin(self) -> str:
@@ -281,6 +289,7 @@ class TokenStream:
             error = WorkerError("order_violation", str(error), streaming=True)
         elif not isinstance(error, WorkerError):
             # its text may hold secrets, so none of it is shown
+            self._fault = Fault.of(error)
             error = WorkerError("internal", f"{self._origin} failed inside a stream", streaming=True)
         self._guard = OrderGuard.ended(self._origin, tokens=self._guard.tokens)
         # What it says while closing is of no use any more: the error is the stream's last word.

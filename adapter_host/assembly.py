@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from adapter_api import WorkerAdapter
+from adapter_api import Fault, WorkerAdapter
 from adapter_host.config import ConfigError, Problem, problems_of
+from adapter_host.fault_record import EVENT, fault_facts
 from adapter_host.plugins import discover
+from adapter_host.task_story import default_logger
+from http_util.redact import safe_message
 from http_util.schema_words import nearest
 from http_util.secret import Secret
 
@@ -40,7 +43,8 @@ def assemble(
     """
     if catalogue is None:
         catalogue = discover(strict=config.host.strict, timeout=config.host.plugin_timeout)
-    built = for_each_replica(config, catalogue, _built)
+    logger = collaborators.get("logger") or default_logger(tuple(secrets_of(config)))
+    built = for_each_replica(config, catalogue, _built, logger=logger)
     policies = config.host
     host = make_host(
         grace=policies.grace,
@@ -57,10 +61,20 @@ def assemble(
 
 
 def for_each_replica(
-    config: HostConfig, catalogue: Catalogue, ask: Callable[[AdapterPlugin, Mapping[str, Any]], T]
+    config: HostConfig,
+    catalogue: Catalogue,
+    ask: Callable[[AdapterPlugin, Mapping[str, Any]], T],
+    *,
+    logger: Any,
 ) -> dict[tuple[str, str], T]:
     """
     What *ask* gives for the plugin and the settings of every replica.
+
+    Args:
+        config: Names the pools.
+        catalogue: The installed adapters.
+        ask: Asks one plugin about the settings of one replica.
+        logger: Gets what a plugin raises that it must not, as records of level debug.
 
     Raises:
         ConfigError: An adapter is not installed, or *ask* refuses. All that is wrong is told at once.
@@ -83,13 +97,21 @@ def for_each_replica(
                 answers[pool_id, replica_id] = ask(installed.plugin, settings)
             except ValueError as exc:
                 refused += problems_of(exc, "", prefix, secrets, given=settings, schema=_schema_of(installed.plugin))
-            # A plugin's factory is foreign code; only the class of what it raises is told.
+            # A plugin's factory is foreign code; only the class of what it raises is told, and the rest on request.
             except Exception as exc:  # noqa: BLE001
                 what = f"the adapter {pool.adapter} failed with {type(exc).__name__}; this is a fault of the adapter"
-                refused.append(Problem("", ".".join(prefix), what))
+                problem = Problem("", f"pools.{pool_id}.adapter", what)
+                refused += [problem] if problem not in refused else []
+                facts = fault_facts(Fault.of(exc), pool.adapter, safe=_safe(secrets))
+                logger.debug(EVENT, action="build", pool_id=pool_id, replica_id=replica_id, **facts)
     if missing or refused:
         raise ConfigError([*missing, *refused], is_unknown_adapter=not refused)
     return answers
+
+
+def _safe(secrets: Sequence[Secret]) -> Callable[[str], str]:
+    known = [secret.reveal() for secret in secrets]
+    return lambda text: safe_message(text, known)
 
 
 def _prefix(pool_id: str, replica_id: str, pool: PoolSettings) -> list[str]:

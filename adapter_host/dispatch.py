@@ -18,7 +18,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import ref
 
-from adapter_api import OrderGuard, OrderViolation, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError
+from adapter_api import Fault, OrderGuard, OrderViolation, Outcome, TaskCancelled, TokenEvent, TokenStream, WorkerError
+from adapter_host.fault_record import fault_facts
 from adapter_host.waiting import within
 from http_util.breaker_policy import COUNTED_REASONS
 from http_util.deadline import Deadline
@@ -149,6 +150,7 @@ class Dispatch:
         # An adapter is foreign code seen from the host; only the class of what it raises is told, and to the log only.
         except Exception as exc:  # noqa: BLE001
             failure = WorkerError("internal", f"the adapter {name} failed to start the task")
+            self._tell_fault(Fault.of(exc), name)
             self.fail(failure, cause=type(exc).__name__)
             raise failure from None
         self._inner = _Inner(raw, name)
@@ -200,6 +202,7 @@ class Dispatch:
         # As in start(): foreign code. TokenStream would hide it as well, but not tell the log its class.
         except Exception as exc:  # noqa: BLE001
             failure = WorkerError("internal", f"{inner.origin} failed inside a stream", streaming=True)
+            self._tell_fault(Fault.of(exc), inner.origin)
             self.fail(failure, cause=type(exc).__name__)
             raise failure from None
 
@@ -336,7 +339,10 @@ class Dispatch:
     def _error(self, event: TokenEvent) -> TokenEvent:
         """The `error` event with a message that may be shown."""
         error = self._redacted(WorkerError.from_payload(event.data))
-        self.fail(error)
+        fault = self._inner.fault if self._inner is not None else None
+        if fault is not None:
+            self._tell_fault(fault, self._inner_name())
+        self.fail(error, cause=fault.error_class if fault is not None else None)
         return TokenEvent("error", {**event.data, "message": error.message})
 
     def _after_the_end(self) -> list[TokenEvent]:
@@ -346,10 +352,17 @@ class Dispatch:
             end = TokenEvent("end", {**facts, "evidence": "cancelled", "usage": {"source": "none"}})
             has_started = self._inner is not None and self._inner.has_started
             return [end] if has_started else [TokenEvent("started", {"engine_version": "unknown"}), end]
-        name = self._inner.origin if self._inner else "the adapter"
+        name = self._inner_name()
         violation = OrderViolation(f"{name}: the stream stopped without end or error")
         self.fail(WorkerError("order_violation", str(violation), streaming=True))
         raise violation
+
+    def _inner_name(self) -> str:
+        return self._inner.origin if self._inner else "the adapter"
+
+    def _tell_fault(self, fault: Fault, name: str) -> None:
+        """Tell the author of the adapter, in a record of level debug, where it failed."""
+        self.story.fault(fault_facts(fault, name, safe=self.owner.safe, task=self.task))
 
     def _redacted(self, error: WorkerError) -> WorkerError:
         """*error* with a message that may be shown; itself when its own may."""
@@ -414,6 +427,7 @@ class _Inner:
         "_is_guarded",
         "_next",
         "_read",
+        "_stream",
         "has_started",
         "has_tokens",
         "is_closed",
@@ -428,6 +442,7 @@ class _Inner:
             WorkerError: It is no stream.
         """
         self.origin = origin
+        self._stream = stream
         self.is_closed = False
         self.has_started = False
         self.has_tokens = False
@@ -442,6 +457,12 @@ class _Inner:
         self._read: Callable[[], Awaitable[list[TokenEvent]]] = batches if callable(batches) else self._one
         # a TokenStream has its own; a task must not count as complete before the end of any other stream is checked
         self._is_guarded = isinstance(stream, TokenStream)
+
+    @property
+    def fault(self) -> Fault | None:
+        """What the adapter's source raised, where its stream tells it."""
+        fault = getattr(self._stream, "fault", None)
+        return fault if isinstance(fault, Fault) else None
 
     async def read(self) -> list[TokenEvent]:
         """The next events, as many as there are; empty once the stream has stopped."""

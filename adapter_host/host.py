@@ -27,6 +27,7 @@ from adapter_api import (
 )
 from adapter_host import pool_view
 from adapter_host.dispatch import Dispatch
+from adapter_host.fault_record import EVENT, fault_facts
 from adapter_host.metrics import NoMetrics, ShieldedMetrics
 from adapter_host.placement import Placement
 from adapter_host.readiness import CHECK_TIMEOUT, GOOD_FOR, Readiness
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-    from adapter_api import TokenStream, WorkerAdapter
+    from adapter_api import Fault, TokenStream, WorkerAdapter
     from adapter_host.config import HostConfig
     from adapter_host.metrics import Metrics
     from adapter_host.plugins import Catalogue
@@ -123,7 +124,11 @@ class AdapterHost:
         self._log = default_logger(self._secrets) if logger is None else logger
         self._registry = _registry(breaker, resilience)
         self._readiness = Readiness(
-            self.clock, good_for=health_good_for, timeout=health_timeout, on_check=self._note_check
+            self.clock,
+            good_for=health_good_for,
+            timeout=health_timeout,
+            on_check=self._note_check,
+            on_fault=self._note_fault,
         )
         self._placement = Placement(self._readiness, self.clock)
         self._retirement = Retirement(self, self._registry)
@@ -498,6 +503,11 @@ class AdapterHost:
     def _note_check(self, replica: Replica, health: WorkerHealth) -> None:
         outcome = "ready" if health.ready else "live" if health.live else "down"
         self.metrics.count("adapter_health_checks_total", {"adapter": replica.adapter_name, "outcome": outcome})
+
+    def _note_fault(self, replica: Replica, fault: Fault) -> None:
+        facts = fault_facts(fault, replica.adapter_name, safe=self.safe)
+        places = {"pool_id": replica.pool_id, "replica_id": replica.replica_id}
+        self._log.debug(EVENT, actor="adapter-host", action="check", **places, **facts)
 
     async def _close(self, grace: float) -> None:
         await until_set(self.clock, self._idle, grace)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from adapter_api import WorkerError, WorkerHealth, WorkerProps
+from adapter_api import Fault, WorkerError, WorkerHealth, WorkerProps
 from adapter_host.waiting import within
 from http_util.redact import safe_message
 
@@ -39,6 +39,7 @@ class Readiness:
         good_for: float = GOOD_FOR,
         timeout: float = CHECK_TIMEOUT,
         on_check: Callable[[Replica, WorkerHealth], None],
+        on_fault: Callable[[Replica, Fault], None],
     ) -> None:
         """
         Ask nobody yet.
@@ -48,11 +49,13 @@ class Readiness:
             good_for: Seconds for which an answer is believed; 0 asks for every task.
             timeout: Most seconds for one replica's answer.
             on_check: Told of every answer.
+            on_fault: Told what an adapter raised that no adapter may.
         """
         self._clock = clock
         self._good_for = good_for
         self._timeout = timeout
         self._on_check = on_check
+        self._on_fault = on_fault
         self._asking: dict[Replica, asyncio.Task[WorkerHealth]] = {}
 
     def is_fresh(self, replica: Replica) -> bool:
@@ -104,6 +107,7 @@ class Readiness:
         # An adapter is foreign code seen from the host; its text may hold anything, so only its class is named.
         except Exception as exc:  # noqa: BLE001
             health, props = _down("internal", f"{replica.adapter_name} raised {type(exc).__name__}"), None
+            self._on_fault(replica, Fault.of(exc))
         replica.health = health
         replica.props = props or replica.props
         replica.checked_at = self._clock.monotonic()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from adapter_host import narration
+from adapter_host.fault_record import EVENT
 from http_util.log import RedactSecrets
 from http_util.redact import safe_identifier
 
@@ -208,6 +209,10 @@ class TaskStory:
             self._count_tokens(tokens, self._tokens_in, metrics)
         else:
             metrics.count("tasks_rejected_total", {"engine": self._worker["engine"], "reason": error.reason})
+
+    def fault(self, facts: Mapping[str, Any]) -> None:
+        """The adapter raised what no adapter may; for its author, who asks for records of level debug."""
+        self._log.debug(EVENT, **facts)
 
     def trouble(self, what: str, exc: BaseException) -> None:
         """The adapter failed to clean up after the task; the task ends all the same."""

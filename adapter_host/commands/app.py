@@ -13,6 +13,7 @@ from typing import Annotated, Final, Optional
 import typer
 
 from adapter_host.commands.exit_codes import MEANINGS, guarded
+from adapter_host.commands.one_line import OneLineErrors, count, integer, number, seconds
 
 _CODES: Final = "\b\nExit codes:\n" + "\n".join(f"  {code:<4} {meaning}" for code, meaning in MEANINGS.items())
 
@@ -35,6 +36,7 @@ _ALL_EXAMPLES: Final = f"""{_RUN_EXAMPLES.rstrip()}
 
 app = typer.Typer(
     name="adapter-host",
+    cls=OneLineErrors,
     help="Stream tokens from any engine that has a worker adapter.",
     epilog=_ALL_EXAMPLES + _CODES,
     no_args_is_help=True,
@@ -69,6 +71,9 @@ ConfigPath = Annotated[
 PoolId = Annotated[Optional[str], typer.Option("--pool", help="Pool of the configuration.")]  # noqa: UP045
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 OptionalText = Optional[str]  # noqa: UP045
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Tell the story, and where an adapter fails, on standard error.")
+]
 
 
 @app.command("run", short_help="Run one task and print its answer.", epilog=_RUN_EXAMPLES + _CODES)
@@ -79,10 +84,20 @@ def run_command(  # noqa: PLR0913 - one parameter for each option
     config: ConfigPath = None,
     pool: PoolId = None,
     model: Annotated[OptionalText, typer.Option("--model", help="Model to ask for; needed with --base-url.")] = None,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", help="Most tokens to generate.", min=1)] = 64,
-    deadline: Annotated[float, typer.Option("--deadline", help="Seconds for the whole task.", min=0.001)] = 120.0,
-    seed: Annotated[Optional[int], typer.Option("--seed", help="Seed of the sampler.")] = None,  # noqa: UP045
-    temperature: Annotated[Optional[float], typer.Option("--temperature", help="0 to 2.")] = None,  # noqa: UP045
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", help="Most tokens to generate.", parser=count, metavar="INTEGER")
+    ] = 64,
+    deadline: Annotated[
+        float, typer.Option("--deadline", help="Seconds for the whole task.", parser=seconds, metavar="SECONDS")
+    ] = 120.0,
+    seed: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--seed", help="Seed of the sampler.", parser=integer, metavar="INTEGER"),
+    ] = None,
+    temperature: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--temperature", help="0 to 2.", parser=number, metavar="NUMBER"),
+    ] = None,
     adapter: Annotated[OptionalText, typer.Option("--adapter", help="Adapter; openai-http by default.")] = None,
     base_url: Annotated[
         OptionalText, typer.Option("--base-url", help="Upstream to ask, without configuration.")
@@ -94,7 +109,7 @@ def run_command(  # noqa: PLR0913 - one parameter for each option
         typer.Option("--set", help="Any setting of the adapter, as ca_file='ca.pem'; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell the story on standard error.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """
     Run one task and print its answer as it comes.
@@ -144,16 +159,18 @@ def list_command(
 
 
 @app.command("check", short_help="Ask every pool how it is.", epilog=_CODES)
-def check_command(*, config: ConfigPath = None, pool: PoolId = None, as_json: AsJson = False) -> None:
+def check_command(
+    *, config: ConfigPath = None, pool: PoolId = None, as_json: AsJson = False, verbose: Verbose = False
+) -> None:
     """Ask every configured pool for its health, slots and engine version."""
     from adapter_host.commands.show import show_health
 
-    raise typer.Exit(guarded(lambda: show_health(config, pool, as_json=as_json)))
+    raise typer.Exit(guarded(lambda: show_health(config, pool, as_json=as_json, verbose=verbose)))
 
 
 @app.command("config", short_help="Check the configuration, offline.", epilog=_CODES)
-def config_command(*, config: ConfigPath = None, as_json: AsJson = False) -> None:
+def config_command(*, config: ConfigPath = None, as_json: AsJson = False, verbose: Verbose = False) -> None:
     """Check the configuration without any connection, and print the policies in force."""
     from adapter_host.commands.show import show_config
 
-    raise typer.Exit(guarded(lambda: show_config(config, as_json=as_json)))
+    raise typer.Exit(guarded(lambda: show_config(config, as_json=as_json, verbose=verbose)))

@@ -27,7 +27,7 @@ def configure_logs(*, verbose: bool, secrets: Iterable[Secret] = ()) -> Any:
     Set up structlog for this process, and return the logger for a host.
 
     Args:
-        verbose: Show records of level info and above; otherwise none.
+        verbose: Show records of all levels, those about faults of adapters too; otherwise none.
         secrets: Removed from every record.
     """
     structlog.configure(
@@ -38,7 +38,7 @@ def configure_logs(*, verbose: bool, secrets: Iterable[Secret] = ()) -> Any:
             RedactSecrets(secrets),
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO if verbose else logging.CRITICAL),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.CRITICAL),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -79,7 +79,7 @@ def _catalogue_as_json(catalogue: Catalogue) -> dict[str, Any]:
     return {"plugins": plugins, "quarantined": quarantined}
 
 
-def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
+def show_health(path: Path | None, pool: str | None, *, as_json: bool, verbose: bool = False) -> int:
     """Ask every configured pool how it is; 0 when all are ready, 1 otherwise."""
     loaded = load_config(_found(path))
     if not loaded.config.pools:
@@ -87,7 +87,7 @@ def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
     if pool is not None and pool not in loaded.config.pools:
         known = ", ".join(loaded.config.pools) or "none"
         raise CommandError(f"--pool: {loaded.path} has no pool {pool!a}; it has: {known}", UNKNOWN)
-    rows = asyncio.run(_ask(loaded, pool))
+    rows = asyncio.run(_ask(loaded, pool, configure_logs(verbose=verbose, secrets=loaded.secrets)))
     if as_json:
         _print_json({"replicas": rows})
     else:
@@ -100,8 +100,7 @@ def show_health(path: Path | None, pool: str | None, *, as_json: bool) -> int:
     return OK if pools == ready else FAILED
 
 
-async def _ask(loaded: LoadedConfig, pool: str | None) -> list[dict[str, Any]]:
-    logger = configure_logs(verbose=False, secrets=loaded.secrets)
+async def _ask(loaded: LoadedConfig, pool: str | None, logger: Any) -> list[dict[str, Any]]:
     try:
         host = AdapterHost.from_config(loaded.config, logger=logger)
     except ConfigError as exc:
@@ -140,9 +139,9 @@ async def _row(replica: Replica) -> dict[str, Any]:
     }
 
 
-def show_config(path: Path | None, *, as_json: bool) -> int:
+def show_config(path: Path | None, *, as_json: bool, verbose: bool = False) -> int:
     """Check the configuration offline and print what is in force, secrets masked."""
-    loaded, policies = _checked(_found(path))
+    loaded, policies = _checked(_found(path), configure_logs(verbose=verbose))
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     if not policies:
@@ -163,7 +162,7 @@ def show_config(path: Path | None, *, as_json: bool) -> int:
     return OK
 
 
-def _checked(path: Path) -> tuple[LoadedConfig, dict[tuple[str, str], Mapping[str, Any]]]:
+def _checked(path: Path, logger: Any) -> tuple[LoadedConfig, dict[tuple[str, str], Mapping[str, Any]]]:
     """
     The configuration at *path* and the policies of each replica.
 
@@ -173,19 +172,19 @@ def _checked(path: Path) -> tuple[LoadedConfig, dict[tuple[str, str], Mapping[st
     try:
         loaded = load_config(path)
     except ConfigError as exc:
-        raise _with_adapters_say(exc, path) from None
+        raise _with_adapters_say(exc, path, logger) from None
     try:
-        return loaded, _policies(loaded.config)
+        return loaded, _policies(loaded.config, logger)
     except ConfigError as exc:
         raise named(exc, path) from None
 
 
-def _with_adapters_say(error: ConfigError, path: Path) -> ConfigError:
+def _with_adapters_say(error: ConfigError, path: Path, logger: Any) -> ConfigError:
     """*error*, and what the adapters have against the part of the configuration that it leaves; once for each key."""
     if error.usable is None:
         return error
     try:
-        _policies(error.usable)
+        _policies(error.usable, logger)
     except ConfigError as exc:
         told = {problem.key for problem in error.problems}
         more = [problem for problem in named(exc, path).problems if problem.key not in told]
@@ -193,10 +192,10 @@ def _with_adapters_say(error: ConfigError, path: Path) -> ConfigError:
     return error
 
 
-def _policies(config: HostConfig) -> dict[tuple[str, str], Mapping[str, Any]]:
+def _policies(config: HostConfig, logger: Any) -> dict[tuple[str, str], Mapping[str, Any]]:
     """What the adapter of each replica says is in force."""
     catalogue = discover(strict=config.host.strict, timeout=config.host.plugin_timeout)
-    return for_each_replica(config, catalogue, lambda plugin, settings: plugin.policies(settings))
+    return for_each_replica(config, catalogue, lambda plugin, settings: plugin.policies(settings), logger=logger)
 
 
 def _with_presence(told: Any, redacted: Any) -> Any:

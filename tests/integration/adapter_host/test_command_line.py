@@ -308,6 +308,34 @@ def test_config_warns_of_a_file_without_pools(command, tmp_path):
 
 
 @pytest.mark.requirement("HST-13")
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("run --max-tokens 0 x", "--max-tokens: expected an integer of 1 or more, got '0'"),
+        ("run --max-tokens a x", "--max-tokens: expected an integer of 1 or more, got 'a'"),
+        ("run --deadline 0 x", "--deadline: expected 0.001 or more seconds, got '0'"),
+        ("run --deadline nan x", "--deadline: expected 0.001 or more seconds, got 'nan'"),
+        ("run --seed 1.5 x", "--seed: expected an integer, got '1.5'"),
+        ("run --temperature warm x", "--temperature: expected a number, got 'warm'"),
+        ("run --temperature 3 x", None),
+        ("rum", "No such command 'rum'"),
+        ("run --modle m", "No such option"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(command, arguments, says):
+    """Which option, and what it takes; in the manner of everything else that is wrong."""
+    result = command(*arguments.split())
+    (line,) = result.stderr.decode().splitlines()[-1:]
+    assert result.returncode == 2
+    assert result.stdout == b""
+    if says is None:  # a field of the task, which says so itself
+        assert "temperature: expected a number from 0 to 2" in line
+    else:
+        assert result.stderr.startswith(f"adapter-host: {says}".encode())
+        assert result.stderr.count(b"\n") == 1
+
+
+@pytest.mark.requirement("HST-13")
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["list", "-h"]])
 def test_help_has_examples_and_exit_codes(command, arguments):
     """What a script has to know is in the help."""

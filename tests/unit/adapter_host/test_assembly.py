@@ -133,7 +133,7 @@ def test_an_entry_of_a_list_is_named_by_its_place():
         (ValueError(f"nothing of {KEY} fits"), "pools.a.settings: nothing of **** fits"),
         (
             RuntimeError(KEY),
-            "pools.a.settings: the adapter fake failed with RuntimeError; this is a fault of the adapter",
+            "pools.a.adapter: the adapter fake failed with RuntimeError; this is a fault of the adapter",
         ),
     ],
 )
@@ -144,6 +144,24 @@ def test_what_a_factory_raises_shows_no_secret(failure: Exception, says: str):
         raise failure
 
     assert str(problems(config(a={"adapter": "fake", "settings": {"api_key": Secret(KEY)}}), factory)) == says
+
+
+@pytest.mark.requirement("AH-1005", "LOG-05")
+def test_where_a_factory_fails_is_told_to_a_log_that_was_asked_for(logger, records):
+    """Once in the refusal however many replicas there are; in the log each, with frames and without the secret."""
+
+    def factory(settings):
+        raise RuntimeError(KEY)
+
+    pool = {"adapter": "fake", "settings": {"api_key": Secret(KEY)}, "replicas": {"x": {}, "y": {}}}
+    with pytest.raises(ConfigError) as caught:
+        AdapterHost.from_config(config(a=pool), catalogue=catalogue(factory), logger=logger)
+    assert str(caught.value).count("this is a fault of the adapter") == 1
+    assert [record["replica_id"] for record in records.entries] == ["x", "y"]
+    first = records.entries[0]
+    assert (first["event"], first["action"], first["error_text"]) == ("adapter_fault", "build", "****")
+    assert first["frames"][-1].startswith(__file__)
+    assert first["frames"][-1].endswith(" in factory")
 
 
 def test_a_factory_that_builds_no_adapter_is_told():

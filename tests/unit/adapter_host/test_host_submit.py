@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
+from contextlib import suppress
 
 import pytest
 
@@ -108,6 +110,55 @@ async def test_an_unknown_exception_becomes_internal_without_detail(host, record
     assert error.__suppress_context__
     assert records.entries[-1]["error_class"] == "ZeroDivisionError"
     assert "sk-abc" not in str(records.entries)
+
+
+@pytest.mark.requirement("AH-1005", "LOG-05", "SEC-16")
+@pytest.mark.parametrize("steps", [[ZeroDivisionError], [answer("a")[:2], ZeroDivisionError]])
+async def test_where_an_adapter_fails_is_told_to_a_log_that_was_asked_for(host, records, steps):
+    """Class, frames and text, without credentials and prompt; the record of the failure names the class."""
+    secret = "sk-abcdefgh12345678"
+    failure = steps.pop()(f"{secret}: cannot count 'a prompt of a person'")
+    host.bind("chat", "0", ScriptedAdapter([*steps, failure]), name="shaky")
+    with suppress(WorkerError):
+        await (await host.submit("chat", make_task(prompt="This is a prompt of a person"))).collect()
+    fault, failed = records.entries[-2:]
+    assert (fault["event"], fault["log_level"], fault["adapter"]) == ("adapter_fault", "debug", "shaky")
+    assert fault["human"] == (
+        "The adapter shaky raises ZeroDivisionError, which no adapter may; this is a fault of the adapter."
+    )
+    assert fault["error_text"] == "****: cannot count '****'"
+    assert any("adapter_api/testing.py:" in frame and frame.endswith(" in _play") for frame in fault["frames"])
+    assert (fault["job_id"], fault["pool_id"], fault["correlation_id"]) == ("t-1", "chat", failed["correlation_id"])
+    assert (failed["event"], failed["error_class"]) == ("task_failed", "ZeroDivisionError")
+
+
+@pytest.mark.requirement("LOG-05")
+async def test_the_default_log_tells_no_fault_unless_it_is_asked_for(caplog):
+    """Level debug is the switch."""
+    for level, told in ((logging.INFO, 0), (logging.DEBUG, 1)):
+        caplog.set_level(level, logger="adapter_host")
+        async with AdapterHost() as host:
+            host.bind("chat", "0", ScriptedAdapter([ZeroDivisionError("no")]), name="shaky")
+            with pytest.raises(WorkerError):
+                await host.submit("chat", make_task())
+        assert [record.message for record in caplog.records].count("adapter_fault") == told
+
+
+@pytest.mark.requirement("AH-1005")
+async def test_where_a_health_check_fails_is_told_too(host, records):
+    """By pool and replica; the caller gets its class."""
+    adapter = ScriptedAdapter()
+    adapter.health_error = ValueError("no sk-abcdefgh12345678")
+    host.bind("chat", "0", adapter, name="shaky")
+    assert (await host.health("chat")).detail.endswith("shaky raised ValueError")
+    (fault,) = records.entries
+    assert (fault["event"], fault["action"], fault["pool_id"], fault["replica_id"]) == (
+        "adapter_fault",
+        "check",
+        "chat",
+        "0",
+    )
+    assert fault["error_text"] == "no ****"
 
 
 async def test_what_is_no_task_is_said_in_words(host):
