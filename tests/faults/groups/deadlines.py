@@ -80,11 +80,12 @@ PHASES: Final = (
 PAUSES: Final = (
     row(
         "no-room-for-another-pause",
-        simulated(always="status=529;retry_after_ms=150"),
+        simulated(always="status=529;retry_after_ms=400"),
         BUSY,
+        task={"deadline_ms": 700},
         posts=2,
-        after=0.15,
-        within=BUDGET,
+        after=0.4,
+        within=0.7,
     ),
     row("pause-beyond-it", simulated(always="status=529;retry_after_ms=300"), BUSY, after=0.0, within=0.1),
     row("passed-already", simulated(), EXPIRED, task={"deadline_ms": 0}, posts=0, after=0.0, within=0.05),
