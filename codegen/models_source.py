@@ -9,7 +9,7 @@ from codegen.annotations import Annotator, literal
 from codegen.naming import attribute
 from codegen.plan import SHARED, Direction, object_of
 from codegen.schema import Definition, ListOf, Nullable, Property, refs
-from codegen.unions import tagged, texts
+from codegen.unions import tagged, takes_null, texts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -103,9 +103,16 @@ class ModelWriter:
         base = self._plan.bases.get(definition.name, ("", _BASES[direction]))[1]
         annotator.names.add(base)
         fields = [self._field(definition, item, direction, annotator) for item in definition.properties]
+        if direction is not Direction.RECEIVED and (nullable := self._nullable(definition)):
+            fields.insert(0, f"    takes_null = ({', '.join(map(literal, nullable))},)")
         if definition.name in self._whole_lists:
             fields.append(self._iteration(definition, annotator))
         return "\n".join([f"class {definition.name}({base}):", f'    """{self._use(definition)}"""', "", *fields])
+
+    def _nullable(self, definition: Definition) -> list[str]:
+        """Return the attributes for which the API takes null."""
+        document = self._plan.document
+        return [attribute(item.name) for item in definition.properties if takes_null(item.shape, document)]
 
     def _iteration(self, definition: Definition, annotator: Annotator) -> str:
         """Return the method that makes a list which comes whole be iterated as pages are: item by item."""

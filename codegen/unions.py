@@ -7,7 +7,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from codegen.schema import Definition, Document, Enumeration, Nullable, OneOf, Property, Ref, Shape
+from codegen.schema import (
+    Definition,
+    Document,
+    Enumeration,
+    Limited,
+    Nullable,
+    OneOf,
+    Property,
+    Ref,
+    Scalar,
+    Shape,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +76,22 @@ def texts(shape: Shape) -> tuple[str, ...]:
     if isinstance(inner, Enumeration) and not inner.is_open:
         return tuple(value for value in inner.values if isinstance(value, str))
     return ()
+
+
+def takes_null(shape: Shape, document: Document) -> bool:
+    """Tell whether null is one of the values of *shape*."""
+    match shape:
+        case Nullable() | Scalar("Any"):
+            return True
+        case Limited(inner, _):
+            return takes_null(inner, document)
+        case OneOf(members, _):
+            return any(takes_null(member, document) for member in members)
+        case Ref(name):
+            alias = document.definitions[name].alias
+            return alias is not None and takes_null(alias, document)
+        case _:
+            return False
 
 
 def _leaves(document: Document, shape: Shape) -> Iterator[Shape]:

@@ -3,7 +3,8 @@ The three kinds of model the API is described with, and the open types that keep
 
 A schema that is only sent is a `RequestModel`, one that is only received a `ResponseModel`, and one that goes both ways
 (a tool that a response repeats, an output item given back as input) a `TwoWayModel`. No class is built before its first
-use (`defer_build`), and no validation error repeats the input, because inputs hold prompts.
+use (`defer_build`), and no validation error repeats the input, because inputs hold prompts. What is to be sent is taken
+as `openai_client.sent_values` says: nothing is turned into another kind, and None where there is no null is not given.
 
 Spec: CLI-09, FWD-01, FWD-02, FWD-03, FWD-11
 """
@@ -12,15 +13,32 @@ from __future__ import annotations
 
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast, get_args
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    Literal,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+)
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, TypeAdapter
 
 from openai_client.moved_names import MODEL, missing
 from openai_client.remembering import heard_with
+from openai_client.sent_values import never_empty, only_sent, sent_too
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core import CoreSchema
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -67,6 +85,14 @@ class RequestModel(BaseModel):
     """
 
     model_config = ConfigDict(**_COMMON, extra="forbid")
+
+    takes_null: ClassVar[tuple[str, ...]] = ()
+    """The fields for which the API takes null; None in any other is not sent."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema that takes values as they are to be sent."""
+        return only_sent(cls, handler(source), handler)
 
     def __init__(self, /, **data: object) -> None:
         """
@@ -149,6 +175,14 @@ class TwoWayModel(ResponseModel):
     Spec: FWD-01, FWD-11
     """
 
+    takes_null: ClassVar[tuple[str, ...]] = ()
+    """As of `RequestModel`."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema that takes JSON as it comes, and everything else as it is to be sent."""
+        return sent_too(cls, handler(source), handler)
+
     def __init__(self, /, **data: object) -> None:
         """
         Validate the fields strictly, at every depth.
@@ -184,10 +218,16 @@ class Unknown(Untyped):
     A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
 
     The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` finds one, and
-    `unknown_tag` tells what it is.
+    `unknown_tag` tells what it is. `Unknown.model_validate({"type": "new", "colour": 1})` makes one to be sent; a mapping
+    in its place is refused.
 
     Spec: FWD-02
     """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Return the schema that takes JSON as it comes, and else no mapping without anything in it."""
+        return never_empty(cls, handler(source), handler)
 
     @property
     def unknown_tag(self) -> str | None:
@@ -292,6 +332,8 @@ def by_tag(
         found = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
         return tags.get(found, UNKNOWN) if found is None or isinstance(found, str) else UNKNOWN
 
+    # for whoever says what would have been accepted; a function is what pydantic calls fastest
+    vars(choose).update(field=name, known=(*known, *aliases))
     return Discriminator(
         choose,
         custom_error_type=NO_SUCH_TAG,

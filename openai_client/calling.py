@@ -93,7 +93,7 @@ def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeyw
     try:
         return model(**fields), call
     except ValidationError as problem:
-        failure = refused(problem, [*model.model_fields, *_NAMES])
+        failure = refused(problem, model.__pydantic_core_schema__, [*model.model_fields, *_NAMES])
     # the frame may be shown in a traceback, and the fields hold prompts
     del given, fields
     raise failure

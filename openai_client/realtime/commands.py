@@ -125,7 +125,7 @@ def event_of(model: type[M], fields: Any) -> M:
     try:
         return model(**fields)
     except ValidationError as problem:
-        failure = refused(problem)
+        failure = refused(problem, model.__pydantic_core_schema__)
     # this frame and the one that they were given to may be shown in a traceback, and they hold prompts
     fields.clear()
     raise failure

@@ -65,7 +65,8 @@ class Codec(Generic[E]):
             fields = partial(model.model_dump, mode="json", exclude_unset=True, by_alias=True)
             text = checked_json(model.model_dump_json(exclude_unset=True, by_alias=True), fields)
         except ValidationError as problem:
-            failure = refused(problem) if problem.errors(include_input=False)[0]["loc"] else _no_event()
+            is_event = bool(problem.errors(include_input=False)[0]["loc"])
+            failure = refused(problem, self._sent.core_schema) if is_event else _no_event()
         except InvalidFieldValue as problem:
             failure = without_frames(problem)
         except ValueError as problem:

@@ -118,6 +118,7 @@ class CreateAssistantRequestToolResourcesFileSearchVectorStoreChunkingStrategySt
 class CreateAssistantRequestToolResourcesFileSearchVectorStore(RequestModel):
     """Sent: part of `CreateAssistantRequestToolResourcesFileSearch`."""
 
+    takes_null = ("metadata",)
     file_ids: Annotated[list[str], Field(max_length=100000000)] | None = None
     chunking_strategy: (
         Annotated[
@@ -149,6 +150,17 @@ class CreateAssistantRequestToolResources(RequestModel):
 class CreateAssistantRequest(RequestModel):
     """Sent: body of `createAssistant`."""
 
+    takes_null = (
+        "name",
+        "description",
+        "instructions",
+        "reasoning_effort",
+        "tool_resources",
+        "metadata",
+        "temperature",
+        "top_p",
+        "response_format",
+    )
     model: str | AssistantSupportedModels
     name: Annotated[str, Field(max_length=256)] | None = None
     description: Annotated[str, Field(max_length=512)] | None = None
@@ -219,6 +231,17 @@ class ModifyAssistantRequestToolResources(RequestModel):
 class ModifyAssistantRequest(RequestModel):
     """Sent: body of `modifyAssistant`."""
 
+    takes_null = (
+        "reasoning_effort",
+        "name",
+        "description",
+        "instructions",
+        "tool_resources",
+        "metadata",
+        "temperature",
+        "top_p",
+        "response_format",
+    )
     model: str | AssistantSupportedModels | None = None
     reasoning_effort: ReasoningEffort | None = None
     name: Annotated[str, Field(max_length=256)] | None = None

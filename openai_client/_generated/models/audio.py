@@ -122,6 +122,10 @@ class VadConfig(RequestModel):
 class CreateTranscriptionRequest(RequestModel):
     """Sent: body of `createTranscription`."""
 
+    takes_null = (
+        "stream",
+        "chunking_strategy",
+    )
     file: FileInput
     model: Open[
         Literal[

@@ -115,6 +115,7 @@ class BatchFileExpirationAfter(RequestModel):
 class CreateBatchRequest(RequestModel):
     """Sent: body of `createBatch`."""
 
+    takes_null = ("metadata",)
     input_file_id: str
     endpoint: Literal[
         "/v1/responses",

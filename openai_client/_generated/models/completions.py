@@ -26,6 +26,24 @@ __all__ = [
 class CreateCompletionRequest(RequestModel):
     """Sent: body of `createCompletion`."""
 
+    takes_null = (
+        "prompt",
+        "best_of",
+        "echo",
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "n",
+        "presence_penalty",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+        "suffix",
+        "temperature",
+        "top_p",
+    )
     model: Open[Literal["gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"]]
     prompt: (
         str

@@ -139,6 +139,10 @@ class ConversationResource(ResponseModel):
 class CreateConversationBody(RequestModel):
     """Sent: body of `createConversation`."""
 
+    takes_null = (
+        "metadata",
+        "items",
+    )
     metadata: Metadata | None = None
     items: Annotated[list[InputItem], Field(max_length=20)] | None = None
 
@@ -160,4 +164,5 @@ class DeletedConversationResource(ResponseModel):
 class UpdateConversationBody(RequestModel):
     """Sent: body of `updateConversation`."""
 
+    takes_null = ("metadata",)
     metadata: Metadata | None

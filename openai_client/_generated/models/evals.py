@@ -186,6 +186,7 @@ class CreateEvalCompletionsRunDataSourceInputMessagesItemReference(TwoWayModel):
 class CreateEvalCompletionsRunDataSourceSamplingParams(TwoWayModel):
     """Sent and received: part of `CreateEvalCompletionsRunDataSource`."""
 
+    takes_null = ("reasoning_effort",)
     reasoning_effort: ReasoningEffort | None = None
     temperature: float | None = None
     """The upstream's default is 1."""
@@ -231,6 +232,13 @@ class EvalJsonlFileIdSource(TwoWayModel):
 class EvalStoredCompletionsSource(TwoWayModel):
     """Sent and received: part of `CreateEvalCompletionsRunDataSource`."""
 
+    takes_null = (
+        "metadata",
+        "model",
+        "created_after",
+        "created_before",
+        "limit",
+    )
     type: Literal["stored_completions"] = "stored_completions"
     metadata: Metadata | None = None
     model: str | None = None
@@ -381,6 +389,13 @@ class EvalGraderPython(TwoWayModel):
 class GraderScoreModelSamplingParams(TwoWayModel):
     """Sent and received: part of `EvalGraderScoreModel`, part of `GraderScoreModel`."""
 
+    takes_null = (
+        "seed",
+        "top_p",
+        "temperature",
+        "max_completions_tokens",
+        "reasoning_effort",
+    )
     seed: int | None = None
     top_p: float | None = None
     """The upstream's default is 1."""
@@ -404,6 +419,7 @@ class EvalGraderScoreModel(TwoWayModel):
 class CreateEvalRequest(RequestModel):
     """Sent: body of `createEval`."""
 
+    takes_null = ("metadata",)
     name: str | None = None
     metadata: Metadata | None = None
     data_source_config: Annotated[
@@ -454,6 +470,7 @@ class CreateEvalResponsesRunDataSourceSamplingParamsText(TwoWayModel):
 class CreateEvalResponsesRunDataSourceSamplingParams(TwoWayModel):
     """Sent and received: part of `CreateEvalResponsesRunDataSource`."""
 
+    takes_null = ("reasoning_effort",)
     reasoning_effort: ReasoningEffort | None = None
     temperature: float | None = None
     """The upstream's default is 1."""
@@ -469,6 +486,18 @@ class CreateEvalResponsesRunDataSourceSamplingParams(TwoWayModel):
 class EvalResponsesSource(TwoWayModel):
     """Sent and received: part of `CreateEvalResponsesRunDataSource`."""
 
+    takes_null = (
+        "metadata",
+        "model",
+        "instructions_search",
+        "created_after",
+        "created_before",
+        "reasoning_effort",
+        "temperature",
+        "top_p",
+        "users",
+        "tools",
+    )
     type: Literal["responses"] = "responses"
     metadata: dict[str, Any] | None = None
     model: str | None = None
@@ -512,6 +541,7 @@ class CreateEvalResponsesRunDataSource(TwoWayModel):
 class CreateEvalRunRequest(RequestModel):
     """Sent: body of `createEvalRun`."""
 
+    takes_null = ("metadata",)
     name: str | None = None
     metadata: Metadata | None = None
     data_source: Annotated[
@@ -769,5 +799,6 @@ class EvalRunOutputItemList(ResponseModel):
 class UpdateEvalRequest(RequestModel):
     """Sent: body of `updateEval`."""
 
+    takes_null = ("metadata",)
     name: str | None = None
     metadata: Metadata | None = None

@@ -87,6 +87,10 @@ class CreateFineTuningJobRequestHyperparameters(RequestModel):
 class CreateFineTuningJobRequestIntegrationWandb(RequestModel):
     """Sent: part of `CreateFineTuningJobRequestIntegration`."""
 
+    takes_null = (
+        "name",
+        "entity",
+    )
     project: str
     name: str | None = None
     entity: str | None = None
@@ -252,6 +256,13 @@ class FineTuneMethod(TwoWayModel):
 class CreateFineTuningJobRequest(RequestModel):
     """Sent: body of `createFineTuningJob`."""
 
+    takes_null = (
+        "suffix",
+        "validation_file",
+        "integrations",
+        "seed",
+        "metadata",
+    )
     model: Open[Literal["babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini"]]
     training_file: str
     hyperparameters: Annotated[CreateFineTuningJobRequestHyperparameters | None, DEPRECATED] = None

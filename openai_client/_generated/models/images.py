@@ -42,6 +42,19 @@ PartialImages: TypeAlias = Annotated[int, Field(ge=0, le=3)]
 class CreateImageEditRequest(RequestModel):
     """Sent: body of `createImageEdit`."""
 
+    takes_null = (
+        "background",
+        "model",
+        "n",
+        "size",
+        "response_format",
+        "output_format",
+        "output_compression",
+        "input_fidelity",
+        "stream",
+        "partial_images",
+        "quality",
+    )
     image: FileInput | Annotated[list[FileInput], Field(max_length=16)]
     prompt: str
     mask: FileInput | None = None
@@ -83,6 +96,20 @@ class CreateImageEditRequest(RequestModel):
 class CreateImageRequest(RequestModel):
     """Sent: body of `createImage`."""
 
+    takes_null = (
+        "model",
+        "n",
+        "quality",
+        "response_format",
+        "output_format",
+        "output_compression",
+        "stream",
+        "partial_images",
+        "size",
+        "moderation",
+        "background",
+        "style",
+    )
     prompt: str
     model: (
         Open[
@@ -129,6 +156,12 @@ class CreateImageRequest(RequestModel):
 class CreateImageVariationRequest(RequestModel):
     """Sent: body of `createImageVariation`."""
 
+    takes_null = (
+        "model",
+        "n",
+        "response_format",
+        "size",
+    )
     image: FileInput
     model: Open[Literal["dall-e-2"]] | None = None
     """The upstream's default is "dall-e-2"."""
@@ -151,6 +184,19 @@ class ImageRefParam(RequestModel):
 class EditImageBodyJsonParam(RequestModel):
     """Sent: body of `createImageEdit`."""
 
+    takes_null = (
+        "model",
+        "n",
+        "quality",
+        "input_fidelity",
+        "size",
+        "output_format",
+        "output_compression",
+        "moderation",
+        "background",
+        "stream",
+        "partial_images",
+    )
     model: (
         Open[
             Literal[

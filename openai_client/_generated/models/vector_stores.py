@@ -77,6 +77,7 @@ ChunkingStrategyRequestParam: TypeAlias = Annotated[
 class CreateVectorStoreFileRequest(RequestModel):
     """Sent: body of `createVectorStoreFile`, part of `CreateVectorStoreFileBatchRequest`."""
 
+    takes_null = ("attributes",)
     file_id: str
     chunking_strategy: ChunkingStrategyRequestParam | None = None
     attributes: VectorStoreFileAttributes | None = None
@@ -85,6 +86,7 @@ class CreateVectorStoreFileRequest(RequestModel):
 class CreateVectorStoreFileBatchRequest(RequestModel):
     """Sent: body of `createVectorStoreFileBatch`."""
 
+    takes_null = ("attributes",)
     file_ids: Annotated[list[str], Field(min_length=1, max_length=2000)] | None = None
     files: Annotated[list[CreateVectorStoreFileRequest], Field(min_length=1, max_length=2000)] | None = None
     chunking_strategy: ChunkingStrategyRequestParam | None = None
@@ -101,6 +103,7 @@ class VectorStoreExpirationAfter(TwoWayModel):
 class CreateVectorStoreRequest(RequestModel):
     """Sent: body of `createVectorStore`."""
 
+    takes_null = ("metadata",)
     file_ids: Annotated[list[str], Field(max_length=500)] | None = None
     name: str | None = None
     description: str | None = None
@@ -223,12 +226,18 @@ class ListVectorStoresResponse(ResponseModel):
 class UpdateVectorStoreFileAttributesRequest(RequestModel):
     """Sent: body of `updateVectorStoreFileAttributes`."""
 
+    takes_null = ("attributes",)
     attributes: VectorStoreFileAttributes | None
 
 
 class UpdateVectorStoreRequest(RequestModel):
     """Sent: body of `modifyVectorStore`."""
 
+    takes_null = (
+        "name",
+        "expires_after",
+        "metadata",
+    )
     name: str | None = None
     expires_after: VectorStoreExpirationAfter | None = None
     metadata: Metadata | None = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -23,9 +24,16 @@ from openai_client.base_model import (
 )
 
 
+class Named(StrEnum):
+    """A name that is text."""
+
+    A = "a"
+
+
 class Word(RequestModel):
     """A request model with a constant, a range and a deprecated field."""
 
+    takes_null = ("weight",)
     type: Literal["word"] = constant("word")
     text: str
     weight: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -38,11 +46,13 @@ class Tool(TwoWayModel):
     type: Literal["tool"] = "tool"
     name: str
     note: str | None = None
+    notes: list[str] | None = None
 
 
 class Bare(TwoWayModel):
     """A variant that may come without its tag."""
 
+    takes_null = ("type",)
     type: Literal["bare", "naked"] | None = None
     size: int
 
@@ -73,9 +83,10 @@ class Order(RequestModel):
 
 @pytest.mark.requirement("TYP-02")
 def test_a_request_writes_only_the_fields_that_were_set() -> None:
-    """Defaults are not sent; an explicit None is."""
+    """Defaults are not sent; an explicit None is, where it is a value."""
     assert Word(text="a").wire_bytes() == b'{"type":"word","text":"a"}'
     assert Word(text="a", weight=None).wire_bytes() == b'{"type":"word","text":"a","weight":null}'
+    assert Word(text="a", old=None).wire_bytes() == b'{"type":"word","text":"a"}'
 
 
 def test_constructors_fill_constants_in_and_mappings_must_contain_them() -> None:
@@ -109,6 +120,67 @@ def test_a_model_that_goes_both_ways_is_strict_when_constructed_and_tolerant_whe
     with pytest.raises(ValidationError, match="colour"):
         Tool(name="t", colour=1)
     assert Tool.from_wire(b'{"type":"tool","name":"t","colour":1}').model_extra == {"colour": 1}
+
+
+@pytest.mark.requirement("CLI-09", "TYP-02")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"word": {"type": "word", "text": b"a"}},
+        {"word": {"type": "word", "text": 1}},
+        {"word": {"type": "word", "text": "a", "weight": True}},
+        {"word": {"type": "word", "text": "a", "weight": "1"}},
+        {"word": {"type": "word", "text": "a", "old": "1"}},
+        {"word": {"type": "word", "text": "a", "old": 1.0}},
+        {"word": {"type": "word", "text": "a"}, "pieces": [{"type": "tool", "name": 7}]},
+        {"word": {"type": "word", "text": "a"}, "pieces": [{"type": "tool", "name": "t", "notes": ["a", 7]}]},
+        {"word": {"type": "word", "text": "a"}, "pieces": [{"type": "bare", "size": "1"}]},
+        {
+            "word": {"type": "word", "text": "a"},
+            "pieces": [{"type": "tool", "name": "t"}, {"type": "bare", "size": True}],
+        },
+    ],
+)
+def test_no_value_of_a_request_becomes_one_of_another_kind(given: dict[str, Any]) -> None:
+    """At every depth, in models of both kinds, wherever in the request a model is met for the second time."""
+    with pytest.raises(ValidationError, match=r"valid (string|number|integer)"):
+        Order(**given)
+
+
+@pytest.mark.requirement("TYP-02")
+def test_a_whole_number_is_a_number_and_an_enumeration_of_text_is_text() -> None:
+    """What needs no conversion to be the same value is taken."""
+    assert json.loads(Word(text=Named.A, weight=1).wire_bytes()) == {"type": "word", "text": "a", "weight": 1.0}
+    assert json.loads(Tool(name=Named.A, notes=[Named.A]).wire_bytes()) == {"type": "tool", "name": "a", "notes": ["a"]}
+
+
+@pytest.mark.requirement("CLI-09")
+def test_none_is_not_given_where_the_api_takes_no_null() -> None:
+    """In keywords, in mappings and in models, of both kinds; what was received keeps its nulls."""
+    bare: dict[str, Any] = {"type": None, "size": 1}
+    order = Order(
+        word={"type": "word", "text": "a", "weight": None, "old": None},
+        pieces=[{"type": "tool", "name": "t", "note": None}, Tool(name="u", note=None), bare],
+    )
+    assert json.loads(order.wire_bytes()) == {
+        "word": {"type": "word", "text": "a", "weight": None},
+        "pieces": [{"type": "tool", "name": "t"}, {"type": "tool", "name": "u"}, bare],
+    }
+    assert json.loads(Order(word=Word(text="a"), pieces=None).wire_bytes()) == {"word": {"type": "word", "text": "a"}}
+    came = b'{"type":"tool","name":"t","note":null}'
+    assert Tool.from_wire(came).wire_bytes() == came
+
+
+@pytest.mark.requirement("FWD-02", "FWD-11")
+def test_a_variant_that_is_not_known_is_sent_when_it_is_said_to_be_one() -> None:
+    """A mapping with nothing in it is none."""
+    piano = {"type": "piano", "keys": 88}
+    order = Order(word=Word(text="a"), pieces=[Unknown.model_validate(piano)])
+    assert json.loads(order.wire_bytes())["pieces"] == [piano]
+    closed: TypeAdapter[Any] = TypeAdapter(Unknown)
+    with pytest.raises(ValidationError, match="must not be empty"):
+        closed.validate_python({})
+    assert type(closed.validate_json(b"{}")) is Unknown
 
 
 @pytest.mark.requirement("FWD-01")

@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
-from openai_client import InvalidConfiguration, InvalidFieldValue, MissingRequiredField
+from openai_client import InvalidConfiguration, InvalidFieldValue, MissingRequiredField, RequestError
+from openai_client.calling import body_and_call
 from openai_client.client import Client
 from openai_client.operation import CallOptions
-from openai_client.types import CreateChatCompletionRequest
+from openai_client.realtime.commands import event_of
+from openai_client.types import (
+    ChatCompletionResponseMessage,
+    CreateChatCompletionRequest,
+    RealtimeClientEventInputAudioBufferAppend,
+)
 
 SECRET = "sk-not-to-be-shown"
 HELLO = [{"role": "user", "content": "Hello"}]
 CHAT: dict[str, Any] = {"model": "m", "messages": HELLO}
+CHOICES = "'allowed_tools', 'function', 'custom'"
 ROLES = "'developer', 'system', 'user', 'assistant', 'tool', 'function'"
 
 
@@ -38,19 +45,19 @@ def client() -> Any:
         (CHAT | {"messages": [{"content": SECRET}]}, "messages.0.role", f"must be one of {ROLES}"),
         (
             content({"type": SECRET}),
-            "messages.0.user.content.0.type",
+            "messages.0.content.0.type",
             "must be one of 'text', 'image_url', 'input_audio', 'file'",
         ),
         (
             CHAT | {"messages": [{"role": "user", "content": 3}]},
-            "messages.0.user.content",
-            "Input should be a valid string; or: Input should be a valid list",
+            "messages.0.content",
+            "must be a valid string; or must be a valid list",
         ),
-        (CHAT | {"temperature": 3}, "temperature", "Input should be less than or equal to 2"),
+        (CHAT | {"temperature": 3}, "temperature", "must be less than or equal to 2"),
         (
             CHAT | {"tool_choice": SECRET},
             "tool_choice",
-            "Input should be 'none', 'auto' or 'required'",
+            f"must be 'none', 'auto' or 'required'; or a mapping whose type must be one of {CHOICES}",
         ),
         (
             CHAT | {"max_token": 3},
@@ -88,7 +95,7 @@ def test_the_form_of_a_list_that_fits_furthest_is_the_one_that_is_told(client: C
     """Of text, texts, tokens and lists of tokens, texts were meant."""
     with pytest.raises(InvalidFieldValue) as caught:
         client.embeddings.create(model="m", input=["a", 3])
-    assert str(caught.value) == ("input.1: Input should be a valid string; or: Input should be a valid list")
+    assert str(caught.value) == "input.1: must be a valid string; or must be a valid list"
 
 
 @pytest.mark.requirement("ERR-01")
@@ -116,4 +123,133 @@ def test_a_key_by_position_is_refused_by_name() -> None:
         Client(SECRET)  # type: ignore[arg-type]  # the point of it
     assert str(caught.value) == (
         "config: must be a ClientConfig, not str; everything else goes by name, as in Client(api_key=...)"
+    )
+
+
+@pytest.mark.requirement("CLI-09", "ERR-01")
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("max_tokens", True, "must be a valid integer"),
+        ("max_tokens", "5", "must be a valid integer"),
+        ("store", "yes", "must be a valid boolean"),
+        ("stream", "yes", "must be a valid boolean"),
+        ("model", b"m", "must be a valid string"),
+        ("temperature", "1", "must be a valid number"),
+        ("logit_bias.a", {"a": "5"}, "must be a valid integer"),
+        ("stop.1", ["a", 3], "must be a valid string"),
+    ],
+)
+def test_a_value_of_another_kind_is_not_turned_into_the_right_one(
+    client: Client, field: str, value: Any, told: str
+) -> None:
+    """What would be sent is what was written, or nothing is."""
+    body = CHAT | {field.partition(".")[0]: value}
+    with pytest.raises(InvalidFieldValue) as caught:
+        # a true `stream` asks for another method, so the body is made alone
+        body_and_call(CreateChatCompletionRequest, body)
+    assert str(caught.value) == f"{field}: {told}"
+    if field != "stream":
+        with pytest.raises(InvalidFieldValue):
+            client.chat.completions.create(**body)
+
+
+TOOLS = "a newer one goes as openai_client.types.Unknown; must be one of 'function', 'file_search', "
+PARTS = "a newer one goes as openai_client.types.Unknown; must be one of 'input_text', 'input_image', 'input_file'"
+
+
+@pytest.mark.requirement("ERR-01", "FWD-02")
+@pytest.mark.parametrize(
+    ("fields", "place", "told"),
+    [
+        ({"tools": [{"type": "websearch"}]}, "tools.0.type", f"did you mean 'web_search'? {TOOLS}"),
+        ({"tools": [{"colour": SECRET, "type": SECRET}]}, "tools.0.type", TOOLS),
+        ({"tools": [{}]}, "tools.0.type", TOOLS),
+        (
+            {"input": [{"type": "mesage", "role": "user"}]},
+            "input.0.type",
+            "did you mean 'message'? a newer",
+        ),
+        (
+            {"input": [{"role": "user", "content": [{"type": "text", "text": SECRET}]}]},
+            "input.0.content.0.type",
+            f"did you mean 'input_text'? {PARTS}",
+        ),
+        ({"text": {"format": {"type": "json"}}}, "text.format.type", "did you mean 'json_schema'? a newer one "),
+        (
+            {"input": [{"role": "user", "content": 3}]},
+            "input.0.content",
+            "must be a valid string; or must be a valid list",
+        ),
+        ({"reasoning": {"effrt": "low"}}, "reasoning.effrt", "unknown field; did you mean 'effort'?"),
+        ({"reasoning": "low"}, "reasoning", "must be a mapping of the fields mode, effort, summary, "),
+    ],
+)
+def test_what_a_response_is_asked_for_with_is_told_by_the_places_the_caller_wrote(
+    client: Client, fields: dict[str, Any], place: str, told: str
+) -> None:
+    """The tag that no variant has, and no word of pydantic's own."""
+    with pytest.raises(InvalidFieldValue) as caught:
+        client.responses.create(**({"model": "m", "input": "x"} | fields))
+    assert str(caught.value).startswith(f"{place}: {told}")
+    assert caught.value.param == place
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.requirement("ERR-01")
+@pytest.mark.parametrize(
+    ("fields", "place", "told"),
+    [
+        ({"tools": [{"type": "function"}]}, "tools.0.function", "must be given"),
+        (
+            {"messages": [{"role": "user", "contnt": "x"}]},
+            "messages.0.content",
+            "must be given (and 1 more: messages.0.contnt)",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "http://x"}]}]},
+            "messages.0.content.0.image_url",
+            "must be a mapping of the fields url, detail",
+        ),
+        (
+            {"audio": {"voice": 3, "format": "wav"}},
+            "audio.voice",
+            "must be a valid string; or must be a mapping of the fields id (required)",
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schma": {}}}},
+            "response_format.json_schema.schma",
+            "unknown field; did you mean 'schema'?",
+        ),
+        (
+            {"stream_options": {"zzz": True}},
+            "stream_options.zzz",
+            "unknown field; there are: include_usage, include_obfuscation",
+        ),
+        ({"model": None}, "model", "must be given"),
+    ],
+)
+def test_a_nested_fault_is_told_in_plain_words(client: Client, fields: dict[str, Any], place: str, told: str) -> None:
+    """The path has what the caller wrote, and no tags; vendor fields are for the top of a body."""
+    with pytest.raises(RequestError) as caught:
+        client.chat.completions.create(**(CHAT | fields))
+    assert (str(caught.value), caught.value.param) == (f"{place}: {told}", place)
+
+
+@pytest.mark.requirement("ERR-01", "FWD-11")
+def test_an_event_of_a_session_has_no_vendor_fields() -> None:
+    """There is no extra_body for it."""
+    with pytest.raises(InvalidFieldValue) as caught:
+        event_of(RealtimeClientEventInputAudioBufferAppend, {"audio": "AA==", "audo": "AA=="})
+    assert str(caught.value) == "audo: unknown field; did you mean 'audio'?"
+
+
+@pytest.mark.requirement("ERR-01")
+def test_a_message_that_was_dumped_is_to_be_given_as_it_is(client: Client) -> None:
+    """That is what its fields are read for."""
+    dumped = ChatCompletionResponseMessage(role="assistant", content="Hi", annotations=[]).model_dump()
+    with pytest.raises(InvalidFieldValue) as caught:
+        client.chat.completions.create(model="m", messages=[*HELLO, dumped])
+    assert str(caught.value) == (
+        "messages.1.annotations: unknown field; give the message of an answer as it is, and no dump of it"
     )

@@ -97,5 +97,5 @@ async def test_a_parsed_message_goes_back_too(pair: Callable[..., Pair]) -> None
 async def test_a_mapping_is_checked_as_before(pair: Callable[..., Pair]) -> None:
     """Whoever writes the fields is told of those that the API does not take."""
     written = {"role": "assistant", "content": "Hi", "annotations": []}
-    with pytest.raises(InvalidFieldValue, match=r"^messages\.0\.assistant\.annotations: unknown field"):
+    with pytest.raises(InvalidFieldValue, match=r"^messages\.0\.annotations: unknown field; give the message"):
         await pair().call(lambda client: client.chat.completions.create(model="m", messages=[written]))

@@ -346,6 +346,7 @@ class PublicAssignOrganizationGroupRoleBody(RequestModel):
 class PublicCreateOrganizationRoleBody(RequestModel):
     """Sent: body of `create-role`, body of `create-project-role`."""
 
+    takes_null = ("description",)
     role_name: str
     permissions: list[str]
     description: str | None = None
@@ -363,6 +364,11 @@ class PublicRoleListResource(ResponseModel):
 class PublicUpdateOrganizationRoleBody(RequestModel):
     """Sent: body of `update-role`, body of `update-project-role`."""
 
+    takes_null = (
+        "permissions",
+        "description",
+        "role_name",
+    )
     permissions: list[str] | None = None
     description: str | None = None
     role_name: str | None = None
@@ -489,6 +495,12 @@ class UserRoleAssignment(ResponseModel):
 class UserRoleUpdateRequest(RequestModel):
     """Sent: body of `modify-user`."""
 
+    takes_null = (
+        "role",
+        "role_id",
+        "technical_level",
+        "developer_persona",
+    )
     role: str | None = None
     role_id: str | None = None
     technical_level: str | None = None

@@ -172,6 +172,10 @@ class ProjectApiKeyListResponse(ResponseModel):
 class ProjectCreateRequest(RequestModel):
     """Sent: body of `create-project`."""
 
+    takes_null = (
+        "residency",
+        "external_key_id",
+    )
     name: str
     residency: PublicProjectResidency | None = None
     external_key_id: str | None = None
@@ -236,6 +240,13 @@ class ProjectHostedToolPermissions(ResponseModel):
 class ProjectHostedToolPermissionsUpdateRequest(RequestModel):
     """Sent: body of `update-project-hosted-tool-permissions`."""
 
+    takes_null = (
+        "file_search",
+        "web_search",
+        "image_generation",
+        "mcp",
+        "code_interpreter",
+    )
     file_search: HostedToolPermissionUpdate | None = None
     web_search: HostedToolPermissionUpdate | None = None
     image_generation: HostedToolPermissionUpdate | None = None
@@ -335,6 +346,7 @@ class ProjectServiceAccountApiKey(ResponseModel):
 class ProjectServiceAccountCreateRequest(RequestModel):
     """Sent: body of `create-project-service-account`."""
 
+    takes_null = ("create_service_account_only",)
     name: str
     create_service_account_only: bool | None = None
 
@@ -373,6 +385,10 @@ class ProjectServiceAccountListResponse(ResponseModel):
 class ProjectUpdateRequest(RequestModel):
     """Sent: body of `modify-project`."""
 
+    takes_null = (
+        "name",
+        "external_key_id",
+    )
     name: str | None = None
     external_key_id: str | None = None
 
@@ -391,6 +407,10 @@ class ProjectUser(ResponseModel):
 class ProjectUserCreateRequest(RequestModel):
     """Sent: body of `create-project-user`."""
 
+    takes_null = (
+        "user_id",
+        "email",
+    )
     user_id: str | None = None
     email: str | None = None
     role: str
@@ -417,6 +437,7 @@ class ProjectUserListResponse(ResponseModel):
 class ProjectUserUpdateRequest(RequestModel):
     """Sent: body of `modify-project-user`."""
 
+    takes_null = ("role",)
     role: str | None = None
 
 

@@ -70,6 +70,7 @@ class CostsResult(ResponseModel):
 class SpendAlertNotificationChannel(TwoWayModel):
     """Sent and received: part of `CreateSpendAlertBody`, part of `OrganizationSpendAlert` and 1 more."""
 
+    takes_null = ("subject_prefix",)
     type: Open[Literal["email"]] | None = "email"
     recipients: list[str] | None = None
     subject_prefix: str | None = None

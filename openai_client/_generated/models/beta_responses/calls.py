@@ -126,6 +126,10 @@ class BetaAdditionalTools(ResponseModel):
 class BetaAdditionalToolsItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     type: Literal["additional_tools"] = "additional_tools"
@@ -143,6 +147,10 @@ class BetaEncryptedContentParam(TwoWayModel):
 class BetaAgentMessageItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     type: Literal["agent_message"] = "agent_message"
@@ -176,6 +184,11 @@ class BetaCodeInterpreterOutputLogs(TwoWayModel):
 class BetaCodeInterpreterToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "code",
+        "outputs",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["code_interpreter_call"] = "code_interpreter_call"
     id: str | None = None
@@ -198,6 +211,10 @@ class BetaCodeInterpreterToolCall(TwoWayModel):
 class BetaCustomToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 1 more."""
 
+    takes_null = (
+        "agent",
+        "caller",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["custom_tool_call"] = "custom_tool_call"
     id: str | None = None
@@ -221,6 +238,10 @@ BetaFunctionAndCustomToolCallOutput: TypeAlias = Annotated[
 class BetaCustomToolCallOutput(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField`."""
 
+    takes_null = (
+        "agent",
+        "caller",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["custom_tool_call_output"] = "custom_tool_call_output"
     id: str | None = None
@@ -284,6 +305,7 @@ class BetaFileCitationParam(TwoWayModel):
 class BetaFileSearchToolCallResult(TwoWayModel):
     """Sent and received: part of `BetaFileSearchToolCall`."""
 
+    takes_null = ("attributes",)
     file_id: str | None = None
     text: str | None = None
     filename: str | None = None
@@ -294,6 +316,10 @@ class BetaFileSearchToolCallResult(TwoWayModel):
 class BetaFileSearchToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "results",
+    )
     agent: BetaAgentTag | None = None
     id: str | None = None
     type: Literal["file_search_call"] = "file_search_call"
@@ -305,6 +331,15 @@ class BetaFileSearchToolCall(TwoWayModel):
 class BetaFunctionCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "call_id",
+        "name",
+        "namespace",
+        "caller",
+        "status",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str | None = None
@@ -330,6 +365,10 @@ class BetaFunctionCallOutputItemParam(TwoWayModel):
 class BetaFunctionToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 1 more."""
 
+    takes_null = (
+        "agent",
+        "caller",
+    )
     agent: BetaAgentTag | None = None
     id: str | None = None
     type: Literal["function_call"] = "function_call"
@@ -396,6 +435,10 @@ class BetaHTTPError(TwoWayModel):
 class BetaImageGenToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "result",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["image_generation_call"] = "image_generation_call"
     id: str | None = None
@@ -406,6 +449,7 @@ class BetaImageGenToolCall(TwoWayModel):
 class BetaMCPApprovalRequest(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTag | None = None
     type: Literal["mcp_approval_request"] = "mcp_approval_request"
     id: str | None = None
@@ -417,6 +461,11 @@ class BetaMCPApprovalRequest(TwoWayModel):
 class BetaMCPApprovalResponse(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "reason",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["mcp_approval_response"] = "mcp_approval_response"
     id: str | None = None
@@ -439,6 +488,10 @@ class BetaMCPApprovalResponseResource(ResponseModel):
 class BetaMCPListTools(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "error",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["mcp_list_tools"] = "mcp_list_tools"
     id: str | None = None
@@ -458,6 +511,7 @@ class BetaMCPProtocolError(TwoWayModel):
 class BetaMCPToolExecutionError(TwoWayModel):
     """Sent and received: part of `BetaMCPToolCallError`."""
 
+    takes_null = ("content",)
     type: Literal["mcp_tool_execution_error"] = "mcp_tool_execution_error"
     content: Any
 
@@ -479,6 +533,12 @@ BetaMCPToolCallStatus: TypeAlias = Open[Literal["in_progress", "completed", "inc
 class BetaMCPToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "output",
+        "error",
+        "approval_request_id",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["mcp_call"] = "mcp_call"
     id: str | None = None
@@ -605,6 +665,10 @@ class BetaMultiAgentCall(ResponseModel):
 class BetaMultiAgentCallItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str
@@ -656,6 +720,10 @@ class BetaOutputTextContentParam(TwoWayModel):
 class BetaMultiAgentCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str
@@ -685,6 +753,7 @@ class BetaProgram(ResponseModel):
 class BetaProgramItemParam(TwoWayModel):
     """Sent and received: part of `BetaInputItem`."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     type: Literal["program"] = "program"
@@ -715,6 +784,7 @@ BetaProgramOutputItemStatus: TypeAlias = Open[Literal["completed", "incomplete"]
 class BetaProgramOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaInputItem`."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     type: Literal["program_output"] = "program_output"
@@ -774,6 +844,12 @@ class BetaToolSearchCall(ResponseModel):
 class BetaToolSearchCallItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "call_id",
+        "status",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str | None = None
@@ -799,6 +875,12 @@ class BetaToolSearchOutput(ResponseModel):
 class BetaToolSearchOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "call_id",
+        "status",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str | None = None
@@ -823,6 +905,7 @@ class BetaWebSearchActionFind(TwoWayModel):
 class BetaWebSearchActionOpenPage(TwoWayModel):
     """Sent and received: part of `BetaWebSearchToolCall`."""
 
+    takes_null = ("url",)
     type: Literal["open_page"] = "open_page"
     url: str | None = None
 
@@ -847,6 +930,7 @@ class BetaWebSearchActionSearch(TwoWayModel):
 class BetaWebSearchToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTag | None = None
     id: str | None = None
     type: Literal["web_search_call"] = "web_search_call"

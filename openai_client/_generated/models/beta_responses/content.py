@@ -182,6 +182,10 @@ class BetaInputTextContent(TwoWayModel):
 class BetaInputImageContent(TwoWayModel):
     """Sent and received: part of `BetaAgentMessage`, part of `BetaFunctionAndCustomToolCallOutput` and 3 more."""
 
+    takes_null = (
+        "image_url",
+        "file_id",
+    )
     type: Literal["input_image"] = "input_image"
     image_url: str | None = None
     file_id: str | None = None
@@ -192,6 +196,7 @@ class BetaInputImageContent(TwoWayModel):
 class BetaInputFileContent(TwoWayModel):
     """Sent and received: part of `BetaAgentMessage`, part of `BetaFunctionAndCustomToolCallOutput` and 3 more."""
 
+    takes_null = ("file_id",)
     type: Literal["input_file"] = "input_file"
     file_id: str | None = None
     filename: str | None = None
@@ -220,6 +225,13 @@ class BetaPromptCacheBreakpointParam(TwoWayModel):
 class BetaInputFileContentParam(TwoWayModel):
     """Sent and received: part of `BetaFunctionCallOutputItemParam`."""
 
+    takes_null = (
+        "file_id",
+        "filename",
+        "file_data",
+        "file_url",
+        "prompt_cache_breakpoint",
+    )
     type: Literal["input_file"] = "input_file"
     file_id: str | None = None
     filename: str | None = None
@@ -232,6 +244,12 @@ class BetaInputFileContentParam(TwoWayModel):
 class BetaInputImageContentParamAutoParam(TwoWayModel):
     """Sent and received: part of `BetaAgentMessageItemParam`, part of `BetaFunctionCallOutputItemParam`."""
 
+    takes_null = (
+        "image_url",
+        "file_id",
+        "detail",
+        "prompt_cache_breakpoint",
+    )
     type: Literal["input_image"] = "input_image"
     image_url: str | None = None
     file_id: str | None = None
@@ -246,6 +264,7 @@ BetaInputMessageContentList: TypeAlias = list[BetaInputContent]
 class BetaInputTextContentParam(TwoWayModel):
     """Sent and received: part of `BetaAgentMessageItemParam`, part of `BetaFunctionCallOutputItemParam`."""
 
+    takes_null = ("prompt_cache_breakpoint",)
     type: Literal["input_text"] = "input_text"
     text: str
     prompt_cache_breakpoint: BetaPromptCacheBreakpointParam | None = None
@@ -347,6 +366,10 @@ BetaResponsePromptVariables: TypeAlias = dict[
 class BetaPrompt(TwoWayModel):
     """Sent and received: part of `BetaCreateResponse`, part of `BetaResponse`."""
 
+    takes_null = (
+        "version",
+        "variables",
+    )
     id: str
     version: str | None = None
     variables: BetaResponsePromptVariables | None = None

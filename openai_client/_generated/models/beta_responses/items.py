@@ -152,6 +152,10 @@ class BetaCompactionBody(ResponseModel):
 class BetaCompactionSummaryItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     type: Literal["compaction"] = "compaction"
@@ -161,6 +165,7 @@ class BetaCompactionSummaryItemParam(TwoWayModel):
 class BetaCompactionTriggerItemParam(TwoWayModel):
     """Sent and received: part of `BetaInputItem`."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTagParam | None = None
     type: Literal["compaction_trigger"] = "compaction_trigger"
 
@@ -172,6 +177,7 @@ BetaMessagePhase: TypeAlias = Open[Literal["commentary", "final_answer"]]
 class BetaEasyInputMessage(TwoWayModel):
     """Sent and received: part of `BetaInputItem`."""
 
+    takes_null = ("phase",)
     role: Open[Literal["user", "assistant", "system", "developer"]] | None = None
     content: str | BetaInputMessageContentList
     phase: BetaMessagePhase | None = None
@@ -181,6 +187,7 @@ class BetaEasyInputMessage(TwoWayModel):
 class BetaInputMessage(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTag | None = None
     type: Literal["message"] | None = None
     role: Open[Literal["user", "system", "developer"]] | None = None
@@ -191,6 +198,10 @@ class BetaInputMessage(TwoWayModel):
 class BetaOutputMessage(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemResource` and 1 more."""
 
+    takes_null = (
+        "agent",
+        "phase",
+    )
     agent: BetaAgentTag | None = None
     id: str | None = None
     type: Literal["message"] = "message"
@@ -203,6 +214,10 @@ class BetaOutputMessage(TwoWayModel):
 class BetaReasoningItem(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "encrypted_content",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["reasoning"] = "reasoning"
     id: str | None = None
@@ -284,6 +299,10 @@ BetaItem: TypeAlias = Annotated[
 class BetaItemReferenceParam(TwoWayModel):
     """Sent and received: part of `BetaInputItem`."""
 
+    takes_null = (
+        "agent",
+        "type",
+    )
     agent: BetaAgentTagParam | None = None
     type: Literal["item_reference"] | None = None
     """The upstream's default is "item_reference"."""

@@ -83,6 +83,16 @@ BetaServiceTierEnum: TypeAlias = Literal["auto", "default", "fast", "flex", "pri
 class BetaCompactResponseMethodPublicBody(RequestModel):
     """Sent: body of `beta_Compactconversation`."""
 
+    takes_null = (
+        "model",
+        "input",
+        "previous_response_id",
+        "instructions",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+        "service_tier",
+    )
     model: BetaModelIdsCompaction | None
     input: Annotated[str, Field(max_length=10485760)] | list[BetaInputItem] | None = None
     previous_response_id: str | None = None
@@ -96,6 +106,7 @@ class BetaCompactResponseMethodPublicBody(RequestModel):
 class BetaContextManagementParam(RequestModel):
     """Sent: part of `BetaCreateResponse`."""
 
+    takes_null = ("compact_threshold",)
     type: str
     compact_threshold: Annotated[int, Field(ge=1000)] | None = None
 
@@ -136,6 +147,32 @@ class BetaResponseStreamOptions(RequestModel):
 class BetaCreateResponse(RequestModel):
     """Sent: body of `beta_createResponse`."""
 
+    takes_null = (
+        "metadata",
+        "temperature",
+        "top_p",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "previous_response_id",
+        "background",
+        "max_tool_calls",
+        "prompt",
+        "service_tier",
+        "truncation",
+        "reasoning",
+        "include",
+        "parallel_tool_calls",
+        "store",
+        "instructions",
+        "moderation",
+        "stream",
+        "stream_options",
+        "conversation",
+        "context_management",
+        "max_output_tokens",
+        "multi_agent",
+    )
     metadata: BetaMetadata | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -190,6 +227,18 @@ BetaTruncationEnum: TypeAlias = Literal["auto", "disabled"]
 class BetaTokenCountsBody(RequestModel):
     """Sent: body of `beta_Getinputtokencounts`."""
 
+    takes_null = (
+        "model",
+        "input",
+        "previous_response_id",
+        "tools",
+        "text",
+        "reasoning",
+        "instructions",
+        "conversation",
+        "tool_choice",
+        "parallel_tool_calls",
+    )
     model: str | None = None
     input: Annotated[str, Field(max_length=10485760)] | list[BetaInputItem] | None = None
     previous_response_id: str | None = None

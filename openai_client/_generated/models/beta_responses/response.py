@@ -173,6 +173,10 @@ class BetaModerationConfigParam(RequestModel):
 class BetaModerationPolicyParam(RequestModel):
     """Sent: part of `BetaModerationParam`."""
 
+    takes_null = (
+        "input",
+        "output",
+    )
     input: BetaModerationConfigParam | None = None
     output: BetaModerationConfigParam | None = None
 
@@ -180,6 +184,7 @@ class BetaModerationPolicyParam(RequestModel):
 class BetaModerationParam(RequestModel):
     """Sent: part of `BetaCreateResponse`."""
 
+    takes_null = ("policy",)
     model: str
     policy: BetaModerationPolicyParam | None = None
 
@@ -198,6 +203,12 @@ BetaReasoningModeEnum: TypeAlias = Open[Literal["standard", "pro"]]
 class BetaReasoning(TwoWayModel):
     """Sent and received: part of `BetaCreateResponse`, part of `BetaResponse` and 1 more."""
 
+    takes_null = (
+        "effort",
+        "summary",
+        "context",
+        "generate_summary",
+    )
     mode: BetaReasoningModeEnum | None = None
     effort: BetaReasoningEffort | None = None
     summary: Open[Literal["auto", "concise", "detailed"]] | None = None
@@ -208,6 +219,7 @@ class BetaReasoning(TwoWayModel):
 class BetaTextResponseFormatJsonSchema(TwoWayModel):
     """Sent and received: part of `BetaTextResponseFormatConfiguration`."""
 
+    takes_null = ("strict",)
     type: Literal["json_schema"] = "json_schema"
     description: str | None = None
     name: str
@@ -229,6 +241,7 @@ BetaTextResponseFormatConfiguration: TypeAlias = Annotated[
 class BetaResponseTextParam(TwoWayModel):
     """Sent and received: part of `BetaCreateResponse`, part of `BetaResponse` and 1 more."""
 
+    takes_null = ("verbosity",)
     format: BetaTextResponseFormatConfiguration | None = None
     verbosity: BetaVerbosity | None = None
 

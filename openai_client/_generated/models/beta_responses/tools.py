@@ -86,6 +86,7 @@ __all__ = [
 class BetaApplyPatchToolParam(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["apply_patch"] = "apply_patch"
     allowed_callers: list[BetaCallableToolAllowedCaller] | None = None
 
@@ -93,6 +94,12 @@ class BetaApplyPatchToolParam(TwoWayModel):
 class BetaApproximateLocation(TwoWayModel):
     """Sent and received: part of `BetaWebSearchPreviewTool`."""
 
+    takes_null = (
+        "country",
+        "region",
+        "city",
+        "timezone",
+    )
     type: Open[Literal["approximate"]] | None = "approximate"
     country: str | None = None
     region: str | None = None
@@ -129,6 +136,7 @@ class BetaContainerNetworkPolicyAllowlistParam(TwoWayModel):
 class BetaAutoCodeInterpreterToolParam(TwoWayModel):
     """Sent and received: part of `BetaCodeInterpreterTool`."""
 
+    takes_null = ("memory_limit",)
     type: Open[Literal["auto"]] | None = "auto"
     file_ids: list[str] | None = None
     memory_limit: BetaContainerMemoryLimit | None = None
@@ -146,6 +154,7 @@ class BetaAutoCodeInterpreterToolParam(TwoWayModel):
 class BetaCodeInterpreterTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["code_interpreter"] = "code_interpreter"
     container: str | BetaAutoCodeInterpreterToolParam | None = None
     allowed_callers: list[BetaCallableToolAllowedCaller] | None = None
@@ -237,6 +246,7 @@ class BetaInlineSkillParam(TwoWayModel):
 class BetaContainerAutoParam(TwoWayModel):
     """Sent and received: part of `BetaFunctionShellToolParam`."""
 
+    takes_null = ("memory_limit",)
     type: Literal["container_auto"] = "container_auto"
     file_ids: list[str] | None = None
     memory_limit: BetaContainerMemoryLimit | None = None
@@ -301,6 +311,7 @@ class BetaCustomTextFormatParam(TwoWayModel):
 class BetaCustomToolParam(TwoWayModel):
     """Sent and received: part of `BetaNamespaceToolParam`, part of `BetaTool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["custom"] = "custom"
     name: str
     description: str | None = None
@@ -357,6 +368,7 @@ BetaFilters: TypeAlias = Annotated[
 class BetaFileSearchTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = ("filters",)
     type: Literal["file_search"] = "file_search"
     vector_store_ids: list[str] | None = None
     max_num_results: int | None = None
@@ -382,6 +394,10 @@ class BetaLocalEnvironmentParam(TwoWayModel):
 class BetaFunctionShellToolParam(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = (
+        "environment",
+        "allowed_callers",
+    )
     type: Literal["shell"] = "shell"
     environment: (
         Annotated[
@@ -399,6 +415,13 @@ class BetaFunctionShellToolParam(TwoWayModel):
 class BetaFunctionTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+        "output_schema",
+        "strict",
+        "allowed_callers",
+    )
     type: Literal["function"] = "function"
     name: str
     description: str | None = None
@@ -412,6 +435,13 @@ class BetaFunctionTool(TwoWayModel):
 class BetaFunctionToolParam(TwoWayModel):
     """Sent and received: part of `BetaNamespaceToolParam`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+        "strict",
+        "output_schema",
+        "allowed_callers",
+    )
     name: str
     description: str | None = None
     parameters: BetaEmptyModelParam | None = None
@@ -440,6 +470,7 @@ class BetaImageGenToolInputImageMask(TwoWayModel):
 class BetaImageGenTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = ("input_fidelity",)
     type: Literal["image_generation"] = "image_generation"
     model: (
         Open[Literal["gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2", "gpt-image-2-2026-04-21"]]
@@ -473,6 +504,10 @@ class BetaLocalShellToolParam(TwoWayModel):
 class BetaMCPListToolsTool(TwoWayModel):
     """Sent and received: part of `BetaMCPListTools`."""
 
+    takes_null = (
+        "description",
+        "annotations",
+    )
     name: str
     description: str | None = None
     input_schema: dict[str, Any] | None = None
@@ -496,6 +531,12 @@ class BetaMCPToolRequireApproval(TwoWayModel):
 class BetaMCPTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = (
+        "headers",
+        "allowed_tools",
+        "allowed_callers",
+        "require_approval",
+    )
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
     server_url: str | None = None
@@ -579,6 +620,7 @@ class BetaSpecificProgrammaticToolCallingParam(TwoWayModel):
 class BetaWebSearchToolFilters(TwoWayModel):
     """Sent and received: part of `BetaWebSearchTool`."""
 
+    takes_null = ("allowed_domains",)
     allowed_domains: list[str] | None = None
     """The upstream's default is []."""
 
@@ -586,6 +628,12 @@ class BetaWebSearchToolFilters(TwoWayModel):
 class BetaWebSearchApproximateLocation(TwoWayModel):
     """Sent and received: part of `BetaWebSearchTool`."""
 
+    takes_null = (
+        "country",
+        "region",
+        "city",
+        "timezone",
+    )
     type: Open[Literal["approximate"]] | None = None
     """The upstream's default is "approximate"."""
     country: str | None = None
@@ -597,6 +645,10 @@ class BetaWebSearchApproximateLocation(TwoWayModel):
 class BetaWebSearchTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = (
+        "filters",
+        "user_location",
+    )
     type: Literal["web_search", "web_search_2025_08_26"]
     external_web_access: bool | None = None
     """The upstream's default is True."""
@@ -613,6 +665,10 @@ BetaToolSearchExecutionType: TypeAlias = Open[Literal["server", "client"]]
 class BetaToolSearchToolParam(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+    )
     type: Literal["tool_search"] = "tool_search"
     execution: BetaToolSearchExecutionType | None = None
     description: str | None = None
@@ -622,6 +678,7 @@ class BetaToolSearchToolParam(TwoWayModel):
 class BetaWebSearchPreviewTool(TwoWayModel):
     """Sent and received: part of `BetaTool`."""
 
+    takes_null = ("user_location",)
     type: Literal["web_search_preview", "web_search_preview_2025_03_11"]
     user_location: BetaApproximateLocation | None = None
     search_context_size: BetaSearchContextSize | None = None
@@ -695,6 +752,7 @@ class BetaToolChoiceFunction(TwoWayModel):
 class BetaToolChoiceMCP(TwoWayModel):
     """Sent and received: part of `BetaToolChoiceParam`."""
 
+    takes_null = ("name",)
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
     name: str | None = None

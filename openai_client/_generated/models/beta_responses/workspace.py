@@ -174,6 +174,11 @@ class BetaApplyPatchToolCall(ResponseModel):
 class BetaApplyPatchToolCallItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "caller",
+    )
     agent: BetaAgentTagParam | None = None
     type: Literal["apply_patch_call"] = "apply_patch_call"
     id: str | None = None
@@ -199,6 +204,12 @@ class BetaApplyPatchToolCallOutput(ResponseModel):
 class BetaApplyPatchToolCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "caller",
+        "output",
+    )
     agent: BetaAgentTagParam | None = None
     type: Literal["apply_patch_call_output"] = "apply_patch_call_output"
     id: str | None = None
@@ -215,6 +226,7 @@ BetaClickButtonType: TypeAlias = Open[Literal["left", "right", "wheel", "back", 
 class BetaClickParam(TwoWayModel):
     """Sent and received: part of `BetaComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["click"] = "click"
     button: BetaClickButtonType | None = None
     x: int | None = None
@@ -225,6 +237,7 @@ class BetaClickParam(TwoWayModel):
 class BetaDoubleClickAction(TwoWayModel):
     """Sent and received: part of `BetaComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["double_click"] = "double_click"
     x: int | None = None
     y: int | None = None
@@ -241,6 +254,7 @@ class BetaCoordParam(TwoWayModel):
 class BetaDragParam(TwoWayModel):
     """Sent and received: part of `BetaComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["drag"] = "drag"
     path: list[BetaCoordParam] | None = None
     keys: list[str] | None = None
@@ -256,6 +270,7 @@ class BetaKeyPressAction(TwoWayModel):
 class BetaMoveParam(TwoWayModel):
     """Sent and received: part of `BetaComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["move"] = "move"
     x: int | None = None
     y: int | None = None
@@ -271,6 +286,7 @@ class BetaScreenshotParam(TwoWayModel):
 class BetaScrollParam(TwoWayModel):
     """Sent and received: part of `BetaComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["scroll"] = "scroll"
     x: int | None = None
     y: int | None = None
@@ -323,6 +339,10 @@ class BetaComputerScreenshotImage(TwoWayModel):
 class BetaComputerCallSafetyCheckParam(TwoWayModel):
     """Sent and received: part of `BetaComputerCallOutputItemParam`, part of `BetaComputerToolCall` and 1 more."""
 
+    takes_null = (
+        "code",
+        "message",
+    )
     id: str
     code: str | None = None
     message: str | None = None
@@ -331,6 +351,12 @@ class BetaComputerCallSafetyCheckParam(TwoWayModel):
 class BetaComputerCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "acknowledged_safety_checks",
+        "status",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str
@@ -347,6 +373,7 @@ BetaComputerCallOutputStatus: TypeAlias = Open[Literal["completed", "incomplete"
 class BetaComputerToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTag | None = None
     type: Literal["computer_call"] = "computer_call"
     id: str | None = None
@@ -388,6 +415,10 @@ class BetaFunctionShellAction(ResponseModel):
 class BetaFunctionShellActionParam(TwoWayModel):
     """Sent and received: part of `BetaFunctionShellCallItemParam`."""
 
+    takes_null = (
+        "timeout_ms",
+        "max_output_length",
+    )
     commands: list[str] | None = None
     timeout_ms: int | None = None
     max_output_length: int | None = None
@@ -432,6 +463,13 @@ BetaFunctionShellCallItemStatus: TypeAlias = Open[Literal["in_progress", "comple
 class BetaFunctionShellCallItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "caller",
+        "status",
+        "environment",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str
@@ -531,6 +569,13 @@ class BetaFunctionShellCallOutputContentParam(TwoWayModel):
 class BetaFunctionShellCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `BetaItem`."""
 
+    takes_null = (
+        "agent",
+        "id",
+        "caller",
+        "status",
+        "max_output_length",
+    )
     agent: BetaAgentTagParam | None = None
     id: str | None = None
     call_id: str
@@ -544,6 +589,11 @@ class BetaFunctionShellCallOutputItemParam(TwoWayModel):
 class BetaLocalShellExecAction(TwoWayModel):
     """Sent and received: part of `BetaLocalShellToolCall`."""
 
+    takes_null = (
+        "timeout_ms",
+        "working_directory",
+        "user",
+    )
     type: Open[Literal["exec"]] | None = "exec"
     command: list[str] | None = None
     timeout_ms: int | None = None
@@ -555,6 +605,7 @@ class BetaLocalShellExecAction(TwoWayModel):
 class BetaLocalShellToolCall(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = ("agent",)
     agent: BetaAgentTag | None = None
     type: Literal["local_shell_call"] = "local_shell_call"
     id: str | None = None
@@ -566,6 +617,10 @@ class BetaLocalShellToolCall(TwoWayModel):
 class BetaLocalShellToolCallOutput(TwoWayModel):
     """Sent and received: part of `BetaItem`, part of `BetaItemField` and 2 more."""
 
+    takes_null = (
+        "agent",
+        "status",
+    )
     agent: BetaAgentTag | None = None
     type: Literal["local_shell_call_output"] = "local_shell_call_output"
     id: str | None = None

@@ -279,6 +279,12 @@ class ChatCompletionRequestAssistantMessageFunctionCall(RequestModel):
 class ChatCompletionRequestAssistantMessage(GivenBackMessage):
     """Sent: part of `ChatCompletionRequestMessage`."""
 
+    takes_null = (
+        "content",
+        "refusal",
+        "audio",
+        "function_call",
+    )
     content: str | Annotated[list[ChatCompletionRequestAssistantMessageContentPart], Field(min_length=1)] | None = None
     refusal: str | None = None
     role: Literal["assistant"] = constant("assistant")
@@ -299,6 +305,7 @@ class ChatCompletionRequestDeveloperMessage(RequestModel):
 class ChatCompletionRequestFunctionMessage(RequestModel):
     """Sent: part of `ChatCompletionRequestMessage`. Deprecated."""
 
+    takes_null = ("content",)
     role: Literal["function"] = constant("function")
     content: str | None
     name: str
@@ -510,6 +517,7 @@ WebSearchContextSize: TypeAlias = Literal["low", "medium", "high"]
 class CreateChatCompletionRequestWebSearchOptions(RequestModel):
     """Sent: part of `CreateChatCompletionRequest`."""
 
+    takes_null = ("user_location",)
     user_location: CreateChatCompletionRequestWebSearchOptionsUserLocation | None = None
     search_context_size: WebSearchContextSize | None = None
 
@@ -573,6 +581,34 @@ class CustomToolChatCompletions(RequestModel):
 class CreateChatCompletionRequest(RequestModel):
     """Sent: body of `createChatCompletion`."""
 
+    takes_null = (
+        "metadata",
+        "top_logprobs",
+        "temperature",
+        "top_p",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "service_tier",
+        "modalities",
+        "verbosity",
+        "reasoning_effort",
+        "max_completion_tokens",
+        "frequency_penalty",
+        "presence_penalty",
+        "audio",
+        "store",
+        "moderation",
+        "stream",
+        "stop",
+        "logit_bias",
+        "logprobs",
+        "max_tokens",
+        "n",
+        "prediction",
+        "seed",
+        "stream_options",
+    )
     metadata: Metadata | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None

@@ -85,4 +85,5 @@ class ChatCompletionMessageList(ResponseModel):
 class UpdateChatCompletionRequest(RequestModel):
     """Sent: body of `updateChatCompletion`."""
 
+    takes_null = ("metadata",)
     metadata: Metadata | None

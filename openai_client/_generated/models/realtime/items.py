@@ -127,6 +127,7 @@ class RealtimeConversationItemFunctionCallOutput(TwoWayModel):
 class RealtimeMCPApprovalResponse(TwoWayModel):
     """Sent and received: part of `RealtimeConversationItem`."""
 
+    takes_null = ("reason",)
     type: Literal["mcp_approval_response"] = "mcp_approval_response"
     id: str | None = None
     approval_request_id: str | None = None
@@ -169,6 +170,11 @@ class RealtimeMCPHTTPError(TwoWayModel):
 class RealtimeMCPToolCall(TwoWayModel):
     """Sent and received: part of `RealtimeConversationItem`."""
 
+    takes_null = (
+        "approval_request_id",
+        "output",
+        "error",
+    )
     type: Literal["mcp_call"] = "mcp_call"
     id: str | None = None
     server_label: str | None = None

@@ -137,6 +137,10 @@ class RealtimeResponseCreateParamsAudio(RequestModel):
 class RealtimeResponseCreateParams(RequestModel):
     """Sent: part of `RealtimeClientEventResponseCreate`."""
 
+    takes_null = (
+        "metadata",
+        "prompt",
+    )
     output_modalities: list[Literal["text", "audio"]] | None = None
     instructions: str | None = None
     audio: RealtimeResponseCreateParamsAudio | None = None

@@ -203,6 +203,7 @@ class RealtimeSessionCreateRequestGAAudioInputNoiseReduction(RequestModel):
 class RealtimeTurnDetectionServerVad(TwoWayModel):
     """Sent and received: part of `RealtimeTurnDetection`."""
 
+    takes_null = ("idle_timeout_ms",)
     type: Literal["server_vad"] = "server_vad"
     threshold: float | None = None
     prefix_padding_ms: int | None = None
@@ -238,6 +239,7 @@ RealtimeTurnDetection: TypeAlias = Annotated[
 class RealtimeSessionCreateRequestGAAudioInput(RequestModel):
     """Sent: part of `RealtimeSessionCreateRequestGAAudio`."""
 
+    takes_null = ("turn_detection",)
     format: RealtimeAudioFormats | None = None
     transcription: AudioTranscription | None = None
     noise_reduction: RealtimeSessionCreateRequestGAAudioInputNoiseReduction | None = None
@@ -309,6 +311,10 @@ RealtimeTruncation: TypeAlias = Open[Literal["auto", "disabled"]] | RealtimeTrun
 class RealtimeSessionCreateRequestGA(RequestModel):
     """Sent: body of `accept-realtime-call`, part of `RealtimeCallCreateRequest` and 2 more."""
 
+    takes_null = (
+        "tracing",
+        "prompt",
+    )
     type: Literal["realtime"] = constant("realtime")
     output_modalities: list[Literal["text", "audio"]] | None = None
     """The upstream's default is ['audio']."""
@@ -406,6 +412,7 @@ class RealtimeTranscriptionSessionCreateRequestGAAudioInputNoiseReduction(Reques
 class RealtimeTranscriptionSessionCreateRequestGAAudioInput(RequestModel):
     """Sent: part of `RealtimeTranscriptionSessionCreateRequestGAAudio`."""
 
+    takes_null = ("turn_detection",)
     format: RealtimeAudioFormats | None = None
     transcription: AudioTranscription | None = None
     noise_reduction: RealtimeTranscriptionSessionCreateRequestGAAudioInputNoiseReduction | None = None
@@ -643,6 +650,7 @@ class RealtimeSessionCreateRequestTool(RequestModel):
 class RealtimeSessionCreateRequest(RequestModel):
     """Sent: body of `create-realtime-session`."""
 
+    takes_null = ("prompt",)
     client_secret: RealtimeSessionCreateRequestClientSecret
     modalities: list[Literal["text", "audio"]] | None = None
     instructions: str | None = None
@@ -812,6 +820,10 @@ class RealtimeTranslationSessionCreateRequestAudioInputNoiseReduction(RequestMod
 class RealtimeTranslationSessionCreateRequestAudioInput(RequestModel):
     """Sent: part of `RealtimeTranslationSessionCreateRequestAudio`."""
 
+    takes_null = (
+        "transcription",
+        "noise_reduction",
+    )
     transcription: RealtimeTranslationSessionCreateRequestAudioInputTranscription | None = None
     noise_reduction: RealtimeTranslationSessionCreateRequestAudioInputNoiseReduction | None = None
 

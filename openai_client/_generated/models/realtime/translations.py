@@ -48,6 +48,10 @@ class RealtimeTranslationSessionUpdateRequestAudioInputNoiseReduction(RequestMod
 class RealtimeTranslationSessionUpdateRequestAudioInput(RequestModel):
     """Sent: part of `RealtimeTranslationSessionUpdateRequestAudio`."""
 
+    takes_null = (
+        "transcription",
+        "noise_reduction",
+    )
     transcription: RealtimeTranslationSessionUpdateRequestAudioInputTranscription | None = None
     noise_reduction: RealtimeTranslationSessionUpdateRequestAudioInputNoiseReduction | None = None
 

@@ -90,6 +90,7 @@ class AdditionalTools(ResponseModel):
 class AdditionalToolsItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = ("id",)
     id: str | None = None
     type: Literal["additional_tools"] = "additional_tools"
     role: Open[Literal["developer"]] | None = "developer"
@@ -113,6 +114,10 @@ class CodeInterpreterOutputLogs(TwoWayModel):
 class CodeInterpreterToolCall(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = (
+        "code",
+        "outputs",
+    )
     type: Literal["code_interpreter_call"] = "code_interpreter_call"
     id: str | None = None
     status: Open[Literal["in_progress", "completed", "incomplete", "interpreting", "failed"]] | None = None
@@ -134,6 +139,7 @@ class CodeInterpreterToolCall(TwoWayModel):
 class CustomToolCall(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 2 more."""
 
+    takes_null = ("caller",)
     type: Literal["custom_tool_call"] = "custom_tool_call"
     id: str | None = None
     call_id: str
@@ -156,6 +162,7 @@ FunctionAndCustomToolCallOutput: TypeAlias = Annotated[
 class CustomToolCallOutput(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 1 more."""
 
+    takes_null = ("caller",)
     type: Literal["custom_tool_call_output"] = "custom_tool_call_output"
     id: str | None = None
     call_id: str
@@ -200,6 +207,7 @@ class CustomToolCallResource(ResponseModel):
 class FileSearchToolCallResult(TwoWayModel):
     """Sent and received: part of `FileSearchToolCall`."""
 
+    takes_null = ("attributes",)
     file_id: str | None = None
     text: str | None = None
     filename: str | None = None
@@ -210,6 +218,7 @@ class FileSearchToolCallResult(TwoWayModel):
 class FileSearchToolCall(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = ("results",)
     id: str | None = None
     type: Literal["file_search_call"] = "file_search_call"
     status: Open[Literal["in_progress", "searching", "completed", "incomplete", "failed"]] | None = None
@@ -220,6 +229,14 @@ class FileSearchToolCall(TwoWayModel):
 class FunctionCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "call_id",
+        "name",
+        "namespace",
+        "caller",
+        "status",
+    )
     id: str | None = None
     call_id: str | None = None
     type: Literal["function_call_output"] = "function_call_output"
@@ -244,6 +261,7 @@ class FunctionCallOutputItemParam(TwoWayModel):
 class FunctionToolCall(TwoWayModel):
     """Sent and received: part of `Item`, part of `ItemField` and 1 more."""
 
+    takes_null = ("caller",)
     id: str | None = None
     type: Literal["function_call"] = "function_call"
     call_id: str
@@ -306,6 +324,7 @@ class HTTPError(TwoWayModel):
 class ImageGenToolCall(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = ("result",)
     type: Literal["image_generation_call"] = "image_generation_call"
     id: str | None = None
     status: Open[Literal["in_progress", "completed", "generating", "failed"]] | None = None
@@ -325,6 +344,10 @@ class MCPApprovalRequest(TwoWayModel):
 class MCPApprovalResponse(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "reason",
+    )
     type: Literal["mcp_approval_response"] = "mcp_approval_response"
     id: str | None = None
     approval_request_id: str | None = None
@@ -345,6 +368,7 @@ class MCPApprovalResponseResource(ResponseModel):
 class MCPListTools(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = ("error",)
     type: Literal["mcp_list_tools"] = "mcp_list_tools"
     id: str | None = None
     server_label: str | None = None
@@ -363,6 +387,7 @@ class MCPProtocolError(TwoWayModel):
 class MCPToolExecutionError(TwoWayModel):
     """Sent and received: part of `MCPToolCallError`."""
 
+    takes_null = ("content",)
     type: Literal["mcp_tool_execution_error"] = "mcp_tool_execution_error"
     content: Any
 
@@ -384,6 +409,11 @@ MCPToolCallStatus: TypeAlias = Open[Literal["in_progress", "completed", "incompl
 class MCPToolCall(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = (
+        "output",
+        "error",
+        "approval_request_id",
+    )
     type: Literal["mcp_call"] = "mcp_call"
     id: str | None = None
     server_label: str | None = None
@@ -458,6 +488,11 @@ class ToolSearchCall(ResponseModel):
 class ToolSearchCallItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "call_id",
+        "status",
+    )
     id: str | None = None
     call_id: str | None = None
     type: Literal["tool_search_call"] = "tool_search_call"
@@ -481,6 +516,11 @@ class ToolSearchOutput(ResponseModel):
 class ToolSearchOutputItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "call_id",
+        "status",
+    )
     id: str | None = None
     call_id: str | None = None
     type: Literal["tool_search_output"] = "tool_search_output"
@@ -500,6 +540,7 @@ class WebSearchActionFind(TwoWayModel):
 class WebSearchActionOpenPage(TwoWayModel):
     """Sent and received: part of `WebSearchToolCall`."""
 
+    takes_null = ("url",)
     type: Literal["open_page"] = "open_page"
     url: str | None = None
 

@@ -168,6 +168,10 @@ class InputTextContent(TwoWayModel):
 class InputImageContent(TwoWayModel):
     """Sent and received: part of `FunctionAndCustomToolCallOutput`, part of `InputContent` and 2 more."""
 
+    takes_null = (
+        "image_url",
+        "file_id",
+    )
     type: Literal["input_image"] = "input_image"
     image_url: str | None = None
     file_id: str | None = None
@@ -178,6 +182,7 @@ class InputImageContent(TwoWayModel):
 class InputFileContent(TwoWayModel):
     """Sent and received: part of `FunctionAndCustomToolCallOutput`, part of `InputContent` and 2 more."""
 
+    takes_null = ("file_id",)
     type: Literal["input_file"] = "input_file"
     file_id: str | None = None
     filename: str | None = None
@@ -200,6 +205,13 @@ InputContent: TypeAlias = Annotated[
 class InputFileContentParam(TwoWayModel):
     """Sent and received: part of `FunctionCallOutputItemParam`."""
 
+    takes_null = (
+        "file_id",
+        "filename",
+        "file_data",
+        "file_url",
+        "prompt_cache_breakpoint",
+    )
     type: Literal["input_file"] = "input_file"
     file_id: str | None = None
     filename: str | None = None
@@ -212,6 +224,12 @@ class InputFileContentParam(TwoWayModel):
 class InputImageContentParamAutoParam(TwoWayModel):
     """Sent and received: part of `FunctionCallOutputItemParam`."""
 
+    takes_null = (
+        "image_url",
+        "file_id",
+        "detail",
+        "prompt_cache_breakpoint",
+    )
     type: Literal["input_image"] = "input_image"
     image_url: str | None = None
     file_id: str | None = None
@@ -226,6 +244,7 @@ InputMessageContentList: TypeAlias = list[InputContent]
 class InputTextContentParam(TwoWayModel):
     """Sent and received: part of `FunctionCallOutputItemParam`."""
 
+    takes_null = ("prompt_cache_breakpoint",)
     type: Literal["input_text"] = "input_text"
     text: str
     prompt_cache_breakpoint: PromptCacheBreakpointParam | None = None
@@ -327,6 +346,10 @@ ResponsePromptVariables: TypeAlias = dict[
 class Prompt(TwoWayModel):
     """Sent and received: part of `CreateResponse`, part of `RealtimeResponseCreateParams` and 4 more."""
 
+    takes_null = (
+        "version",
+        "variables",
+    )
     id: str
     version: str | None = None
     variables: ResponsePromptVariables | None = None

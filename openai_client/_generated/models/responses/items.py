@@ -104,6 +104,7 @@ class CompactionBody(ResponseModel):
 class CompactionSummaryItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = ("id",)
     id: str | None = None
     type: Literal["compaction"] = "compaction"
     encrypted_content: str | None = None
@@ -122,6 +123,7 @@ MessagePhase: TypeAlias = Open[Literal["commentary", "final_answer"]]
 class EasyInputMessage(TwoWayModel):
     """Sent and received: part of `CreateEvalCompletionsRunDataSourceInputMessagesTemplate`, part of `InputItem`."""
 
+    takes_null = ("phase",)
     role: Literal["user", "assistant", "system", "developer"]
     content: str | InputMessageContentList
     phase: MessagePhase | None = None
@@ -140,6 +142,7 @@ class InputMessage(TwoWayModel):
 class OutputMessage(TwoWayModel):
     """Sent and received: part of `Item`, part of `ItemResource` and 1 more."""
 
+    takes_null = ("phase",)
     id: str | None = None
     type: Literal["message"] = "message"
     role: Open[Literal["assistant"]] | None = "assistant"
@@ -151,6 +154,7 @@ class OutputMessage(TwoWayModel):
 class ReasoningItem(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = ("encrypted_content",)
     type: Literal["reasoning"] = "reasoning"
     id: str | None = None
     encrypted_content: str | None = None
@@ -225,9 +229,10 @@ Item: TypeAlias = Annotated[
 class ItemReferenceParam(TwoWayModel):
     """Sent and received: part of `InputItem`."""
 
+    takes_null = ("type",)
     type: Literal["item_reference"] | None = None
     """The upstream's default is "item_reference"."""
-    id: str | None = None
+    id: str
 
 
 InputItem: TypeAlias = Annotated[

@@ -78,6 +78,16 @@ ServiceTierEnum: TypeAlias = Literal["auto", "default", "fast", "flex", "priorit
 class CompactResponseMethodPublicBody(RequestModel):
     """Sent: body of `Compactconversation`."""
 
+    takes_null = (
+        "model",
+        "input",
+        "previous_response_id",
+        "instructions",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+        "service_tier",
+    )
     model: ModelIdsCompaction | None
     input: Annotated[str, Field(max_length=10485760)] | list[InputItem] | None = None
     previous_response_id: str | None = None
@@ -91,6 +101,7 @@ class CompactResponseMethodPublicBody(RequestModel):
 class ContextManagementParam(RequestModel):
     """Sent: part of `CreateResponse`."""
 
+    takes_null = ("compact_threshold",)
     type: str
     compact_threshold: Annotated[int, Field(ge=1000)] | None = None
 
@@ -131,6 +142,31 @@ class ResponseStreamOptions(RequestModel):
 class CreateResponse(RequestModel):
     """Sent: body of `createResponse`."""
 
+    takes_null = (
+        "metadata",
+        "temperature",
+        "top_p",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "previous_response_id",
+        "background",
+        "max_tool_calls",
+        "prompt",
+        "service_tier",
+        "truncation",
+        "reasoning",
+        "include",
+        "parallel_tool_calls",
+        "store",
+        "instructions",
+        "moderation",
+        "stream",
+        "stream_options",
+        "conversation",
+        "context_management",
+        "max_output_tokens",
+    )
     metadata: Metadata | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
@@ -184,6 +220,18 @@ TruncationEnum: TypeAlias = Literal["auto", "disabled"]
 class TokenCountsBody(RequestModel):
     """Sent: body of `Getinputtokencounts`."""
 
+    takes_null = (
+        "model",
+        "input",
+        "previous_response_id",
+        "tools",
+        "text",
+        "reasoning",
+        "instructions",
+        "conversation",
+        "tool_choice",
+        "parallel_tool_calls",
+    )
     model: str | None = None
     input: Annotated[str, Field(max_length=10485760)] | list[InputItem] | None = None
     previous_response_id: str | None = None

@@ -151,6 +151,12 @@ ReasoningModeEnum: TypeAlias = Open[Literal["standard", "pro"]]
 class Reasoning(TwoWayModel):
     """Sent and received: part of `CreateResponse`, part of `Response` and 1 more."""
 
+    takes_null = (
+        "effort",
+        "summary",
+        "context",
+        "generate_summary",
+    )
     mode: ReasoningModeEnum | None = None
     effort: ReasoningEffort | None = None
     summary: Open[Literal["auto", "concise", "detailed"]] | None = None
@@ -161,6 +167,7 @@ class Reasoning(TwoWayModel):
 class TextResponseFormatJsonSchema(TwoWayModel):
     """Sent and received: part of `TextResponseFormatConfiguration`."""
 
+    takes_null = ("strict",)
     type: Literal["json_schema"] = "json_schema"
     description: str | None = None
     name: str
@@ -182,6 +189,7 @@ TextResponseFormatConfiguration: TypeAlias = Annotated[
 class ResponseTextParam(TwoWayModel):
     """Sent and received: part of `CreateResponse`, part of `Response` and 1 more."""
 
+    takes_null = ("verbosity",)
     format: TextResponseFormatConfiguration | None = None
     verbosity: Verbosity | None = None
 

@@ -85,6 +85,7 @@ __all__ = [
 class ApplyPatchToolParam(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["apply_patch"] = "apply_patch"
     allowed_callers: list[CallableToolAllowedCaller] | None = None
 
@@ -92,6 +93,12 @@ class ApplyPatchToolParam(TwoWayModel):
 class ApproximateLocation(TwoWayModel):
     """Sent and received: part of `WebSearchPreviewTool`."""
 
+    takes_null = (
+        "country",
+        "region",
+        "city",
+        "timezone",
+    )
     type: Open[Literal["approximate"]] | None = "approximate"
     country: str | None = None
     region: str | None = None
@@ -128,6 +135,7 @@ class ContainerNetworkPolicyAllowlistParam(TwoWayModel):
 class AutoCodeInterpreterToolParam(TwoWayModel):
     """Sent and received: part of `CodeInterpreterTool`."""
 
+    takes_null = ("memory_limit",)
     type: Open[Literal["auto"]] | None = "auto"
     file_ids: list[str] | None = None
     memory_limit: ContainerMemoryLimit | None = None
@@ -145,6 +153,7 @@ class AutoCodeInterpreterToolParam(TwoWayModel):
 class CodeInterpreterTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["code_interpreter"] = "code_interpreter"
     container: str | AutoCodeInterpreterToolParam | None = None
     allowed_callers: list[CallableToolAllowedCaller] | None = None
@@ -236,6 +245,7 @@ class InlineSkillParam(TwoWayModel):
 class ContainerAutoParam(TwoWayModel):
     """Sent and received: part of `FunctionShellToolParam`."""
 
+    takes_null = ("memory_limit",)
     type: Literal["container_auto"] = "container_auto"
     file_ids: list[str] | None = None
     memory_limit: ContainerMemoryLimit | None = None
@@ -289,6 +299,7 @@ class CustomTextFormatParam(TwoWayModel):
 class CustomToolParam(TwoWayModel):
     """Sent and received: part of `NamespaceToolParam`, part of `Tool`."""
 
+    takes_null = ("allowed_callers",)
     type: Literal["custom"] = "custom"
     name: str
     description: str | None = None
@@ -343,6 +354,7 @@ Filters: TypeAlias = Annotated[
 class FileSearchTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = ("filters",)
     type: Literal["file_search"] = "file_search"
     vector_store_ids: list[str] | None = None
     max_num_results: int | None = None
@@ -368,6 +380,10 @@ class LocalEnvironmentParam(TwoWayModel):
 class FunctionShellToolParam(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = (
+        "environment",
+        "allowed_callers",
+    )
     type: Literal["shell"] = "shell"
     environment: (
         Annotated[
@@ -385,6 +401,13 @@ class FunctionShellToolParam(TwoWayModel):
 class FunctionTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+        "output_schema",
+        "strict",
+        "allowed_callers",
+    )
     type: Literal["function"] = "function"
     name: str
     description: str | None = None
@@ -398,6 +421,13 @@ class FunctionTool(TwoWayModel):
 class FunctionToolParam(TwoWayModel):
     """Sent and received: part of `NamespaceToolParam`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+        "strict",
+        "output_schema",
+        "allowed_callers",
+    )
     name: str
     description: str | None = None
     parameters: EmptyModelParam | None = None
@@ -422,6 +452,7 @@ class ImageGenToolInputImageMask(TwoWayModel):
 class ImageGenTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = ("input_fidelity",)
     type: Literal["image_generation"] = "image_generation"
     model: (
         Open[Literal["gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "gpt-image-2", "gpt-image-2-2026-04-21"]]
@@ -455,6 +486,10 @@ class LocalShellToolParam(TwoWayModel):
 class MCPListToolsTool(TwoWayModel):
     """Sent and received: part of `MCPListTools`, part of `RealtimeMCPListTools`."""
 
+    takes_null = (
+        "description",
+        "annotations",
+    )
     name: str
     description: str | None = None
     input_schema: dict[str, Any] | None = None
@@ -478,6 +513,12 @@ class MCPToolRequireApproval(TwoWayModel):
 class MCPTool(TwoWayModel):
     """Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
+    takes_null = (
+        "headers",
+        "allowed_tools",
+        "allowed_callers",
+        "require_approval",
+    )
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
     server_url: str | None = None
@@ -561,6 +602,7 @@ class SpecificProgrammaticToolCallingParam(TwoWayModel):
 class WebSearchToolFilters(TwoWayModel):
     """Sent and received: part of `WebSearchTool`."""
 
+    takes_null = ("allowed_domains",)
     allowed_domains: list[str] | None = None
     """The upstream's default is []."""
 
@@ -568,6 +610,12 @@ class WebSearchToolFilters(TwoWayModel):
 class WebSearchApproximateLocation(TwoWayModel):
     """Sent and received: part of `WebSearchTool`."""
 
+    takes_null = (
+        "country",
+        "region",
+        "city",
+        "timezone",
+    )
     type: Open[Literal["approximate"]] | None = None
     """The upstream's default is "approximate"."""
     country: str | None = None
@@ -579,6 +627,10 @@ class WebSearchApproximateLocation(TwoWayModel):
 class WebSearchTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = (
+        "filters",
+        "user_location",
+    )
     type: Literal["web_search", "web_search_2025_08_26"]
     external_web_access: bool | None = None
     """The upstream's default is True."""
@@ -595,6 +647,10 @@ ToolSearchExecutionType: TypeAlias = Open[Literal["server", "client"]]
 class ToolSearchToolParam(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = (
+        "description",
+        "parameters",
+    )
     type: Literal["tool_search"] = "tool_search"
     execution: ToolSearchExecutionType | None = None
     description: str | None = None
@@ -604,6 +660,7 @@ class ToolSearchToolParam(TwoWayModel):
 class WebSearchPreviewTool(TwoWayModel):
     """Sent and received: part of `Tool`."""
 
+    takes_null = ("user_location",)
     type: Literal["web_search_preview", "web_search_preview_2025_03_11"]
     user_location: ApproximateLocation | None = None
     search_context_size: SearchContextSize | None = None
@@ -677,6 +734,7 @@ class ToolChoiceFunction(TwoWayModel):
 class ToolChoiceMCP(TwoWayModel):
     """Sent and received: part of `RealtimeResponseCreateParams`, part of `RealtimeSessionCreateRequestGA` and 2 more."""
 
+    takes_null = ("name",)
     type: Literal["mcp"] = "mcp"
     server_label: str | None = None
     name: str | None = None

@@ -171,6 +171,10 @@ class ApplyPatchToolCall(ResponseModel):
 class ApplyPatchToolCallItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "caller",
+    )
     type: Literal["apply_patch_call"] = "apply_patch_call"
     id: str | None = None
     call_id: str
@@ -194,6 +198,11 @@ class ApplyPatchToolCallOutput(ResponseModel):
 class ApplyPatchToolCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "caller",
+        "output",
+    )
     type: Literal["apply_patch_call_output"] = "apply_patch_call_output"
     id: str | None = None
     call_id: str
@@ -209,6 +218,7 @@ ClickButtonType: TypeAlias = Open[Literal["left", "right", "wheel", "back", "for
 class ClickParam(TwoWayModel):
     """Sent and received: part of `ComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["click"] = "click"
     button: ClickButtonType | None = None
     x: int | None = None
@@ -219,6 +229,7 @@ class ClickParam(TwoWayModel):
 class DoubleClickAction(TwoWayModel):
     """Sent and received: part of `ComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["double_click"] = "double_click"
     x: int | None = None
     y: int | None = None
@@ -235,6 +246,7 @@ class CoordParam(TwoWayModel):
 class DragParam(TwoWayModel):
     """Sent and received: part of `ComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["drag"] = "drag"
     path: list[CoordParam] | None = None
     keys: list[str] | None = None
@@ -250,6 +262,7 @@ class KeyPressAction(TwoWayModel):
 class MoveParam(TwoWayModel):
     """Sent and received: part of `ComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["move"] = "move"
     x: int | None = None
     y: int | None = None
@@ -265,6 +278,7 @@ class ScreenshotParam(TwoWayModel):
 class ScrollParam(TwoWayModel):
     """Sent and received: part of `ComputerAction`."""
 
+    takes_null = ("keys",)
     type: Literal["scroll"] = "scroll"
     x: int | None = None
     y: int | None = None
@@ -317,6 +331,10 @@ class ComputerScreenshotImage(TwoWayModel):
 class ComputerCallSafetyCheckParam(TwoWayModel):
     """Sent and received: part of `ComputerCallOutputItemParam`, part of `ComputerToolCall` and 1 more."""
 
+    takes_null = (
+        "code",
+        "message",
+    )
     id: str
     code: str | None = None
     message: str | None = None
@@ -325,6 +343,11 @@ class ComputerCallSafetyCheckParam(TwoWayModel):
 class ComputerCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "acknowledged_safety_checks",
+        "status",
+    )
     id: str | None = None
     call_id: str
     type: Literal["computer_call_output"] = "computer_call_output"
@@ -379,6 +402,10 @@ class FunctionShellAction(ResponseModel):
 class FunctionShellActionParam(TwoWayModel):
     """Sent and received: part of `FunctionShellCallItemParam`."""
 
+    takes_null = (
+        "timeout_ms",
+        "max_output_length",
+    )
     commands: list[str] | None = None
     timeout_ms: int | None = None
     max_output_length: int | None = None
@@ -422,6 +449,12 @@ FunctionShellCallItemStatus: TypeAlias = Open[Literal["in_progress", "completed"
 class FunctionShellCallItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "caller",
+        "status",
+        "environment",
+    )
     id: str | None = None
     call_id: str
     caller: ToolCallCallerParam | None = None
@@ -519,6 +552,12 @@ class FunctionShellCallOutputContentParam(TwoWayModel):
 class FunctionShellCallOutputItemParam(TwoWayModel):
     """Sent and received: part of `Item`."""
 
+    takes_null = (
+        "id",
+        "caller",
+        "status",
+        "max_output_length",
+    )
     id: str | None = None
     call_id: str
     caller: ToolCallCallerParam | None = None
@@ -531,6 +570,11 @@ class FunctionShellCallOutputItemParam(TwoWayModel):
 class LocalShellExecAction(TwoWayModel):
     """Sent and received: part of `LocalShellToolCall`."""
 
+    takes_null = (
+        "timeout_ms",
+        "working_directory",
+        "user",
+    )
     type: Open[Literal["exec"]] | None = "exec"
     command: list[str] | None = None
     timeout_ms: int | None = None
@@ -552,6 +596,7 @@ class LocalShellToolCall(TwoWayModel):
 class LocalShellToolCallOutput(TwoWayModel):
     """Sent and received: part of `ConversationItem`, part of `Item` and 3 more."""
 
+    takes_null = ("status",)
     type: Literal["local_shell_call_output"] = "local_shell_call_output"
     id: str | None = None
     output: str

@@ -52,6 +52,7 @@ FunctionParameters: TypeAlias = dict[str, Any]
 class FunctionObject(TwoWayModel):
     """Sent and received: part of `AssistantToolsFunction`, part of `ChatCompletionTool`."""
 
+    takes_null = ("strict",)
     description: str | None = None
     name: str
     parameters: FunctionParameters | None = None
@@ -113,6 +114,10 @@ ModerationInputType: TypeAlias = Open[Literal["text", "image"]]
 class ModerationPolicyParam(RequestModel):
     """Sent: part of `ModerationParam`."""
 
+    takes_null = (
+        "input",
+        "output",
+    )
     input: ModerationConfigParam | None = None
     output: ModerationConfigParam | None = None
 
@@ -120,6 +125,7 @@ class ModerationPolicyParam(RequestModel):
 class ModerationParam(RequestModel):
     """Sent: part of `CreateChatCompletionRequest`, part of `CreateResponse`."""
 
+    takes_null = ("policy",)
     model: str
     policy: ModerationPolicyParam | None = None
 
@@ -173,6 +179,7 @@ ResponseFormatJsonSchemaSchema: TypeAlias = dict[str, Any]
 class ResponseFormatJsonSchemaJsonSchema(TwoWayModel):
     """Sent and received: part of `ResponseFormatJsonSchema`."""
 
+    takes_null = ("strict",)
     description: str | None = None
     name: str
     schema_: ResponseFormatJsonSchemaSchema | None = Field(default=None, alias="schema")

@@ -118,6 +118,10 @@ class CreateMessageRequestAttachment(RequestModel):
 class CreateMessageRequest(RequestModel):
     """Sent: body of `createMessage`, part of `CreateRunRequest` and 1 more."""
 
+    takes_null = (
+        "attachments",
+        "metadata",
+    )
     role: Literal["user", "assistant"]
     content: (
         str
@@ -451,4 +455,5 @@ MessageStreamEvent: TypeAlias = Annotated[
 class ModifyMessageRequest(RequestModel):
     """Sent: body of `modifyMessage`."""
 
+    takes_null = ("metadata",)
     metadata: Metadata | None = None

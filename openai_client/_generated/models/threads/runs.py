@@ -82,6 +82,7 @@ AssistantsApiToolChoiceOption: TypeAlias = Open[Literal["none", "auto", "require
 class TruncationObject(TwoWayModel):
     """Sent and received: part of `CreateRunRequest`, part of `CreateThreadAndRunRequest` and 1 more."""
 
+    takes_null = ("last_messages",)
     type: Open[Literal["auto", "last_messages"]] | None = None
     last_messages: int | None = None
 
@@ -89,6 +90,23 @@ class TruncationObject(TwoWayModel):
 class CreateRunRequest(RequestModel):
     """Sent: body of `createRun`."""
 
+    takes_null = (
+        "model",
+        "reasoning_effort",
+        "instructions",
+        "additional_instructions",
+        "additional_messages",
+        "tools",
+        "metadata",
+        "temperature",
+        "top_p",
+        "stream",
+        "max_prompt_tokens",
+        "max_completion_tokens",
+        "truncation_strategy",
+        "tool_choice",
+        "response_format",
+    )
     assistant_id: str
     model: str | AssistantSupportedModels | None = None
     reasoning_effort: ReasoningEffort | None = None
@@ -153,6 +171,7 @@ class CreateThreadRequestToolResourcesFileSearchVectorStoreChunkingStrategyStati
 class CreateThreadRequestToolResourcesFileSearchVectorStore(RequestModel):
     """Sent: part of `CreateThreadRequestToolResourcesFileSearch`."""
 
+    takes_null = ("metadata",)
     file_ids: Annotated[list[str], Field(max_length=100000000)] | None = None
     chunking_strategy: (
         Annotated[
@@ -184,6 +203,10 @@ class CreateThreadRequestToolResources(RequestModel):
 class CreateThreadRequest(RequestModel):
     """Sent: body of `createThread`, part of `CreateThreadAndRunRequest`."""
 
+    takes_null = (
+        "tool_resources",
+        "metadata",
+    )
     messages: list[CreateMessageRequest] | None = None
     tool_resources: CreateThreadRequestToolResources | None = None
     metadata: Metadata | None = None
@@ -212,6 +235,21 @@ class CreateThreadAndRunRequestToolResources(RequestModel):
 class CreateThreadAndRunRequest(RequestModel):
     """Sent: body of `createThreadAndRun`."""
 
+    takes_null = (
+        "model",
+        "instructions",
+        "tools",
+        "tool_resources",
+        "metadata",
+        "temperature",
+        "top_p",
+        "stream",
+        "max_prompt_tokens",
+        "max_completion_tokens",
+        "truncation_strategy",
+        "tool_choice",
+        "response_format",
+    )
     assistant_id: str
     thread: CreateThreadRequest | None = None
     model: (
@@ -417,6 +455,7 @@ class ListRunsResponse(ResponseModel):
 class ModifyRunRequest(RequestModel):
     """Sent: body of `modifyRun`."""
 
+    takes_null = ("metadata",)
     metadata: Metadata | None = None
 
 
@@ -443,6 +482,10 @@ class ModifyThreadRequestToolResources(RequestModel):
 class ModifyThreadRequest(RequestModel):
     """Sent: body of `modifyThread`."""
 
+    takes_null = (
+        "tool_resources",
+        "metadata",
+    )
     tool_resources: ModifyThreadRequestToolResources | None = None
     metadata: Metadata | None = None
 
@@ -457,6 +500,7 @@ class SubmitToolOutputsRunRequestToolOutput(RequestModel):
 class SubmitToolOutputsRunRequest(RequestModel):
     """Sent: body of `submitToolOuputsToRun`."""
 
+    takes_null = ("stream",)
     tool_outputs: list[SubmitToolOutputsRunRequestToolOutput]
     stream: bool | None = None
 
