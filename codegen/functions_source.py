@@ -19,7 +19,7 @@ from codegen.models_source import import_block, sources_of
 from codegen.naming import attribute, snake
 from codegen.parser import FORM, JSON
 from codegen.plan import Direction, object_of
-from codegen.schema import Limited, Nullable, Ref, Shape
+from codegen.schema import Enumeration, Limited, ListOf, Nullable, Ref, Scalar, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -292,7 +292,28 @@ class FunctionWriter:
         if not given:
             return ""
         self.helpers.add("query")
-        return f"query({', '.join(given)})"
+        kinds = {argument(item): self._kind(item.shape) for item in _queries(endpoint)}
+        if "stream=stream" in given:
+            kinds["stream"] = "bool"
+        told = ", ".join(f"{literal(name)}: {kind}" for name, kind in kinds.items() if kind != "str")
+        return f"query({', '.join([f'{{{told}}}', *given] if told else given)})"
+
+    def _kind(self, shape: Shape) -> str:
+        """Return of which kind a parameter of *shape* is, as `openai_client.query_kinds` has it."""
+        match shape:
+            case Limited(inner, _) | Nullable(inner):
+                return self._kind(inner)
+            case Enumeration(values, is_open):
+                # as Python writes it: a comma behind the last of several would have each on a line of its own
+                return "str" if is_open else f"({', '.join(map(literal, values))}{',' if len(values) == 1 else ''})"
+            case ListOf(item):
+                return f"[{self._kind(item)}]"
+            case Ref(name) if (alias := self._plan.document.definitions[name].alias) is not None:
+                return self._kind(alias)
+            case Scalar(name):
+                return name
+            case _:
+                return "dict"
 
     def _body(self, endpoint: Endpoint, form: _Form) -> list[str]:
         if endpoint.body is None:

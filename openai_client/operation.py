@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -23,12 +24,14 @@ from openai_client.binary_content import BinaryContent
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.file_input import holds_file
 from openai_client.option_checks import check_finite, checked_json, checked_policy
+from openai_client.query_kinds import check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
     from http_util.deadline import Deadline
     from http_util.retry import RetryPolicy
+    from openai_client.query_kinds import Kind
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -44,6 +47,7 @@ EVENT_STREAM: Final = "text/event-stream"
 ANYTHING: Final = "*/*"
 
 _BEFORE: Final = "before"
+_ALL_TEXT: Final[Mapping[str, Kind]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,18 +344,24 @@ def path(template: str, /, **parameters: str) -> str:
     return template.format_map({name: _segment(name, value) for name, value in parameters.items()})
 
 
-def query(**parameters: QueryValue) -> tuple[tuple[str, str], ...]:
+def query(kinds: Mapping[str, Kind] = _ALL_TEXT, /, **parameters: QueryValue) -> tuple[tuple[str, str], ...]:
     """
     Write query parameters as the API reads them.
 
     None is left out, booleans are lower case, lists become `name[]`, mappings `name[key]`.
 
     Args:
+        kinds: Of which kind the values are, by name; what is not there is text.
         parameters: Values by name; a name that is a Python keyword is given with an underscore behind it.
 
     Returns:
         Names and values in the order given, not yet percent-encoded.
+
+    Raises:
+        InvalidFieldValue: A value is of another kind, or cannot be written; `param` names it.
     """
+    for name, value in parameters.items():
+        check_kind(name.removesuffix("_"), value, kinds.get(name, str))
     return written_query({name.removesuffix("_"): value for name, value in parameters.items()})
 
 

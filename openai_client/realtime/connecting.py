@@ -136,7 +136,7 @@ def _session(
         raise InvalidFieldValue(f"limits: must be SessionLimits, not {type(limits).__name__}", param="limits")
     return SessionRequest(
         path=path,
-        parameters=query(**about),
+        parameters=query({}, **about),
         options=call_options(call),
         limits=limits or SessionLimits(),
     )

@@ -261,7 +261,7 @@ def list_voice_consents(
         operation_id="listVoiceConsents",
         method="GET",
         path="/audio/voice_consents",
-        query=query(after=after, limit=limit),
+        query=query({"limit": int}, after=after, limit=limit),
         idempotent=True,
         parse=VoiceConsentListResource.from_wire,
         options=call_options(call),

@@ -44,7 +44,7 @@ def list_batches(
         operation_id="listBatches",
         method="GET",
         path="/batches",
-        query=query(after=after, limit=limit),
+        query=query({"limit": int}, after=after, limit=limit),
         idempotent=True,
         parse=ListBatchesResponse.from_wire,
         options=call_options(call),

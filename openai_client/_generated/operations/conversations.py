@@ -160,7 +160,28 @@ def list_conversation_items(
         operation_id="listConversationItems",
         method="GET",
         path=path("/conversations/{conversation_id}/items", conversation_id=conversation_id),
-        query=query(limit=limit, order=order, after=after, include=include),
+        query=query(
+            {
+                "limit": int,
+                "order": ("asc", "desc"),
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+            },
+            limit=limit,
+            order=order,
+            after=after,
+            include=include,
+        ),
         idempotent=True,
         parse=ConversationItemList.from_wire,
         options=call_options(call),
@@ -185,7 +206,23 @@ def create_conversation_items(
         operation_id="createConversationItems",
         method="POST",
         path=path("/conversations/{conversation_id}/items", conversation_id=conversation_id),
-        query=query(include=include),
+        query=query(
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ]
+            },
+            include=include,
+        ),
         body=body,
         parse=ConversationItemList.from_wire,
         options=call_options(call),
@@ -214,7 +251,23 @@ def get_conversation_item(
         operation_id="getConversationItem",
         method="GET",
         path=path("/conversations/{conversation_id}/items/{item_id}", conversation_id=conversation_id, item_id=item_id),
-        query=query(include=include),
+        query=query(
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ]
+            },
+            include=include,
+        ),
         idempotent=True,
         parse=_CONVERSATION_ITEM,
         options=call_options(call),

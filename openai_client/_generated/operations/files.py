@@ -52,7 +52,7 @@ def list_files(
         operation_id="listFiles",
         method="GET",
         path="/files",
-        query=query(purpose=purpose, limit=limit, order=order, after=after),
+        query=query({"limit": int, "order": ("asc", "desc")}, purpose=purpose, limit=limit, order=order, after=after),
         idempotent=True,
         parse=ListFilesResponse.from_wire,
         options=call_options(call),

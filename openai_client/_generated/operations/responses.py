@@ -187,7 +187,27 @@ def get_response(
         operation_id="getResponse",
         method="GET",
         path=path("/responses/{response_id}", response_id=response_id),
-        query=query(include=include, starting_after=starting_after, include_obfuscation=include_obfuscation),
+        query=query(
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+                "starting_after": int,
+                "include_obfuscation": bool,
+            },
+            include=include,
+            starting_after=starting_after,
+            include_obfuscation=include_obfuscation,
+        ),
         idempotent=True,
         parse=Response.from_wire,
         options=call_options(call),
@@ -213,7 +233,27 @@ def stream_stored_response(
         method="GET",
         path=path("/responses/{response_id}", response_id=response_id),
         query=query(
-            include=include, starting_after=starting_after, include_obfuscation=include_obfuscation, stream=stream
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+                "starting_after": int,
+                "include_obfuscation": bool,
+                "stream": bool,
+            },
+            include=include,
+            starting_after=starting_after,
+            include_obfuscation=include_obfuscation,
+            stream=stream,
         ),
         idempotent=True,
         parse_event=_RESPONSE_STREAM_EVENT,
@@ -275,7 +315,28 @@ def list_input_items(
         operation_id="listInputItems",
         method="GET",
         path=path("/responses/{response_id}/input_items", response_id=response_id),
-        query=query(limit=limit, order=order, after=after, include=include),
+        query=query(
+            {
+                "limit": int,
+                "order": ("asc", "desc"),
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+            },
+            limit=limit,
+            order=order,
+            after=after,
+            include=include,
+        ),
         idempotent=True,
         parse=ResponseItemList.from_wire,
         options=call_options(call),

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
+from openai_client._generated.operations.files import list_files
 from openai_client.base_model import RequestModel, ResponseModel, constant
 from openai_client.calling import call_options
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
@@ -193,8 +194,17 @@ def test_a_path_parameter_that_cannot_be_a_segment_is_refused_by_name(value: Any
 
 def test_query_parameters_are_written_as_the_api_reads_them() -> None:
     """None is left out, the order given is kept."""
+    kinds: dict[str, Any] = {"limit": int, "flag": bool, "off": bool, "include": [str], "metadata": dict}
     assert query(
-        limit=2, order="asc", after=None, flag=True, off=False, include=["a", "b"], metadata={"k": "v"}, from_="x"
+        kinds,
+        limit=2,
+        order="asc",
+        after=None,
+        flag=True,
+        off=False,
+        include=["a", "b"],
+        metadata={"k": "v"},
+        from_="x",
     ) == (
         ("limit", "2"),
         ("order", "asc"),
@@ -205,6 +215,47 @@ def test_query_parameters_are_written_as_the_api_reads_them() -> None:
         ("metadata[k]", "v"),
         ("from", "x"),
     )
+
+
+@pytest.mark.requirement("CLI-09", "ERR-01")
+@pytest.mark.parametrize(
+    ("given", "place", "told"),
+    [
+        ({"limit": "abc"}, "limit", "must be a whole number, as a parameter of the query, not str"),
+        ({"limit": True}, "limit", "must be a whole number, as a parameter of the query, not bool"),
+        ({"limit": 1.0}, "limit", "must be a whole number, as a parameter of the query, not float"),
+        ({"order": "sideways"}, "order", "must be one of 'asc', 'desc', as a parameter of the query"),
+        ({"order": 1}, "order", "must be one of 'asc', 'desc', as a parameter of the query, not int"),
+        ({"after": 7}, "after", "must be text, as a parameter of the query, not int"),
+        ({"purpose": ["a"]}, "purpose", "must be text, as a parameter of the query, not list"),
+    ],
+)
+def test_a_parameter_of_the_query_is_of_its_kind(given: dict[str, Any], place: str, told: str) -> None:
+    """As a field of a body is: the operation is not even made."""
+    with pytest.raises(InvalidFieldValue) as caught:
+        list_files(**given)
+    assert (str(caught.value), caught.value.param) == (f"{place}: {told}", place)
+
+
+@pytest.mark.requirement("CLI-09", "ERR-01")
+def test_lists_mappings_and_switches_of_a_query_are_of_their_kinds_too() -> None:
+    """Each item by its place; nothing of what may be text is shown."""
+    kinds: dict[str, Any] = {"include": [("a", "b")], "ids": [str], "about": dict, "full": bool, "share": float}
+    assert query(kinds, include=["a"], ids=("x",), about={"k": "v"}, full=False, share=1) == (
+        *(("include[]", "a"), ("ids[]", "x"), ("about[k]", "v")),
+        *(("full", "false"), ("share", "1")),
+    )
+    for given, told in (
+        ({"include": "a"}, "include: must be a list of one of 'a', 'b'"),
+        ({"include": ["a", "c"]}, "include.1: must be one of 'a', 'b'"),
+        ({"ids": "x"}, "ids: must be a list of text, as a parameter of the query, not str"),
+        ({"about": "x"}, "about: must be a mapping"),
+        ({"full": "yes"}, "full: must be True or False"),
+        ({"share": True}, "share: must be a number"),
+    ):
+        with pytest.raises(InvalidFieldValue) as caught:
+            query(kinds, **given)
+        assert str(caught.value).startswith(told)
 
 
 @pytest.mark.requirement("CLI-18")

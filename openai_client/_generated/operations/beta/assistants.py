@@ -55,7 +55,7 @@ def list_assistants(
         operation_id="listAssistants",
         method="GET",
         path="/assistants",
-        query=query(limit=limit, order=order, after=after, before=before),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, order=order, after=after, before=before),
         idempotent=True,
         beta="assistants=v2",
         deprecated=True,

@@ -101,7 +101,9 @@ def list_chatkit_threads(
         operation_id="ListThreadsMethod",
         method="GET",
         path="/chatkit/threads",
-        query=query(limit=limit, order=order, after=after, before=before, user=user),
+        query=query(
+            {"limit": int, "order": ("asc", "desc")}, limit=limit, order=order, after=after, before=before, user=user
+        ),
         idempotent=True,
         beta="chatkit_beta=v1",
         parse=ThreadListResource.from_wire,
@@ -168,7 +170,7 @@ def list_chatkit_thread_items(
         operation_id="ListThreadItemsMethod",
         method="GET",
         path=path("/chatkit/threads/{thread_id}/items", thread_id=thread_id),
-        query=query(limit=limit, order=order, after=after, before=before),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, order=order, after=after, before=before),
         idempotent=True,
         beta="chatkit_beta=v1",
         parse=ThreadItemListResource.from_wire,

@@ -163,7 +163,29 @@ def beta_list_input_items(
         operation_id="beta_listInputItems",
         method="GET",
         path=path("/responses/{response_id}/input_items", response_id=response_id),
-        query=query(limit=limit, order=order, after=after, include=include, beta="true"),
+        query=query(
+            {
+                "limit": int,
+                "order": ("asc", "desc"),
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+            },
+            limit=limit,
+            order=order,
+            after=after,
+            include=include,
+            beta="true",
+        ),
         idempotent=True,
         beta="responses_multi_agent=v1",
         parse=BetaResponseItemList.from_wire,
@@ -191,7 +213,26 @@ def beta_get_response(
         method="GET",
         path=path("/responses/{response_id}", response_id=response_id),
         query=query(
-            include=include, starting_after=starting_after, include_obfuscation=include_obfuscation, beta="true"
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+                "starting_after": int,
+                "include_obfuscation": bool,
+            },
+            include=include,
+            starting_after=starting_after,
+            include_obfuscation=include_obfuscation,
+            beta="true",
         ),
         idempotent=True,
         beta="responses_multi_agent=v1",
@@ -219,6 +260,23 @@ def stream_beta_get_response(
         method="GET",
         path=path("/responses/{response_id}", response_id=response_id),
         query=query(
+            {
+                "include": [
+                    (
+                        "file_search_call.results",
+                        "web_search_call.results",
+                        "web_search_call.action.sources",
+                        "message.input_image.image_url",
+                        "computer_call_output.output.image_url",
+                        "code_interpreter_call.outputs",
+                        "reasoning.encrypted_content",
+                        "message.output_text.logprobs",
+                    )
+                ],
+                "starting_after": int,
+                "include_obfuscation": bool,
+                "stream": bool,
+            },
             include=include,
             starting_after=starting_after,
             include_obfuscation=include_obfuscation,

@@ -52,7 +52,7 @@ def admin_api_keys_list(
         operation_id="admin-api-keys-list",
         method="GET",
         path="/organization/admin_api_keys",
-        query=query(after=after, order=order, limit=limit),
+        query=query({"order": ("asc", "desc"), "limit": int}, after=after, order=order, limit=limit),
         idempotent=True,
         admin=True,
         parse=ApiKeyList.from_wire,

@@ -43,7 +43,7 @@ def list_invites(
         operation_id="list-invites",
         method="GET",
         path="/organization/invites",
-        query=query(limit=limit, after=after),
+        query=query({"limit": int}, limit=limit, after=after),
         idempotent=True,
         admin=True,
         parse=InviteListResponse.from_wire,

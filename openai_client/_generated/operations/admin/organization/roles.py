@@ -55,7 +55,7 @@ def list_roles(
         operation_id="list-roles",
         method="GET",
         path="/organization/roles",
-        query=query(limit=limit, after=after, order=order),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, after=after, order=order),
         idempotent=True,
         admin=True,
         parse=PublicRoleListResource.from_wire,

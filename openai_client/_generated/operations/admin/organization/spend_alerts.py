@@ -52,7 +52,7 @@ def list_organization_spend_alerts(
         operation_id="list-organization-spend-alerts",
         method="GET",
         path="/organization/spend_alerts",
-        query=query(limit=limit, order=order, after=after, before=before),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, order=order, after=after, before=before),
         idempotent=True,
         admin=True,
         parse=OrganizationSpendAlertListResource.from_wire,

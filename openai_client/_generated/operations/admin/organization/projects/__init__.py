@@ -95,7 +95,9 @@ def list_projects(
         operation_id="list-projects",
         method="GET",
         path="/organization/projects",
-        query=query(limit=limit, after=after, include_archived=include_archived),
+        query=query(
+            {"limit": int, "include_archived": bool}, limit=limit, after=after, include_archived=include_archived
+        ),
         idempotent=True,
         admin=True,
         parse=ProjectListResponse.from_wire,

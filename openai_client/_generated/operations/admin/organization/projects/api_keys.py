@@ -46,7 +46,12 @@ def list_project_api_keys(
         operation_id="list-project-api-keys",
         method="GET",
         path=path("/organization/projects/{project_id}/api_keys", project_id=project_id),
-        query=query(limit=limit, after=after, owner_project_access=owner_project_access),
+        query=query(
+            {"limit": int, "owner_project_access": ("active", "inactive", "any")},
+            limit=limit,
+            after=after,
+            owner_project_access=owner_project_access,
+        ),
         idempotent=True,
         admin=True,
         parse=ProjectApiKeyListResponse.from_wire,

@@ -52,7 +52,7 @@ def list_project_certificates(
         operation_id="listProjectCertificates",
         method="GET",
         path=path("/organization/projects/{project_id}/certificates", project_id=project_id),
-        query=query(limit=limit, after=after, order=order),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, after=after, order=order),
         idempotent=True,
         admin=True,
         parse=ListProjectCertificatesResponse.from_wire,

@@ -47,7 +47,7 @@ def list_project_rate_limits(
         operation_id="list-project-rate-limits",
         method="GET",
         path=path("/organization/projects/{project_id}/rate_limits", project_id=project_id),
-        query=query(limit=limit, after=after, before=before),
+        query=query({"limit": int}, limit=limit, after=after, before=before),
         idempotent=True,
         admin=True,
         parse=ProjectRateLimitListResponse.from_wire,

@@ -56,7 +56,7 @@ def list_project_roles(
         operation_id="list-project-roles",
         method="GET",
         path=path("/projects/{project_id}/roles", project_id=project_id),
-        query=query(limit=limit, after=after, order=order),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, after=after, order=order),
         idempotent=True,
         admin=True,
         parse=PublicRoleListResource.from_wire,

@@ -55,7 +55,7 @@ def list_project_service_accounts(
         operation_id="list-project-service-accounts",
         method="GET",
         path=path("/organization/projects/{project_id}/service_accounts", project_id=project_id),
-        query=query(limit=limit, after=after),
+        query=query({"limit": int}, limit=limit, after=after),
         idempotent=True,
         admin=True,
         parse=ProjectServiceAccountListResponse.from_wire,

@@ -53,7 +53,7 @@ def list_project_spend_alerts(
         operation_id="list-project-spend-alerts",
         method="GET",
         path=path("/organization/projects/{project_id}/spend_alerts", project_id=project_id),
-        query=query(limit=limit, order=order, after=after, before=before),
+        query=query({"limit": int, "order": ("asc", "desc")}, limit=limit, order=order, after=after, before=before),
         idempotent=True,
         admin=True,
         parse=ProjectSpendAlertListResource.from_wire,
