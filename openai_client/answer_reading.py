@@ -51,7 +51,11 @@ def read_answer(parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable
     if error is not None:
         head = reply.head
         failure = from_stream_error(
-            error, secrets, upstream_request_id=head.upstream_request_id, attempts=head.attempts
+            error,
+            secrets,
+            where=f"an answer of status {head.status}",
+            upstream_request_id=head.upstream_request_id,
+            attempts=head.attempts,
         )
         # the frame may be shown in a traceback
         del error

@@ -205,12 +205,15 @@ def header_problem(name: object, value: object) -> str | None:
     return None
 
 
-def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozenset()) -> MaskedHeaders:
+def merged_headers(
+    *layers: Mapping[str, str], place: str = "", reserved: frozenset[str] = frozenset()
+) -> MaskedHeaders:
     """
     Return the headers of all *layers*, a later one over an earlier one, whatever the case of their names.
 
     Args:
         layers: Headers of the client, the operation, the call.
+        place: What the message begins with, for the headers of one setting.
         reserved: Lower-case names that none of them may write, because authentication does.
 
     Raises:
@@ -221,7 +224,7 @@ def merged_headers(*layers: Mapping[str, str], reserved: frozenset[str] = frozen
     if problem is not None:
         # the frame may be shown in a traceback
         del layers
-        raise InvalidConfiguration(problem)
+        raise InvalidConfiguration(f"{place}{problem}")
     return merged
 
 

@@ -52,6 +52,10 @@ class _Faults:
         """Return the error."""
         found = self._nearest_form()
         spot = self._spot(found)
+        if isinstance(found["input"], type):
+            place = ".".join(map(str, spot.path))
+            said = "must be a value, and no class; the method `parse` takes a model for the format of an answer"
+            return InvalidFieldValue(f"{place}: {said}", param=place)
         place, more = _place(spot, found), self._others(found)
         if spot.union is not None or found["type"] == NO_SUCH_TAG:
             return InvalidFieldValue(f"{place}: {self._tags(spot, found)}{more}", param=place)

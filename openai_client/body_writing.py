@@ -8,14 +8,15 @@ Spec: CLI-11, SEC-18
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
+
+from pydantic import BaseModel
 
 from openai_client.errors import InvalidFieldValue, OpenAIError, SerializationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pydantic import BaseModel
+    from collections.abc import Callable, Iterable, Iterator
 
     from http_util.streamed_body import StreamedBody
     from openai_client.operation import Call
@@ -59,18 +60,41 @@ def check_progress(operation: Call, *, downloads: bool) -> None:
 
 def _content(operation: Call, most: int) -> bytes | None:
     """Return the body, without repeating any of it when it cannot be written."""
+    place = None
     try:
         content = operation.body_bytes()
     # pydantic's serialisation errors are ValueErrors too, and quote what they could not write
     except (TypeError, ValueError) as error:
         problem = f"the body cannot be written as {operation.content_type} ({type(error).__name__})"
+        if (place := unwritable_place(operation)) is not None:
+            problem = f"{place}: must be valid Unicode text; a half of a surrogate pair stands in it"
     else:
         if content is None or len(content) <= most:
             return content
         problem = f"the body has {len(content)} bytes; http.max_body_bytes allows {most}"
         # the frame may be shown in a traceback
         del content
-    raise SerializationError(f"{operation.operation_id}: {problem}")
+    raise SerializationError(f"{operation.operation_id}: {problem}", param=place)
+
+
+def unwritable_place(operation: Call) -> str | None:
+    """Return the place of the first text in a JSON body that UTF-8 has no form for; None when there is none."""
+    body = operation.body
+    fields = body.model_dump(exclude_unset=True, by_alias=True, warnings=False) if isinstance(body, BaseModel) else {}
+    return next(_unwritable({**fields, **operation.options.extra_body}, ""), None)
+
+
+def _unwritable(value: object, place: str) -> Iterator[str]:
+    if isinstance(value, str) and value.encode("utf-8", "replace").decode() != value:
+        yield place
+    steps: Iterable[tuple[object, object]] = ()
+    if isinstance(value, Mapping):
+        steps = value.items()
+    elif isinstance(value, list | tuple):
+        steps = enumerate(value)
+    for key, item in steps:
+        # a name that cannot be written is no place that could be told
+        yield from _unwritable(item, f"{place}.{key}".removeprefix(".").encode("utf-8", "replace").decode())
 
 
 def _form(operation: Call, boundary: Callable[[], str] | None) -> tuple[str, StreamedBody]:

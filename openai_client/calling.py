@@ -6,19 +6,19 @@ Spec: CLI-09, CLI-11, ERR-01
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from openai_client.body_faults import refused
-from openai_client.errors import InvalidFieldValue
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue
 from openai_client.operation import CLIENT_DEFAULTS, CallOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from openai_client.errors import OpenAIError
     from openai_client.operation import QueryValue
 
 M = TypeVar("M", bound=BaseModel)
@@ -57,6 +57,7 @@ def call_options(call: CallKeywords) -> CallOptions:
 
     Raises:
         InvalidFieldValue: An argument is unknown, or its value cannot be used.
+        InvalidConfiguration: A header is malformed.
     """
     if not call:
         return CLIENT_DEFAULTS
@@ -71,13 +72,21 @@ def call_options(call: CallKeywords) -> CallOptions:
     if not isinstance(asked, CallOptions | None):
         raise InvalidFieldValue(f"options: must be CallOptions, not {type(asked).__name__}", param="options")
     changed = {_FIELDS[name]: value for name, value in given.items() if name in _FIELDS and value is not None}
-    for name in ("headers", "query", "extra_body"):
-        if not isinstance(changed.get(name, {}), Mapping):
-            raise InvalidFieldValue(f"{name}: must be a mapping, not {type(changed[name]).__name__}", param=name)
+    if not changed:
+        return options
     try:
-        return replace(options, **changed) if changed else options
-    except (TypeError, ValueError) as problem:
-        raise InvalidFieldValue(str(problem)) from None
+        return replace(options, **changed)
+    except (InvalidFieldValue, InvalidConfiguration) as problem:
+        failure = _as_given(problem, given)
+    raise failure
+
+
+def _as_given(problem: OpenAIError, given: Mapping[str, Any]) -> OpenAIError:
+    """Return *problem*, of a field of the options, under the name of the argument that it came from."""
+    field, _, inside = str(problem.param).partition(".")
+    name = next((name for name in given if name != "options" and _FIELDS.get(name) == field), field)
+    place = f"{name}.{inside}" if inside else name
+    return type(problem)(f"{name}{problem.message.removeprefix(field)}", param=place)
 
 
 def body_and_call(model: type[M], given: Mapping[str, Any]) -> tuple[M, CallKeywords]:

@@ -108,7 +108,7 @@ class ClientConfig:
     timeout: float = DEFAULT_TIMEOUT
     """Seconds for a whole call; for a stream, until its head is there. Above 0, at most a day."""
     max_retries: int = 0
-    """Retries of `retry_preset`, 0 to 100. Above 0 that policy becomes `retry`, unless another one is given."""
+    """Retries of `retry_preset`, 0 to 100. Above 0 that policy becomes `retry`; beside another policy it is refused."""
     retry: RetryPolicy | None = None
     """The policy of every call that brings none; None: one call is one attempt."""
     default_headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
@@ -269,16 +269,24 @@ class ClientConfig:
 
     @shows_no_arguments
     def with_settings(self, **settings: Unpack[ClientSettings]) -> Self:
-        """Return these settings with some replaced."""
+        """
+        Return these settings with some replaced. A new policy takes the place of a number of retries.
+
+        Raises:
+            InvalidConfiguration: A setting is wrong, or `max_retries` is given while another policy is set.
+        """
         given: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         if "base_url" in settings or isinstance(settings.get("http"), HttpConfig):
             # the knobs stay, the place changes
             del given["base_url"]
             knobs = self.http.model_fields_set - {"base_url"}
             given["http"] = {name: getattr(self.http, name) for name in knobs}
-        if "max_retries" in settings and self.max_retries and self.retry == self.retry_preset():
+        if "max_retries" in settings and "retry" not in settings:
+            config_checks.check_number_is_heard(self)
             # the policy that followed from the number goes with it
             del given["retry"]
+        elif "retry" in settings and "max_retries" not in settings:
+            del given["max_retries"]
         return type(self)(**(cast("ClientSettings", given) | settings))
 
     @property

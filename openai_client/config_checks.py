@@ -139,14 +139,39 @@ def normalised(config: ClientConfig) -> dict[str, object]:
     for name, value in (("beta_header", version.beta_header), ("openai_version", version.openai_version)):
         if value is not None and (problem := header_problem(f"api_version.{name}", value)):
             raise InvalidConfiguration(problem)
-    headers = merged_headers(config.default_headers, reserved=config.auth.written_headers())
+    headers = merged_headers(config.default_headers, place="default_headers: ", reserved=config.auth.written_headers())
     realtime = config.realtime_base_url
     return {
-        "retry": resolved_policy(config.retry) or (config.retry_preset() if config.max_retries else None),
+        "retry": _one_policy(resolved_policy(config.retry), config),
         "default_headers": MappingProxyType(headers),
         "default_query": MappingProxyType(MaskedHeaders(config.default_query)),
         "realtime_base_url": None if realtime is None else checked_realtime_url(realtime),
     }
+
+
+def check_number_is_heard(config: ClientConfig) -> None:
+    """
+    Refuse a new number of retries for settings that have a policy of another origin, which it would not change.
+
+    Raises:
+        InvalidConfiguration: There is such a policy.
+    """
+    if config.retry is not None and not (config.max_retries and config.retry == config.retry_preset()):
+        raise InvalidConfiguration(
+            f"max_retries and retry: the policy {config.retry.name!r} is set as retry; give retry=None as well, or a "
+            "policy with other attempts"
+        )
+
+
+def _one_policy(given: RetryPolicy | None, config: ClientConfig) -> RetryPolicy | None:
+    """Return the policy that was given, or the one that follows from the number of retries; both are too many."""
+    preset = config.retry_preset() if config.max_retries else None
+    if given is not None and preset is not None and given != preset:
+        raise InvalidConfiguration(
+            f"max_retries and retry: give one of them; max_retries={config.max_retries} sets a policy of its own, and "
+            f"retry is {given.name!r}, with {given.max_attempts - 1} retries"
+        )
+    return given or preset
 
 
 def _shown(value: object) -> str:
@@ -182,8 +207,12 @@ def resolved_policy(retry: RetryPolicy | str | None) -> RetryPolicy | None:
     Return a policy given as an object or by its name.
 
     Raises:
-        InvalidConfiguration: There is no policy of that name.
+        InvalidConfiguration: There is no policy of that name, or it is something else.
     """
+    if not isinstance(retry, str | RetryPolicy | None):
+        raise InvalidConfiguration(
+            f"retry: must be a RetryPolicy, the name of one, or None, not {type(retry).__name__}"
+        )
     if not isinstance(retry, str):
         return retry
     try:

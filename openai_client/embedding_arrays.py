@@ -11,7 +11,7 @@ import sys
 from array import array
 from typing import TYPE_CHECKING, Final
 
-from openai_client.errors import DeserializationError
+from openai_client.errors import DeserializationError, InvalidFieldValue
 
 if TYPE_CHECKING:
     from openai_client._generated.models.embeddings import CreateEmbeddingResponse
@@ -32,6 +32,7 @@ def vectors(answer: CreateEmbeddingResponse) -> list[memoryview[float]]:
 
     Raises:
         DeserializationError: An embedding is neither base64 of floats nor a list of numbers.
+        InvalidFieldValue: It is no such answer.
 
     Example:
         >>> from openai_client.types import CreateEmbeddingResponse
@@ -43,7 +44,11 @@ def vectors(answer: CreateEmbeddingResponse) -> list[memoryview[float]]:
 
     Spec: TYP-05, CLI-21
     """
-    items = answer.data
+    items = getattr(answer, "data", None)
+    if not isinstance(items, list):
+        raise InvalidFieldValue(
+            f"answer: must be what client.embeddings.create returned, not {type(answer).__name__}", param="answer"
+        )
     if all(item.index is not None for item in items):
         items = sorted(items, key=lambda item: item.index or 0)
     return [vector(item.embedding) for item in items]

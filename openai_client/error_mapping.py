@@ -166,16 +166,18 @@ def from_stream_error(
     payload: object,
     secrets: Iterable[Secret] = (),
     *,
+    where: str = "the stream",
     outcome: Outcome = Outcome.UNKNOWN,
     upstream_request_id: str | None = None,
     attempts: Iterable[Attempt] = (),
 ) -> OpenAIError:
     """
-    Return the leaf for an error object that came inside a stream with HTTP 200.
+    Return the leaf for an error object that came with HTTP 200, inside a stream or as the whole answer.
 
     Args:
         payload: The event's data as bytes or decoded from JSON; the whole event or its error object alone.
         secrets: The credentials of the call.
+        where: What it came in, for the message.
         outcome: PARTIAL once a part of the answer was handed out.
         upstream_request_id: The upstream's id of the request.
         attempts: The ledger of the call.
@@ -195,7 +197,7 @@ def from_stream_error(
         "attempts": tuple(attempts),
     }
     reason = facts["reason"] = stream_reason(said)
-    return _error(reason, _message("the upstream reports an error in the stream", said, known), said, facts, known)
+    return _error(reason, _message(f"the upstream reports an error in {where}", said, known), said, facts, known)
 
 
 def is_stream_error(payload: object) -> bool:

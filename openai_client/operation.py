@@ -23,7 +23,7 @@ from openai_client.base_model import RequestModel
 from openai_client.binary_content import BinaryContent
 from openai_client.errors import InvalidFieldValue, UnexpectedResponse
 from openai_client.file_input import holds_file
-from openai_client.option_checks import check_finite, checked_json, checked_policy
+from openai_client.option_checks import check_options, checked_json, policy_of_call
 from openai_client.query_kinds import check_kind
 
 if TYPE_CHECKING:
@@ -88,22 +88,12 @@ class CallOptions:
         Check the options.
 
         Raises:
-            ValueError: `timeout` is not above 0, `idempotency_key` is empty, or there is no policy called `retry`.
-            InvalidFieldValue: A number in `extra_body` is not finite.
-            TypeError: `retry` is neither a policy nor a name, or `timeout` is no number.
+            InvalidFieldValue: One of them cannot be used; `param` names it.
+            InvalidConfiguration: A header is malformed.
         """
-        if self.timeout is not None and not isinstance(self.timeout, int | float):
-            raise TypeError(
-                f"timeout must be seconds, or None for the client's; got {type(self.timeout).__name__}. Timers of the "
-                "connection belong to the client: http={...}"
-            )
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"timeout must be above 0 seconds, or None for the client's; got {self.timeout!r}")
-        if self.idempotency_key == "":
-            raise ValueError("idempotency_key must not be empty; leave it out to send none")
+        check_options(self)
         # the dataclass is frozen
-        object.__setattr__(self, "retry", checked_policy(self.retry))
-        check_finite(self.extra_body, "extra_body")
+        object.__setattr__(self, "retry", policy_of_call(self.retry))
 
 
 CLIENT_DEFAULTS: Final = CallOptions()

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from http_util.deadline import Deadline
 from http_util.frames import without_frames
 from http_util.retry import POLICIES, RetryPolicy, named_policy
-from openai_client.errors import InvalidFieldValue
+from openai_client.auth import header_problem
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from openai_client.operation import CallOptions
 
 J = TypeVar("J", str, bytes)
 
@@ -36,6 +39,67 @@ def checked_policy(retry: object) -> RetryPolicy | None:
     raise TypeError(
         f"retry must be a RetryPolicy, one of {', '.join(sorted(POLICIES))}, or None; got {type(retry).__name__}"
     )
+
+
+def policy_of_call(retry: object) -> RetryPolicy | None:
+    """
+    Return the policy that *retry* stands for, as an option of a call.
+
+    Raises:
+        InvalidFieldValue: It stands for none.
+    """
+    try:
+        return checked_policy(retry)
+    except (TypeError, ValueError) as problem:
+        said = str(problem).replace("retry must", "retry: must", 1)
+    raise InvalidFieldValue(said, param="retry")
+
+
+def check_options(options: CallOptions) -> None:
+    """
+    Make sure that the options of a call can be used, but for its policy.
+
+    Raises:
+        InvalidFieldValue: One of them cannot; `param` names it.
+        InvalidConfiguration: A header is malformed.
+    """
+    # what it says of its types is what is looked into here
+    given: Any = options
+    _check_timeout(given.timeout)
+    if not isinstance(given.deadline, Deadline | None):
+        _refuse("deadline", f"a Deadline, such as Deadline.after(5.0, SystemClock()), not {_kind(given.deadline)}")
+    if not isinstance(given.idempotency_key, str | None) or given.idempotency_key == "":
+        _refuse("idempotency_key", "text that is not empty; leave it out to send none")
+    if given.on_progress is not None and not callable(given.on_progress):
+        _refuse("on_progress", f"a function of two numbers, not {_kind(given.on_progress)}")
+    for name in ("headers", "query", "extra_body"):
+        if not isinstance(value := getattr(options, name), Mapping):
+            _refuse(name, f"a mapping, not {_kind(value)}")
+    for name, value in given.headers.items():
+        if problem := header_problem(name, value):
+            raise InvalidConfiguration(f"headers: {problem}", param="headers")
+    check_finite(options.extra_body, "extra_body")
+
+
+def _check_timeout(timeout: object) -> None:
+    if timeout is None:
+        return
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        _refuse(
+            "timeout",
+            f"seconds, or None for the client's; got {_kind(timeout)}. Timers of the connection belong to the client: "
+            "http={...}",
+        )
+    elif not timeout > 0:
+        _refuse("timeout", f"above 0 seconds, or None for the client's; got {timeout!r}")
+
+
+def _refuse(name: str, accepted: str) -> None:
+    raise InvalidFieldValue(f"{name}: must be {accepted}", param=name)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
 
 
 def check_finite(value: object, place: str) -> None:

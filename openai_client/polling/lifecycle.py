@@ -101,7 +101,7 @@ class Lifecycle:
         state = state_of(result)
         if state not in self.failed:
             return
-        error = getattr(result, "error", None) or getattr(result, "last_error", None)
+        error = _error_of(result)
         code, message = getattr(error, "code", None), getattr(error, "message", None)
         why = "" if message is None else f": {message}"
         raise WorkFailed(
@@ -118,6 +118,13 @@ class Lifecycle:
             result=result,
             reason="deadline",
         )
+
+
+def _error_of(result: Any) -> Any:
+    """Return what *result* says went wrong: its error, or the first of them; None when it says nothing."""
+    if (error := getattr(result, "error", None) or getattr(result, "last_error", None)) is not None:
+        return error
+    return next(iter(getattr(getattr(result, "errors", None), "data", None) or ()), None)
 
 
 def state_of(result: Any) -> str | None:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from openai_client.calling import CallKeywords
 from openai_client.errors import InvalidFieldValue, OpenAIError
 from openai_client.metadata import ResponseMetadata
+from openai_client.operation import CallOptions
 from openai_client.plans.steps import Pause
 from openai_client.polling.lifecycle import state_of
 from openai_client.remembering import heard_with
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from openai_client.operation import Operation
     from openai_client.plans.steps import Seen, Steps
@@ -124,19 +125,24 @@ def split_keywords(given: dict[str, Any]) -> tuple[dict[str, Any], PollKeywords]
     Returns:
         What the first call takes, and what the waiting does: the key against repeating the first call, and what was
         added to its body, are not for the calls that ask.
+
+    Raises:
+        InvalidFieldValue: An argument of the waiting makes no sense; nothing was begun.
     """
+    _check(given)
     how: dict[str, Any] = {name: given[name] for name in _OWN if name in given}
     for name in ("timeout", "extra_headers", "extra_query"):
         if name in given:
             how[name] = given[name]
-    if "options" in given:
+    if isinstance(given.get("options"), CallOptions):
         how["options"] = replace(given["options"], idempotency_key=None, extra_body={})
     # a TypedDict made of another one's items
     return {name: value for name, value in given.items() if name not in _OWN}, how  # type: ignore[return-value]
 
 
 def asking(how: PollKeywords) -> CallKeywords:
-    """Return what belongs to the calls that ask."""
+    """Return what belongs to the calls that ask; raises as `split_keywords`."""
+    _check(how)
     # a TypedDict made of another one's items
     return {name: value for name, value in how.items() if name not in _OWN}  # type: ignore[return-value]
 
@@ -221,11 +227,25 @@ class _Wait:
         return Pause(seconds, min(pause.spread, left - seconds))
 
 
+def _check(how: Mapping[str, Any]) -> None:
+    """Refuse arguments of the waiting that make no sense, before anything is sent."""
+    _interval(how.get("poll_interval_ms"))
+    _most(how.get("max_wait_seconds"), 0.0)
+    if not isinstance(pace := how.get("pace"), Pace | None):
+        raise InvalidFieldValue(f"pace: must be a Pace, not {type(pace).__name__}", param="pace")
+    if (on_poll := how.get("on_poll")) is not None and not callable(on_poll):
+        raise InvalidFieldValue(
+            f"on_poll: must be a function of a Progress, not {type(on_poll).__name__}", param="on_poll"
+        )
+
+
 def _interval(poll_interval_ms: object) -> float | None:
     if poll_interval_ms is None:
         return None
     if isinstance(poll_interval_ms, bool) or not isinstance(poll_interval_ms, int | float) or not poll_interval_ms > 0:
-        raise InvalidFieldValue(f"poll_interval_ms: must be milliseconds above 0, not {poll_interval_ms!r}")
+        raise InvalidFieldValue(
+            f"poll_interval_ms: must be milliseconds above 0, not {poll_interval_ms!r}", param="poll_interval_ms"
+        )
     return poll_interval_ms / 1000
 
 
@@ -233,5 +253,7 @@ def _most(max_wait_seconds: object, default: float) -> float:
     if max_wait_seconds is None:
         return default
     if isinstance(max_wait_seconds, bool) or not isinstance(max_wait_seconds, int | float) or not max_wait_seconds >= 0:
-        raise InvalidFieldValue(f"max_wait_seconds: must be seconds, 0 or more, not {max_wait_seconds!r}")
+        raise InvalidFieldValue(
+            f"max_wait_seconds: must be seconds, 0 or more, not {max_wait_seconds!r}", param="max_wait_seconds"
+        )
     return float(max_wait_seconds)

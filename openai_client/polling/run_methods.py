@@ -46,7 +46,7 @@ def create_run_and_poll(thread_id: str, **fields: Unpack[RunFields]) -> Steps[Ru
 
     # a TypedDict is a dict
     begin, how = split_keywords(fields)  # type: ignore[arg-type]
-    return (yield from _begun(create_run_with(thread_id, **begin), how))
+    return (yield from _begun(create_run_with(thread_id, **begin), how, thread_id))
 
 
 def submit_tool_outputs_and_poll(

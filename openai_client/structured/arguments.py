@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from pydantic import BaseModel
 
 from openai_client.errors import InvalidFieldValue
-from openai_client.structured.json_schema import schema_name
+from openai_client.structured.json_schema import check_model, schema_name
 from openai_client.structured.outcomes import Unreadable, read_as
 
 if TYPE_CHECKING:
@@ -46,12 +46,16 @@ def parsed_arguments(call: ToolCall, *models: type[M]) -> M:
     """
     function: Any = getattr(call, "function", call)
     if getattr(function, "arguments", None) is None:
-        raise InvalidFieldValue(f"call: must be the call of a function, not of type {call.type}", param="type")
+        kind = getattr(call, "type", None)
+        said = type(call).__name__ if kind is None else f"of type {kind}"
+        raise InvalidFieldValue(f"call: must be the call of a function, not {said}", param="call")
+    for model in models:
+        check_model("models", model)
     chosen = models if len(models) == 1 else [model for model in models if schema_name(model) == function.name]
     if not chosen:
         known = ", ".join(map(schema_name, models)) or "none"
         raise InvalidFieldValue(f"models: none is called {function.name}; given are {known}", param="name")
-    outcome = read_as(chosen[0], function.arguments)
+    outcome = read_as(chosen[0], function.arguments, "what the model wrote as arguments")
     if isinstance(outcome, Unreadable):
         raise outcome.error
     return outcome.value

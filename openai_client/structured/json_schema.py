@@ -67,15 +67,32 @@ def json_schema_of(model: type[BaseModel], *, strict: bool = True) -> dict[str, 
 
     Spec: CLI-14
     """
-    given: Any = model
-    if not (isinstance(given, type) and issubclass(given, BaseModel)):
-        name = getattr(given, "__name__", type(given).__name__)
-        raise InvalidFieldValue(f"{name}: must be a pydantic model, a class that inherits from BaseModel")
+    check_model("model", model)
     try:
         schema = model.model_json_schema()
     except PydanticUserError as problem:
         raise InvalidFieldValue(f"{model.__name__}: has no JSON schema: {problem.message}") from None
     return _Strict(model.__name__, schema).root() if strict else schema
+
+
+def check_model(name: str, given: object, instead: str = "") -> None:
+    """
+    Make sure that *given* is a model.
+
+    Args:
+        name: The argument that it was given as.
+        given: Anything.
+        instead: What else the message says, such as where other values go.
+
+    Raises:
+        InvalidFieldValue: It is none; `param` is *name*.
+    """
+    if isinstance(given, type) and issubclass(given, BaseModel):
+        return
+    kind = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+    raise InvalidFieldValue(
+        f"{name}: must be a pydantic model, a class that inherits from BaseModel, not {kind}{instead}", param=name
+    )
 
 
 def schema_name(model: type[BaseModel]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -21,6 +21,7 @@ from openai_client.calling import body_and_call
 from openai_client.errors import InvalidFieldValue
 from openai_client.structured.chat import ParsedChatCompletion, parsed_chat
 from openai_client.structured.formats import response_format_of, text_format_of
+from openai_client.structured.json_schema import check_model
 from openai_client.structured.responses import ParsedResponse, parsed_response
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from openai_client._generated.fields.responses import CreateResponseFields
     from openai_client.calling import CallKeywords
     from openai_client.operation import Operation
+
+_INSTEAD: Final = "; the method `create` takes other formats, as {}"
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -53,6 +56,7 @@ def parse_chat_completion(
 
     Spec: CLI-14
     """
+    check_model("response_format", response_format, _INSTEAD.format("response_format"))
     if body.response_format is not None:
         raise InvalidFieldValue("body.response_format: must be left open, for `response_format` fills it in")
     asking = body.model_copy(update={"response_format": response_format_of(response_format)})
@@ -83,6 +87,7 @@ def parse_response(
 
     Spec: CLI-14
     """
+    check_model("text_format", text_format, _INSTEAD.format("text={'format': ...}"))
     text = body.text or ResponseTextParam()
     if text.format is not None:
         raise InvalidFieldValue("body.text.format: must be left open, for `text_format` fills it in")

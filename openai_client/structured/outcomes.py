@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from openai_client.answer_reading import undecodable
+from openai_client.answer_reading import places_of
 from openai_client.errors import ContentFiltered, DeserializationError, RefusedByModel, UnexpectedResponse
 
 if TYPE_CHECKING:
@@ -79,12 +79,14 @@ Outcome: TypeAlias = "Parsed[M] | Refused | CutOff | Filtered | CalledTools | Un
 """How an answer came out; a `match` over the six classes is complete."""
 
 
-def read_as(model: type[M], text: str) -> Parsed[M] | Unreadable:
-    """Return *text*, a whole JSON document, as *model*, or say where it is not one."""
+def read_as(model: type[M], text: str, what: str = "the model's text") -> Parsed[M] | Unreadable:
+    """Return *text*, a whole JSON document that *what* says the origin of, as *model*, or say where it is not one."""
     try:
         return Parsed(model.model_validate_json(text))
     except ValidationError as problem:
-        return Unreadable(undecodable(problem, {}), text)
+        is_json = all(fault["type"] != "json_invalid" for fault in problem.errors(include_input=False))
+        said = f"{what} is no {model.__name__}: {places_of(problem)}" if is_json else f"{what} is no JSON"
+        return Unreadable(DeserializationError(said), text)
 
 
 def value_of(outcome: Outcome[M], place: str) -> M:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from pydantic import BaseModel
 
-from openai_client import InvalidConfiguration, InvalidFieldValue, MissingRequiredField, RequestError
+from openai_client import (
+    InvalidConfiguration,
+    InvalidFieldValue,
+    MissingRequiredField,
+    RequestError,
+    SerializationError,
+)
 from openai_client.calling import body_and_call
 from openai_client.client import Client
 from openai_client.operation import CallOptions
@@ -112,7 +119,8 @@ def test_a_body_and_a_field_beside_it_are_told_apart(client: Client) -> None:
 @pytest.mark.parametrize("timeout", ["5", object()])
 def test_a_timeout_is_a_number(timeout: Any) -> None:
     """Also for those who are used to giving several in one object."""
-    with pytest.raises(TypeError, match=r"^timeout must be seconds, or None for the client.s; got (str|object)\."):
+    told = r"^timeout: must be seconds, or None for the client.s; got (str|object)\."
+    with pytest.raises(InvalidFieldValue, match=told):
         CallOptions(timeout=timeout)
 
 
@@ -253,3 +261,49 @@ def test_a_message_that_was_dumped_is_to_be_given_as_it_is(client: Client) -> No
     assert str(caught.value) == (
         "messages.1.annotations: unknown field; give the message of an answer as it is, and no dump of it"
     )
+
+
+class Tower(BaseModel):
+    """What may be asked for."""
+
+    town: str
+
+
+@pytest.mark.requirement("CLI-14", "ERR-01")
+def test_a_class_in_a_body_is_told_where_classes_go(client: Client) -> None:
+    """The slip of whoever knows `parse`."""
+    told = "must be a value, and no class; the method `parse` takes a model for the format of an answer"
+    response: dict[str, Any] = {"model": "m", "input": "x"}
+    for create, fields, place in (
+        (client.chat.completions.create, CHAT | {"response_format": Tower}, "response_format"),
+        (client.responses.create, response | {"text": {"format": Tower}}, "text.format"),
+        (client.responses.create, response | {"text_format": Tower}, "text_format"),
+    ):
+        with pytest.raises(InvalidFieldValue) as caught:
+            cast("Any", create)(**fields)
+        assert (str(caught.value), caught.value.param) == (f"{place}: {told}", place)
+
+
+@pytest.mark.requirement("CLI-14", "ERR-01")
+def test_what_is_no_class_is_told_where_values_go(client: Client) -> None:
+    """By the argument's name."""
+    a_format: Any = {"type": "json_object"}
+    with pytest.raises(InvalidFieldValue, match=r"^response_format: must be a pydantic model, .*, not dict; "):
+        client.chat.completions.parse(**(CHAT | {"response_format": a_format}))
+    with pytest.raises(InvalidFieldValue, match=r"^text_format: must be a pydantic model, .*, not the class int; "):
+        client.responses.parse(model="m", input="x", text_format=cast("Any", int))
+
+
+@pytest.mark.requirement("CLI-11", "ERR-01")
+def test_a_text_that_cannot_be_written_is_told_by_its_place(client: Client) -> None:
+    """Deep in the body, or in what was added to it; nothing of it is shown."""
+    half = f"{SECRET}\ud800"
+    for fields, place in (
+        (CHAT | {"messages": [{"role": "user", "content": half}]}, "messages.0.content"),
+        (CHAT | {"extra_body": {"vendor": ["a", {"b": half}]}}, "vendor.1.b"),
+    ):
+        with pytest.raises(SerializationError) as caught:
+            client.chat.completions.create(**fields)
+        assert str(caught.value).startswith(f"createChatCompletion: {place}: must be valid Unicode text")
+        assert caught.value.param == place
+        assert SECRET not in str(caught.value)

@@ -276,6 +276,15 @@ async def test_an_answer_that_cannot_be_used_is_one_error(pair: PairMaker, answe
     assert made.upstream.open_bodies == 0
 
 
+@pytest.mark.requirement("ERR-07")
+async def test_an_error_in_a_whole_answer_is_told_as_one(pair: PairMaker) -> None:
+    """There is no stream in it."""
+    made = pair(Answer.json(b'{"error": {"message": "no", "code": "server_error"}}'))
+    with pytest.raises(errors.OpenAIError) as caught:
+        await made.call(lambda client: client.models.retrieve("m"))
+    assert str(caught.value) == "the upstream reports an error in an answer of status 200 (server_error): no"
+
+
 async def test_json_under_another_name_is_still_json(pair: PairMaker) -> None:
     """Some servers call it text; what can be parsed is taken."""
     made = pair(Answer(headers={"content-type": "text/plain"}, body=[MODEL]))

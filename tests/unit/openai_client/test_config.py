@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import pickle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -174,7 +174,24 @@ def test_max_retries_above_zero_sets_the_preset() -> None:
     assert [preset.backoff(0, FixedRandom(part)) for part in (0.0, 1.0)] == pytest.approx([0.45, 0.55])
     assert (preset.statuses, preset.server_error_attempts) == (frozenset({429, 500, 502, 503, 504}), 2)
     assert (preset.total_timeout, preset.retry_after_ceiling) == (None, 60.0)
-    assert ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE, max_retries=3).retry is AVAILABLE
+
+
+@pytest.mark.requirement("CLI-04", "RTY-01")
+@pytest.mark.parametrize("retry", ["available", AVAILABLE])
+def test_a_number_of_retries_and_another_policy_are_one_too_many(retry: Any) -> None:
+    """Of two wishes nobody knows which one is meant; what settings tell of themselves is one wish."""
+    both = r"^max_retries and retry: give one of them; max_retries=1 sets .* retry is 'available', with 3 retries$"
+    with pytest.raises(InvalidConfiguration, match=both):
+        ClientConfig(base_url=LOCAL, api_key=None, retry=retry, max_retries=1)
+    with pytest.raises(InvalidConfiguration, match=both):
+        ClientConfig.from_env(env={}, base_url=LOCAL, api_key=None, retry=retry, max_retries=1)
+    told = ClientConfig(base_url=LOCAL, api_key=None, retry=retry).settings()
+    with pytest.raises(InvalidConfiguration, match=both):
+        ClientConfig.from_settings(told, api_key=None, max_retries=1)
+    counted = ClientConfig(base_url=LOCAL, api_key=None, max_retries=1)
+    assert ClientConfig.from_settings(counted.settings(), api_key=None) == counted
+    with pytest.raises(InvalidConfiguration, match=r"^retry: must be a RetryPolicy, the name of one, or None, not int"):
+        ClientConfig(base_url=LOCAL, api_key=None, retry=cast("Any", 5))
 
 
 @pytest.mark.requirement("RTY-01", "CLI-11")
@@ -184,8 +201,13 @@ def test_a_new_number_of_retries_moves_the_preset_and_no_other_policy() -> None:
     assert config.with_settings(max_retries=1).retry == config.with_settings(max_retries=1).retry_preset()
     assert config.with_settings(max_retries=0).retry is None
     assert config.with_settings(timeout=1.0).retry == config.retry
-    chosen = ClientConfig(base_url=LOCAL, api_key=None, retry=AVAILABLE, max_retries=3)
-    assert chosen.with_settings(max_retries=1).retry is AVAILABLE
+    chosen = config.with_settings(retry=AVAILABLE)
+    assert (chosen.retry, chosen.max_retries) == (AVAILABLE, 0)
+    assert config.with_settings(retry=None).retry is None
+    for number in (0, 1):
+        with pytest.raises(InvalidConfiguration, match=r"^max_retries and retry: the policy 'available' is set"):
+            chosen.with_settings(max_retries=number)
+    assert chosen.with_settings(max_retries=1, retry=None).retry == config.with_settings(max_retries=1).retry
 
 
 @pytest.mark.requirement("CLI-05", "CLI-06")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openai_client import DeserializationError, vectors
+from openai_client import DeserializationError, InvalidFieldValue, vectors
 from openai_client.embedding_arrays import vector
 from openai_client.types import CreateEmbeddingResponse
 
@@ -68,3 +68,11 @@ def test_what_is_no_vector_is_an_error_without_its_value(wrong: Any) -> None:
     """Neither guessed nor cut."""
     with pytest.raises(DeserializationError, match="an embedding is"):
         vector(wrong)
+
+
+@pytest.mark.requirement("CLI-21", "ERR-01")
+@pytest.mark.parametrize("wrong", [3, [[1.0]], None])
+def test_what_is_no_answer_is_told_by_the_arguments_name(wrong: Any) -> None:
+    """In the client's own tree."""
+    with pytest.raises(InvalidFieldValue, match=r"^answer: must be what client\.embeddings\.create returned, not "):
+        vectors(wrong)

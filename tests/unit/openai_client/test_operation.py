@@ -9,7 +9,7 @@ import pytest
 from openai_client._generated.operations.files import list_files
 from openai_client.base_model import RequestModel, ResponseModel, constant
 from openai_client.calling import call_options
-from openai_client.errors import InvalidFieldValue, UnexpectedResponse
+from openai_client.errors import InvalidConfiguration, InvalidFieldValue, UnexpectedResponse
 from openai_client.operation import (
     CLIENT_DEFAULTS,
     CallOptions,
@@ -366,13 +366,31 @@ def test_options_belong_to_one_call() -> None:
         ({"timeout": 0}, "timeout"),
         ({"timeout": -1.0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": True}, "timeout"),
         ({"idempotency_key": ""}, "idempotency_key"),
+        ({"idempotency_key": 3}, "idempotency_key"),
+        ({"deadline": 5}, "deadline"),
+        ({"on_progress": 3}, "on_progress"),
+        ({"headers": ["x"]}, "headers"),
+        ({"query": "a=b"}, "query"),
+        ({"extra_body": [1]}, "extra_body"),
     ],
 )
 def test_bad_options_are_refused_by_name(options: dict[str, Any], message: str) -> None:
-    """A timeout is above 0, a key is not empty."""
-    with pytest.raises(ValueError, match=message):
+    """A timeout is above 0, a key is not empty; all in the client's own tree, before there is a call."""
+    with pytest.raises(InvalidFieldValue, match=rf"^{message}: must be ") as caught:
         CallOptions(**options)
+    assert caught.value.param == message
+
+
+@pytest.mark.requirement("CLI-11")
+def test_a_header_that_cannot_be_sent_is_told_by_the_argument_it_came_in() -> None:
+    """The names of headers alone say nothing of where they were written."""
+    headers: Any = {"x": 3}
+    with pytest.raises(InvalidConfiguration, match=r"^headers: x: a header value must be a str, not int$"):
+        CallOptions(headers=headers)
+    with pytest.raises(InvalidConfiguration, match=r"^extra_headers: x: a header value must be a str, not int$"):
+        call_options({"extra_headers": headers})
 
 
 def test_answers_that_are_not_json_have_parsers_too() -> None:
@@ -386,13 +404,15 @@ def test_answers_that_are_not_json_have_parsers_too() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"timeout": -1}, "timeout must be above 0"),
-        ({"timeout": "3"}, "timeout must be seconds"),
-        ({"idempotency_key": ""}, "idempotency_key must not be empty"),
+        ({"timeout": -1}, "^timeout: must be above 0"),
+        ({"timeout": "3"}, "^timeout: must be seconds"),
+        ({"idempotency_key": ""}, "^idempotency_key: must be text that is not empty"),
+        ({"on_progress": 3}, "^on_progress: must be a function of two numbers, not int$"),
         ({"options": {"timeout": 3}}, "options: must be CallOptions, not dict"),
-        ({"extra_headers": [("a", "b")]}, "headers: must be a mapping"),
-        ({"extra_query": "a=b"}, "query: must be a mapping"),
-        ({"extra_body": [1]}, "extra_body: must be a mapping"),
+        ({"extra_headers": [("a", "b")]}, "^extra_headers: must be a mapping, not list$"),
+        ({"extra_query": "a=b"}, "^extra_query: must be a mapping, not str$"),
+        ({"extra_body": {"a": [float("inf")]}}, r"^extra_body\.a\[0\]: must be a finite number"),
+        ({"extra_body": [1]}, "^extra_body: must be a mapping"),
     ],
 )
 def test_keywords_that_cannot_be_used_are_refused_as_fields_are(given: Any, said: str) -> None:

@@ -31,10 +31,10 @@ def test_a_retry_policy_may_be_given_by_its_name() -> None:
 
 
 @pytest.mark.requirement("CLI-11")
-@pytest.mark.parametrize(("retry", "kind"), [("bogus", ValueError), (3, TypeError), (True, TypeError)])
-def test_what_is_no_retry_policy_is_refused_with_the_names_that_are(retry: Any, kind: type[Exception]) -> None:
+@pytest.mark.parametrize("retry", ["bogus", 3, True])
+def test_what_is_no_retry_policy_is_refused_with_the_names_that_are(retry: Any) -> None:
     """Before the call, and not as an attribute error in the middle of it."""
-    with pytest.raises(kind, match=r"retry must be .*available, billing_safe"):
+    with pytest.raises(InvalidFieldValue, match=r"^retry: must be .*available, billing_safe"):
         CallOptions(retry=retry)
 
 

@@ -156,6 +156,38 @@ def test_each_way_in_which_a_response_comes_out_has_a_type(answer: Any, outcome:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.requirement("CLI-14", "ERR-01")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("secret", "the model's text is no JSON"),
+        ('{"height": "secret"}', "the model's text is no Place: name: missing; height: int_parsing"),
+    ],
+)
+def test_a_text_that_is_not_what_was_asked_for_is_told_as_the_models(text: str, told: str) -> None:
+    """The upstream's answer is as the API describes it; what the model wrote in it is not."""
+    for parsed in (
+        parsed_chat(CreateChatCompletionResponse.model_validate(completion({"content": text})), Place),
+        parsed_response(Response.model_validate(response(said(text))), Place),
+    ):
+        with pytest.raises(DeserializationError) as caught:
+            _ = parsed.parsed
+        assert str(caught.value) == told
+
+
+@pytest.mark.requirement("CLI-14", "ERR-01")
+def test_arguments_that_are_not_what_the_tool_takes_are_told_as_the_models() -> None:
+    """And what is no call, or no model, by the argument's name."""
+    call = FunctionToolCall(type="function_call", call_id="c", name="Place", arguments="{")
+    with pytest.raises(DeserializationError, match=r"^what the model wrote as arguments is no JSON$"):
+        parsed_arguments(call, Place)
+    nothing: Any = {}
+    with pytest.raises(InvalidFieldValue, match=r"^call: must be the call of a function, not dict$"):
+        parsed_arguments(nothing, Place)
+    with pytest.raises(InvalidFieldValue, match=r"^models: must be a pydantic model, .* not dict$"):
+        parsed_arguments(call, nothing)
+
+
 def test_a_cut_answer_is_told_from_one_that_is_wrong() -> None:
     """By the reason."""
     cut = parsed_chat(CreateChatCompletionResponse.model_validate(CHATS[2][0]), Place)

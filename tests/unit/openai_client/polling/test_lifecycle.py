@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codegen.description import load_description, load_settings
+from http_util.redact import MESSAGE_LIMIT
 from openai_client import InvalidState, OpenAIError, Timeout, WorkFailed, WorkUnfinished
 from openai_client.polling import lifecycle
 from openai_client.types import Batch, RunObject
@@ -104,3 +105,16 @@ def test_the_error_of_unfinished_work_is_a_timeout_with_the_object() -> None:
     assert str(error) == "batch b is still in_progress after 12 s; it goes on"
     assert (error.result, error.reason, error.is_retryable) == (batch, "deadline", True)
     assert isinstance(OpenAIError.from_payload(error.payload()), Timeout)
+
+
+@pytest.mark.requirement("CLI-20", "SEC-16")
+def test_a_batch_says_its_first_error_and_no_credential() -> None:
+    """It has a list of them; the message is cut and redacted like every other."""
+    errors = {"data": [{"code": "invalid", "message": "sk-0123456789abcdef0123456789 " + "x" * 999}, {"message": "b"}]}
+    batch = Batch.model_validate({"id": "b", "status": "failed", "errors": errors})
+    with pytest.raises(WorkFailed, match=r"^batch b is failed: ") as caught:
+        lifecycle.BATCH.ended(batch)
+    assert caught.value.code == "invalid"
+    assert "xxx" in str(caught.value)
+    assert "0123456789abcdef" not in str(caught.value)
+    assert len(str(caught.value)) <= MESSAGE_LIMIT

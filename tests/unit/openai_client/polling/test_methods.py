@@ -124,6 +124,30 @@ async def test_a_run_is_begun_and_waited_for(pair: MakePair) -> None:
 
 
 @pytest.mark.requirement("CLI-20")
+async def test_a_run_is_found_in_the_thread_that_was_given(pair: MakePair) -> None:
+    """Also when the answer does not say which one it is in."""
+    made = pair(answer("queued"), answer("completed"), api_version=BETA)
+    await made.call(lambda c: c.beta.threads.runs.create_and_poll(thread_id="th", assistant_id="a", poll_interval_ms=5))
+    assert made.requests[1].url.endswith("/threads/th/runs/id-1")
+
+
+@pytest.mark.requirement("CLI-20", "ERR-01")
+@pytest.mark.parametrize("how", [{"on_poll": 3}, {"pace": 3}, {"poll_interval_ms": 0}, {"max_wait_seconds": -1}])
+async def test_nothing_is_begun_that_cannot_be_waited_for(pair: MakePair, how: dict[str, Any]) -> None:
+    """An argument of the waiting is looked at first."""
+    made = pair(answer("queued"), answer("completed"))
+    (name,) = how
+    for method in (
+        lambda c: c.videos.create_and_poll(prompt="x", **how),
+        lambda c: c.batches.poll("b", **how),
+    ):
+        with pytest.raises(InvalidFieldValue, match=f"^{name}: must be ") as caught:
+            await made.call(method)
+        assert caught.value.param == name
+    assert made.requests == []
+
+
+@pytest.mark.requirement("CLI-20")
 async def test_a_file_is_put_into_a_store_and_waited_for(pair: MakePair) -> None:
     """The body holds what was given and nothing else; the key against repeating goes with it alone."""
     made = pair(answer("in_progress"), answer("completed"))
