@@ -218,8 +218,8 @@ class Unknown(Untyped):
     A variant of a tagged union that this version does not know: an item, part or event kept exactly as it came.
 
     The fields are in `model_extra`, the tag too. `isinstance(event, Unknown)` finds one, and
-    `unknown_tag` tells what it is. `Unknown.model_validate({"type": "new", "colour": 1})` makes one to be sent; a mapping
-    in its place is refused.
+    `unknown_tag` tells what it is. One to be sent is made by `Unknown.model_validate({"type": "new", "colour": 1})`; a
+    mapping in its place is refused.
 
     Spec: FWD-02
     """

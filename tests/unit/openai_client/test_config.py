@@ -194,6 +194,13 @@ def test_a_number_of_retries_and_another_policy_are_one_too_many(retry: Any) -> 
         ClientConfig(base_url=LOCAL, api_key=None, retry=cast("Any", 5))
 
 
+@pytest.mark.requirement("CLI-04", "HTU-1004")
+def test_a_default_header_that_cannot_be_sent_is_told_by_its_setting() -> None:
+    """The names of headers alone say nothing of where they were written."""
+    with pytest.raises(InvalidConfiguration, match=r"^default_headers: x: a header value must be a str, not int$"):
+        ClientConfig(base_url=LOCAL, api_key=None, default_headers=cast("Any", {"x": 3}))
+
+
 @pytest.mark.requirement("RTY-01", "CLI-11")
 def test_a_new_number_of_retries_moves_the_preset_and_no_other_policy() -> None:
     """A client made from another one, with another number or with none."""
