@@ -68,7 +68,9 @@ def _unknown(method: ResourceMethod, param: str) -> InvalidFieldValue | None:
     own = _own(method)
     if param in inspect.signature(method.build).parameters or param in _CALL:
         return None
-    if _takes_body(method) and param in own:
+    if param in own:
+        if not _takes_body(method):
+            return None
         return InvalidFieldValue(
             f"{param}: a field of the body, which is given whole here; set it there, or give all fields by name",
             param=param,
