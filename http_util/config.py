@@ -56,53 +56,57 @@ class HttpConfig(SettingsModel):
         description="Root of every call, https://host[:port][/path]; http:// for loopback or plain_http_hosts only.",
     )
     engine: Literal["asyncio", "httpx"] = Field(
-        "asyncio",
+        default="asyncio",
         description="What moves the bytes: this package's engine, or httpx's own transport (HTTP/1.1 only, without the "
         "engine's guarantees).",
     )
     connect_timeout: Seconds = Field(
-        5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
+        default=5.0,
+        description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together.",
     )
-    pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
-    write_timeout: Seconds = Field(30.0, description="Seconds the upstream may take to accept a piece of the request.")
-    first_byte_timeout: Seconds = Field(30.0, description="Seconds from the request to the head of the answer.")
-    idle_timeout: Seconds = Field(30.0, description="Seconds without any byte of an answer that has begun.")
+    pool_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a free connection.")
+    write_timeout: Seconds = Field(
+        default=30.0, description="Seconds the upstream may take to accept a piece of the request."
+    )
+    first_byte_timeout: Seconds = Field(default=30.0, description="Seconds from the request to the head of the answer.")
+    idle_timeout: Seconds = Field(default=30.0, description="Seconds without any byte of an answer that has begun.")
     http2: bool = Field(
         default=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 is used when it is declined."
     )
     http2_ping_interval: Seconds | None = Field(
-        20.0,
+        default=20.0,
         description="Seconds of silence, idle or in the middle of an answer, after which an HTTP/2 connection is asked "
         "for a sign of life. None: never.",
     )
     http2_ping_timeout: Seconds = Field(
-        5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
+        default=5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
     )
-    ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
+    ca_file: Path | None = Field(default=None, description="PEM file with further certificate authorities to trust.")
     client_cert_file: Path | None = Field(
-        None, description="PEM file with the certificate, and its chain, that an upstream is shown when it asks."
+        default=None,
+        description="PEM file with the certificate, and its chain, that an upstream is shown when it asks.",
     )
     client_key_file: Path | None = Field(
-        None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
+        default=None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
     )
-    client_key_password: Secret | None = Field(None, description="Password of that key, when it is encrypted.")
+    client_key_password: Secret | None = Field(default=None, description="Password of that key, when it is encrypted.")
     proxy: str | None = Field(
-        None,
+        default=None,
         description="Proxy: http://, https:// (TLS to the proxy), socks5:// or socks5h:// and host[:port]. It resolves "
         "the names of the hosts that are called, with either socks scheme too. None: direct.",
     )
-    proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
+    proxy_auth: Secret | None = Field(default=None, description="user:password for the proxy.")
     no_proxy: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Hosts called directly although a proxy is set: each a host, .suffix for all names below it, or a "
         "range such as 10.0.0.0/8 for hosts written as addresses.",
     )
     egress: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Hosts that may be called, each host or host:port. Empty: only host and port of base_url.",
     )
     egress_networks: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to, the proxy's "
         "included; one address outside refuses the call. Empty: no loopback address for names other than localhost. "
         "Link-local and cloud metadata addresses are refused either way, unless egress names the address itself.",
@@ -113,30 +117,36 @@ class HttpConfig(SettingsModel):
         "link-local and the like), whether a name leads to it or it is written itself; egress and egress_networks make "
         "no exception. Needs engine asyncio, and no proxy, which resolves names out of sight.",
     )
-    plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
+    plain_http_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that may be called without TLS, beside loopback."
+    )
     max_connections: int = Field(
-        100,
+        default=100,
         ge=1,
         le=65_536,
         description="Connections open at once; more calls wait for a place. An HTTP/2 connection carries as many calls "
         "as the upstream allows.",
     )
-    max_idle_connections: int = Field(8, ge=0, le=65_536, description="Connections kept open while unused.")
-    keepalive_expiry: Seconds = Field(90.0, description="Seconds after which an unused connection is closed.")
-    tcp_keepalive: Seconds | None = Field(60.0, description="Seconds of silence before TCP probes.")
+    max_idle_connections: int = Field(default=8, ge=0, le=65_536, description="Connections kept open while unused.")
+    keepalive_expiry: Seconds = Field(default=90.0, description="Seconds after which an unused connection is closed.")
+    tcp_keepalive: Seconds | None = Field(default=60.0, description="Seconds of silence before TCP probes.")
     max_body_bytes: int = Field(
-        64 * _MIB,
+        default=64 * _MIB,
         ge=1,
         description="Largest request body in bytes that is held whole; a form with files is not.",
     )
-    max_response_bytes: int = Field(48 * _MIB, ge=1, description="Largest answer in bytes that is not a stream.")
+    max_response_bytes: int = Field(
+        default=48 * _MIB, ge=1, description="Largest answer in bytes that is not a stream."
+    )
     max_header_bytes: int = Field(
-        32 * 1024,
+        default=32 * 1024,
         ge=1024,
         description="Largest request headers in bytes. Of answers the engine takes 64 KiB either way.",
     )
-    max_event_bytes: int = Field(_MIB, ge=1024, description="Largest event or line of a stream in bytes.")
-    user_agent: str = Field("worker-adapters", pattern=r"^[!-~]{1,128}$", description="Value of the user-agent header.")
+    max_event_bytes: int = Field(default=_MIB, ge=1024, description="Largest event or line of a stream in bytes.")
+    user_agent: str = Field(
+        default="worker-adapters", pattern=r"^[!-~]{1,128}$", description="Value of the user-agent header."
+    )
     log_request_bodies: bool = Field(
         default=False,
         description="Write the body of each request to the logger http_util.bodies at level INFO: prompts, without "
@@ -146,10 +156,10 @@ class HttpConfig(SettingsModel):
         default=False, description="The same for the body of each answer, when it is over."
     )
     max_body_log_length: int = Field(
-        1000, ge=1, le=MOST_CHARACTERS, description="Most characters of a body in a line; the rest is cut off."
+        default=1000, ge=1, le=MOST_CHARACTERS, description="Most characters of a body in a line; the rest is cut off."
     )
     redaction_patterns: tuple[Pattern, ...] = Field(
-        (),
+        default=(),
         description="Regular expressions; what matches one is masked in logged bodies, beside what is masked anyway.",
     )
     insecure_skip_verify_for_tests_only: bool = Field(

@@ -41,8 +41,10 @@ class ProviderConfig(SettingsModel):
     Spec: PRV-07, PRV-11
     """
 
-    provider: str = Field("openai", description="A name in FACTORIES, or `package.module:factory`.")
-    request_timeout_s: Seconds = Field(60.0, description="Seconds for one call, all of it; above 0, at most a day.")
+    provider: str = Field(default="openai", description="A name in FACTORIES, or `package.module:factory`.")
+    request_timeout_s: Seconds = Field(
+        default=60.0, description="Seconds for one call, all of it; above 0, at most a day."
+    )
     settings: Mapping[str, Any] = Field(default_factory=dict, repr=False, description="What the factory understands.")
 
     @classmethod

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 class CompressionSettings(SettingsTable):
     """How, and from which size on, request bodies are packed."""
 
-    encoding: Literal["gzip", "deflate"] = Field("gzip", description="What the upstream undoes: gzip or deflate.")
-    min_bytes: Annotated[int, Field(strict=True, ge=0)] = Field(
-        1024, description="Bodies below this size in bytes go out as they are."
+    encoding: Literal["gzip", "deflate"] = Field(
+        default="gzip", description="What the upstream undoes: gzip or deflate."
     )
-    level: Annotated[int, Field(strict=True, ge=1, le=9)] = Field(1, description="From 1, quick, to 9, small.")
+    min_bytes: Annotated[int, Field(strict=True, ge=0)] = Field(
+        default=1024, description="Bodies below this size in bytes go out as they are."
+    )
+    level: Annotated[int, Field(strict=True, ge=1, le=9)] = Field(default=1, description="From 1, quick, to 9, small.")
 
     def build(self) -> RequestCompression:
         """What packs."""

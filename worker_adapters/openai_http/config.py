@@ -74,63 +74,67 @@ class OpenAIHttpConfig(SettingsModel):
         description="Root of the API, https://host[:port]/v1; http:// for loopback or plain_http_hosts only."
     )
     api_key: KeySetting = Field(
-        None,
+        default=None,
         description="Credential; None sends none. Printable ASCII without spaces. In Python also a function, plain or "
         "async, that gives it anew for each task.",
     )
     model: Printable | None = Field(
-        None, description="Model to ask for, whatever the task names. None: the task's model_ref, by model_aliases."
+        default=None,
+        description="Model to ask for, whatever the task names. None: the task's model_ref, by model_aliases.",
     )
     model_aliases: dict[Printable, Printable] = Field(
-        {}, description="Upstream model by model_ref; a model_ref that is not listed loses a leading scheme://."
+        default={}, description="Upstream model by model_ref; a model_ref that is not listed loses a leading scheme://."
     )
-    api: Api = Field("chat", description="Upstream API: chat, completions or responses.")
-    dialect: str = Field("generic", description=f"Profile of the server: one of {', '.join(sorted(DIALECTS))}.")
-    organization: Printable | None = Field(None, description="Sent as OpenAI-Organization.")
-    project: Printable | None = Field(None, description="Sent as OpenAI-Project.")
+    api: Api = Field(default="chat", description="Upstream API: chat, completions or responses.")
+    dialect: str = Field(default="generic", description=f"Profile of the server: one of {', '.join(sorted(DIALECTS))}.")
+    organization: Printable | None = Field(default=None, description="Sent as OpenAI-Organization.")
+    project: Printable | None = Field(default=None, description="Sent as OpenAI-Project.")
     deployment: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,128}$")] | None = Field(
-        None,
+        default=None,
         description="Azure deployment: calls go to /deployments/NAME/... below base_url. Dialect azure needs "
         "api_version with it.",
     )
     api_version: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = Field(
-        None, description="Azure API version, sent as the query parameter api-version."
+        default=None, description="Azure API version, sent as the query parameter api-version."
     )
-    ca_file: Path | None = Field(None, description="PEM file with further certificate authorities to trust.")
+    ca_file: Path | None = Field(default=None, description="PEM file with further certificate authorities to trust.")
     client_cert_file: Path | None = Field(
-        None, description="PEM file with the certificate, and its chain, that an upstream is shown when it asks."
+        default=None,
+        description="PEM file with the certificate, and its chain, that an upstream is shown when it asks.",
     )
     client_key_file: Path | None = Field(
-        None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
+        default=None, description="PEM file with the key of client_cert_file. None: the key is in client_cert_file."
     )
-    client_key_password: Secret | None = Field(None, description="Password of that key, when it is encrypted.")
+    client_key_password: Secret | None = Field(default=None, description="Password of that key, when it is encrypted.")
     http2: bool = Field(
         default=True, strict=True, description="Offer HTTP/2 in the TLS handshake; HTTP/1.1 where it is declined."
     )
     http2_ping_interval: Seconds | None = Field(
-        20.0,
+        default=20.0,
         description="Seconds of silence after which an HTTP/2 connection is asked for a sign of life. None: never.",
     )
     http2_ping_timeout: Seconds = Field(
-        5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
+        default=5.0, description="Seconds that the sign of life may take; then the HTTP/2 connection counts as dead."
     )
     http_engine: Literal["asyncio", "httpx"] = Field(
-        "asyncio",
+        default="asyncio",
         description="What moves the bytes: our engine (asyncio), or httpx's own transport (HTTP/1.1 only, no socks "
         "proxy, no rules for addresses, fewer guarantees).",
     )
     proxy: str | None = Field(
-        None,
+        default=None,
         description="Proxy: http://, https://, socks5:// or socks5h:// and host[:port]; socks needs http_engine "
         "asyncio. It resolves the upstream's name. None: direct, whatever the environment says.",
     )
-    proxy_auth: Secret | None = Field(None, description="user:password for the proxy.")
-    plain_http_hosts: tuple[str, ...] = Field((), description="Hosts that may be called without TLS, beside loopback.")
+    proxy_auth: Secret | None = Field(default=None, description="user:password for the proxy.")
+    plain_http_hosts: tuple[str, ...] = Field(
+        default=(), description="Hosts that may be called without TLS, beside loopback."
+    )
     egress: tuple[str, ...] = Field(
-        (), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
+        default=(), description="Hosts that may be called, host or host:port. Empty: the one of base_url only."
     )
     egress_networks: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Ranges such as 10.0.0.0/8 in which every address must lie that a name is resolved to. Empty: any "
         "but link-local and cloud metadata, and loopback for localhost only.",
     )
@@ -142,34 +146,43 @@ class OpenAIHttpConfig(SettingsModel):
         "no exception. Needs http_engine asyncio, and no proxy, which resolves names out of sight.",
     )
     retry: RetryPolicy | str | None = Field(
-        "billing_safe",
+        default="billing_safe",
         description="Retry policy: its name, billing_safe or available, or a table of its fields. None, or the word "
         "none: one attempt. Below it stands what HTTP/2 sends again.",
     )
     circuit_breaker: CircuitBreakerSettings | None = Field(
-        None, description="Table: when calls are refused because the upstream fails too often. None: no breaker."
+        default=None,
+        description="Table: when calls are refused because the upstream fails too often. None: no breaker.",
     )
     rate_limit: RateLimitSettings | None = Field(
-        None, description="Table: how many calls and tokens may start. None: no limit but max_slots."
+        default=None, description="Table: how many calls and tokens may start. None: no limit but max_slots."
     )
     failover: FailoverSettings | None = Field(
-        None, description="Table: equivalent endpoints that a call may go to instead. None: no failover."
+        default=None, description="Table: equivalent endpoints that a call may go to instead. None: no failover."
     )
     compression: CompressionSettings | None = Field(
-        None, description="Table: how request bodies are packed, for an upstream that takes it. None: they are not."
+        default=None,
+        description="Table: how request bodies are packed, for an upstream that takes it. None: they are not.",
     )
     connect_timeout: Seconds = Field(
-        5.0, description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together."
+        default=5.0,
+        description="Seconds for name resolution, connecting, the proxy's tunnel and the TLS handshake together.",
     )
-    pool_timeout: Seconds = Field(5.0, description="Seconds to wait for a free connection.")
-    first_byte_timeout: Seconds = Field(30.0, description="Seconds from the start of an attempt to the answer's head.")
-    idle_timeout: Seconds = Field(30.0, description="Seconds without any byte of the stream; pings count as bytes.")
+    pool_timeout: Seconds = Field(default=5.0, description="Seconds to wait for a free connection.")
+    first_byte_timeout: Seconds = Field(
+        default=30.0, description="Seconds from the start of an attempt to the answer's head."
+    )
+    idle_timeout: Seconds = Field(
+        default=30.0, description="Seconds without any byte of the stream; pings count as bytes."
+    )
     content_timeout: Seconds | None = Field(
-        120.0, description="Seconds without content; pings and empty deltas do not count. None: no such bound."
+        default=120.0, description="Seconds without content; pings and empty deltas do not count. None: no such bound."
     )
-    health_timeout: Seconds = Field(5.0, description="Seconds that a health or version question may take in all.")
+    health_timeout: Seconds = Field(
+        default=5.0, description="Seconds that a health or version question may take in all."
+    )
     health_path: Annotated[str, Field(pattern=r"^/[!-~]{0,256}$")] = Field(
-        "/models",
+        default="/models",
         description="What health() asks for: a path below base_url, which begins with /. It must cost nothing.",
     )
     ready_without_listing: bool = Field(
@@ -178,10 +191,14 @@ class OpenAIHttpConfig(SettingsModel):
         description="Whether an upstream that has no such path (404, 405, 501) counts as ready.",
     )
     max_slots: int = Field(
-        64, strict=True, ge=1, le=65_536, description="Tasks that may run at once; one more is refused."
+        default=64, strict=True, ge=1, le=65_536, description="Tasks that may run at once; one more is refused."
     )
-    max_event_bytes: int = Field(1024 * 1024, strict=True, ge=1024, description="Largest event of a stream in bytes.")
-    max_request_bytes: int = Field(64 * 1024 * 1024, strict=True, ge=1024, description="Largest request body in bytes.")
+    max_event_bytes: int = Field(
+        default=1024 * 1024, strict=True, ge=1024, description="Largest event of a stream in bytes."
+    )
+    max_request_bytes: int = Field(
+        default=64 * 1024 * 1024, strict=True, ge=1024, description="Largest request body in bytes."
+    )
     log_request_bodies: bool = Field(
         default=False,
         strict=True,
@@ -192,21 +209,24 @@ class OpenAIHttpConfig(SettingsModel):
         default=False, strict=True, description="The same for the body of each answer, when it is over."
     )
     max_body_log_length: int = Field(
-        1000,
+        default=1000,
         strict=True,
         ge=1,
         le=MOST_CHARACTERS,
         description="Most characters of a body in a line; the rest is cut off.",
     )
     redaction_patterns: tuple[Pattern, ...] = Field(
-        (),
+        default=(),
         description="Regular expressions; what matches one is masked in logged bodies, beside what is masked anyway.",
     )
-    engine_label: Printable = Field("openai", description="Value of the field engine in records.")
+    engine_label: Printable = Field(default="openai", description="Value of the field engine in records.")
     engine_version: Printable | None = Field(
-        None, description="The version that is expected. Another one fails strict tasks and warns of the others."
+        default=None,
+        description="The version that is expected. Another one fails strict tasks and warns of the others.",
     )
-    model_digest: Printable | None = Field(None, description="Digest of the model, passed on in started and end.")
+    model_digest: Printable | None = Field(
+        default=None, description="Digest of the model, passed on in started and end."
+    )
     metrics_events: bool = Field(
         default=False, strict=True, description="Whether a metrics event comes before the end."
     )

@@ -38,17 +38,19 @@ class SettingsTable(SettingsModel):
 class CircuitBreakerSettings(SettingsTable):
     """When calls are refused because the upstream fails too often."""
 
-    failure_threshold: Count = Field(5, description="Failures inside the window that open the breaker.")
+    failure_threshold: Count = Field(default=5, description="Failures inside the window that open the breaker.")
     failure_rate: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
-        None,
+        default=None,
         description="Share of the calls inside the window, such as 0.5, that must have failed as well before it opens. "
         "None: the number of failures decides.",
     )
-    minimum_calls: Count = Field(10, description="Calls inside the window without which failure_rate says nothing.")
-    success_threshold: Count = Field(3, description="Successful probes in a row that close it.")
-    failure_window: Seconds = Field(60.0, description="Seconds for which a call counts.")
-    recovery_timeout: Seconds = Field(30.0, description="Seconds from opening to the first probe.")
-    max_probes: Count = Field(1, description="Probes in flight at once.")
+    minimum_calls: Count = Field(
+        default=10, description="Calls inside the window without which failure_rate says nothing."
+    )
+    success_threshold: Count = Field(default=3, description="Successful probes in a row that close it.")
+    failure_window: Seconds = Field(default=60.0, description="Seconds for which a call counts.")
+    recovery_timeout: Seconds = Field(default=30.0, description="Seconds from opening to the first probe.")
+    max_probes: Count = Field(default=1, description="Probes in flight at once.")
     per_endpoint: bool = Field(default=False, strict=True, description="One circuit for each endpoint of the list.")
 
     def build(self) -> Breakers:
@@ -62,17 +64,19 @@ class RateLimitSettings(SettingsTable):
     """How many calls and tokens may start, and what becomes of those that may not."""
 
     requests_per_second: Annotated[float, Field(strict=True, gt=0, le=1_000_000)] | None = Field(
-        None, description="Starts per second, with burst_size."
+        default=None, description="Starts per second, with burst_size."
     )
-    burst_size: Count | None = Field(None, description="Starts at once. None: a second's worth.")
-    requests_per_minute: Count | None = Field(None, description="Starts in any minute.")
-    tokens_per_minute: Count | None = Field(None, description="Tokens in any minute, estimated first, corrected later.")
-    requests_per_day: Count | None = Field(None, description="Starts in any 24 hours.")
-    tokens_per_day: Count | None = Field(None, description="Tokens in any 24 hours.")
+    burst_size: Count | None = Field(default=None, description="Starts at once. None: a second's worth.")
+    requests_per_minute: Count | None = Field(default=None, description="Starts in any minute.")
+    tokens_per_minute: Count | None = Field(
+        default=None, description="Tokens in any minute, estimated first, corrected later."
+    )
+    requests_per_day: Count | None = Field(default=None, description="Starts in any 24 hours.")
+    tokens_per_day: Count | None = Field(default=None, description="Tokens in any 24 hours.")
     queue_requests: bool = Field(
         default=False, strict=True, description="Wait for a turn, instead of being refused, within the deadline."
     )
-    max_queue_size: Count = Field(100, description="Calls that may wait.")
+    max_queue_size: Count = Field(default=100, description="Calls that may wait.")
     auto_adjust: bool = Field(default=False, strict=True, description="Follow the limits in the upstream's headers.")
 
     @model_validator(mode="after")
@@ -104,7 +108,7 @@ class EndpointSettings(SettingsTable):
 
     base_url: str = Field(description="Root of its API, as the adapter's own base_url.")
     api_key: KeySetting = Field(
-        None, description="Its credential, in all the ways of the adapter's own; None sends none."
+        default=None, description="Its credential, in all the ways of the adapter's own; None sends none."
     )
 
 
@@ -114,8 +118,10 @@ class FailoverSettings(SettingsTable):
     endpoints: tuple[EndpointSettings, ...] = Field(
         min_length=1, description="The other endpoints, in the order in which they are asked."
     )
-    max_hops: Count | None = Field(None, description="Most other endpoints that one attempt goes to. None: all.")
-    cooldown: Seconds = Field(30.0, description="Seconds for which an endpoint that failed is asked last.")
+    max_hops: Count | None = Field(
+        default=None, description="Most other endpoints that one attempt goes to. None: all."
+    )
+    cooldown: Seconds = Field(default=30.0, description="Seconds for which an endpoint that failed is asked last.")
     after_unknown: bool = Field(
         default=False,
         strict=True,
