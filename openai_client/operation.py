@@ -224,11 +224,17 @@ class StreamEnd:
     def is_last(self, event: object) -> bool:
         """Tell whether *event*, already parsed, is the last one by its type."""
         # nothing is asked of a chunk that has no type, which is dear
-        return bool(self.event_types) and getattr(event, "type", None) in self.event_types
+        return bool(self.event_types) and _type_of(event) in self.event_types
 
     def is_enough(self, event: object) -> bool:
         """Tell whether the stream may just end after *event*, already parsed."""
-        return bool(self.enough) and getattr(event, "type", None) in self.enough
+        return bool(self.enough) and _type_of(event) in self.enough
+
+
+def _type_of(event: object) -> str | None:
+    """Return the type of a parsed event; one of no known kind may have anything in its place."""
+    kind = getattr(event, "type", None)
+    return kind if isinstance(kind, str) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

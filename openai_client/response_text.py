@@ -32,11 +32,12 @@ class ResponseWithText(ResponseModel):
     @property
     def output_text(self) -> str:
         """The text of all messages, as the official SDK's property of that name; empty where there is none."""
-        return "".join(part.text for part in parts_of(self) if part.type == "output_text")
+        return "".join(part.text for part in parts_of(self, "output_text"))
 
 
-def parts_of(response: ResponseWithText) -> Iterator[Any]:
-    """Return the parts of all messages of *response*, in order."""
+def parts_of(response: ResponseWithText, kind: str) -> Iterator[Any]:
+    """Return the parts of the type *kind* in all messages of *response*, in order."""
     for item in response.output:
-        if item.type == "message":
-            yield from getattr(item, "content", None) or ()
+        # an item or a part of no known kind has no type, or anything in its place
+        if getattr(item, "type", None) == "message":
+            yield from (part for part in item.content or () if getattr(part, "type", None) == kind)

@@ -25,7 +25,7 @@ from openai_client.errors import StreamInterrupted, UnexpectedResponse
 from openai_client.token_costs import tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from http_util.call import ReplyHead
     from http_util.errors import HttpFailure
@@ -61,6 +61,13 @@ def _members(value: object) -> Mapping[str, Any]:
     if isinstance(value, BaseModel):
         return {**vars(value), **extra} if (extra := value.model_extra) else vars(value)
     return value if isinstance(value, dict) else _NOTHING
+
+
+def _choices(said: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Return the choices of a chunk; what is no known chunk may have anything in their place."""
+    choices = said.get("choices")
+    if isinstance(choices, list):
+        yield from (part for part in map(_members, choices) if isinstance(part.get("index", 0), int | None))
 
 
 def _usage_of_run(said: Mapping[str, Any]) -> object:
@@ -208,8 +215,7 @@ class StreamReader(Generic[E]):
             return
         if self._operation.end.is_enough(chunk):
             self._finished.add(None)
-        for choice in said.get("choices") or ():
-            part = _members(choice)
+        for part in _choices(said):
             index = part.get("index", 0)
             if part.get("finish_reason"):
                 self._open.discard(index)

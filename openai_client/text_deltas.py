@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
+from openai_client.base_model import Unknown
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openai_client.streaming.accumulator import Accumulator
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 
-_TEXT_DELTAS: Final = frozenset({"response.output_text.delta", "transcript.text.delta"})
+# no set: what is no known event may have a list for its type
+_TYPES_WITH_TEXT: Final = ("response.output_text.delta", "transcript.text.delta")
 
 
 def text_in(event: Any) -> str:
@@ -23,15 +28,38 @@ def text_in(event: Any) -> str:
 
     Of several choices the first counts. Refusals, reasoning and tool arguments are no text of the answer.
     """
-    choices = getattr(event, "choices", None)
+    if isinstance(event, Unknown):
+        return _text_said(event.model_extra or {})
+    # what a server adds to an event of a known kind is none of its fields
+    fields = vars(event)
+    choices = fields.get("choices")
     if choices is not None:
         return "".join(_text_of(choice) for choice in choices if not choice.index)
-    if getattr(event, "type", None) in _TEXT_DELTAS:
+    if fields.get("type") in _TYPES_WITH_TEXT:
         return event.delta or ""
-    if getattr(event, "event", None) == "thread.message.delta":
+    if fields.get("event") == "thread.message.delta":
         parts = (getattr(part, "text", None) for part in event.data.delta.content or ())
         return "".join(getattr(part, "value", None) or "" for part in parts)
     return ""
+
+
+def _text_said(fields: Mapping[str, Any]) -> str:
+    """Return the piece of text in an event of a raw stream, or of no known kind, which may hold anything anywhere."""
+    if isinstance(fields.get("choices"), list):
+        firsts = (choice for choice in map(_object, fields["choices"]) if not choice.get("index"))
+        return "".join(_string(_object(choice.get("delta", choice)), "content", "text") for choice in firsts)
+    if fields.get("type") in _TYPES_WITH_TEXT:
+        return _string(fields, "delta")
+    return ""
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(fields: Mapping[str, Any], *names: str) -> str:
+    """Return the first text under one of *names*."""
+    return next((fields[name] for name in names if isinstance(fields.get(name), str)), "")
 
 
 def _text_of(choice: Any) -> str:

@@ -10,13 +10,19 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
-from openai_client.answer_reading import places_of
+from openai_client.answer_reading import places_of, undecodable
+from openai_client.base_model import Unknown
 from openai_client.errors import StreamInterrupted
+from openai_client.streaming.merging import said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import BaseModel
 
+E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 M = TypeVar("M", bound="BaseModel")
@@ -64,6 +70,38 @@ class Accumulator(ABC, Generic[E_contra, R_co]):
         if missing is not None:
             raise StreamInterrupted(f"the answer is not whole: {missing}")
         return self.partial()
+
+
+class EventReader(Generic[E]):
+    """
+    Reads the events of a raw stream, which come without a kind, as those that an accumulator knows.
+
+    Spec: CLI-10, CLI-19
+    """
+
+    def __init__(self, parse: Callable[[bytes], E]) -> None:
+        """Read events by *parse*, as the operation of a typed stream does."""
+        self._parse = parse
+
+    def fields_of(self, event: Any) -> dict[str, Any] | None:
+        """
+        Return the fields of an event as plain values, None for one of a kind that is not known.
+
+        Raises:
+            DeserializationError: It is of a known kind, and not what the API describes.
+        """
+        if isinstance(event, Unknown):
+            event = self._known(event)
+        return None if isinstance(event, Unknown) else said(event)
+
+    def _known(self, event: Unknown) -> E:
+        try:
+            return self._parse(to_json(event.model_extra, inf_nan_mode="constants"))
+        except ValidationError as problem:
+            failure = undecodable(problem, {})
+        # the frame may be shown in a traceback, and what the model said must not
+        del event
+        raise failure
 
 
 def built(model: type[M], fields: dict[str, Any]) -> M:

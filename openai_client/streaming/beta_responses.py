@@ -6,11 +6,15 @@ Spec: CLI-10
 
 from __future__ import annotations
 
+from typing import Final
+
 from openai_client._generated.models.beta_responses.events import BetaResponseStreamEvent
 from openai_client._generated.models.beta_responses.response import BetaResponse
-from openai_client.streaming.accumulator import Accumulator, built
-from openai_client.streaming.merging import said
+from openai_client.base_model import WireParser
+from openai_client.streaming.accumulator import Accumulator, EventReader, built
 from openai_client.streaming.responses import ResponseEvents
+
+_EVENTS: Final = EventReader(WireParser[BetaResponseStreamEvent](BetaResponseStreamEvent))
 
 
 class BetaResponseAccumulator(Accumulator[BetaResponseStreamEvent, BetaResponse]):
@@ -27,7 +31,7 @@ class BetaResponseAccumulator(Accumulator[BetaResponseStreamEvent, BetaResponse]
 
     def add(self, event: BetaResponseStreamEvent) -> None:
         """Add the next event."""
-        self.events.add(said(event))
+        self.events.add(_EVENTS.fields_of(event))
 
     @property
     def text(self) -> str:

@@ -6,16 +6,18 @@ Spec: CLI-10, CLI-14, TYP-04
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from openai_client._generated.models.chat.chunks import CreateChatCompletionStreamResponse
 from openai_client._generated.models.chat.completion import CreateChatCompletionResponse
-from openai_client.streaming.accumulator import Accumulator, built
+from openai_client.streaming.accumulator import Accumulator, EventReader, built
 from openai_client.streaming.choices import Choices
 from openai_client.streaming.merging import joined_base64, without_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CHUNKS: Final = EventReader(CreateChatCompletionStreamResponse.from_wire)
 
 
 class ChatAccumulator(Accumulator[CreateChatCompletionStreamResponse, CreateChatCompletionResponse]):
@@ -35,7 +37,7 @@ class ChatAccumulator(Accumulator[CreateChatCompletionStreamResponse, CreateChat
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._choices = Choices(_piece)
+        self._choices = Choices(_CHUNKS, _piece)
 
     def add(self, event: CreateChatCompletionStreamResponse) -> None:
         """Add the next chunk."""

@@ -8,29 +8,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openai_client.streaming.merging import Text, check_room, merge_piece, plain, said
+from openai_client.streaming.merging import Text, check_room, merge_piece, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from openai_client.streaming.accumulator import EventReader
 
 
 class Choices:
     """Collects chunks of choices. Deltas that come after a choice was finished are dropped: they are no part of it."""
 
-    def __init__(self, take_piece: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+    def __init__(self, chunks: EventReader[Any], take_piece: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
         """
         Start with nothing.
 
         Args:
+            chunks: Reads those of a raw stream.
             take_piece: Turns one choice of a chunk into the piece of the whole choice that it stands for.
         """
+        self._chunks = chunks
         self._take_piece = take_piece
         self._answer: dict[str, Any] = {}
         self._choices: dict[int, dict[str, Any]] = {}
 
     def add(self, chunk: Any) -> None:
         """Add one chunk."""
-        fields = said(chunk)
+        fields = self._chunks.fields_of(chunk) or {}
         choices = fields.pop("choices", None) or []
         # what pads a chunk is no part of the answer
         fields.pop("obfuscation", None)

@@ -6,14 +6,16 @@ Spec: CLI-10
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from openai_client._generated.models.completions import CreateCompletionResponse
-from openai_client.streaming.accumulator import Accumulator, built
+from openai_client.streaming.accumulator import Accumulator, EventReader, built
 from openai_client.streaming.choices import Choices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CHUNKS: Final = EventReader(CreateCompletionResponse.from_wire)
 
 
 class CompletionAccumulator(Accumulator[CreateCompletionResponse, CreateCompletionResponse]):
@@ -32,7 +34,7 @@ class CompletionAccumulator(Accumulator[CreateCompletionResponse, CreateCompleti
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._choices = Choices(_piece)
+        self._choices = Choices(_CHUNKS, _piece)
 
     def add(self, event: CreateCompletionResponse) -> None:
         """Add the next chunk."""

@@ -6,7 +6,6 @@ Spec: CLI-10
 
 from __future__ import annotations
 
-from base64 import b64decode
 from typing import TYPE_CHECKING, Any, Final
 
 from openai_client._generated.models.images import (
@@ -20,7 +19,7 @@ from openai_client._generated.models.images import (
 )
 from openai_client.errors import StreamInterrupted
 from openai_client.streaming.accumulator import Accumulator, built
-from openai_client.streaming.merging import said
+from openai_client.streaming.merging import decoded, said
 
 if TYPE_CHECKING:
     from openai_client.base_model import Unknown
@@ -49,8 +48,13 @@ class ImageAccumulator(Accumulator[ImageGenStreamEvent | ImageEditStreamEvent, I
 
     @property
     def latest(self) -> bytes | None:
-        """The latest partial image, decoded; None when none came."""
-        return None if self._latest is None else b64decode(self._latest)
+        """
+        The latest partial image, decoded; None when none came.
+
+        Raises:
+            DeserializationError: It is no base64.
+        """
+        return None if self._latest is None else decoded(self._latest, "b64_json")
 
     def missing(self) -> str | None:
         """Return what has to come before there is an image; None when one is completed."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, MutableMapping, Sized
 from io import StringIO
 from typing import Any, Final
 
-from openai_client.errors import UnexpectedResponse
+from openai_client.errors import DeserializationError, UnexpectedResponse
 
 # Said again and again by some servers; they name a thing and are no part of a text.
 _SAID_ONCE: Final = frozenset(
@@ -157,6 +157,22 @@ def joined_base64(text: str) -> str:
         # it is no base64: whoever decodes it is told so then
         return text
     return base64.b64encode(decoded).decode()
+
+
+def decoded(text: str, field: str) -> bytes:
+    """
+    Return what *text* is the base64 of.
+
+    Raises:
+        DeserializationError: It is no base64; the message names *field*.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        failure = DeserializationError(f"{field}: must be base64")
+    # the frame may be shown in a traceback
+    del text
+    raise failure
 
 
 def said(model: Any) -> dict[str, Any]:

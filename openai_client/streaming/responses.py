@@ -6,19 +6,20 @@ Spec: CLI-10, TYP-12
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from openai_client._generated.models.responses.events import ResponseStreamEvent
 from openai_client._generated.models.responses.response import Response
+from openai_client.base_model import WireParser
 from openai_client.errors import StreamInterrupted
-from openai_client.streaming.accumulator import Accumulator, built
-from openai_client.streaming.merging import Text, joined_base64, said
+from openai_client.streaming.accumulator import Accumulator, EventReader, built
+from openai_client.streaming.merging import Text, decoded, joined_base64
 from openai_client.streaming.response_items import ResponseItems, texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_EVENTS: Final = EventReader(WireParser[ResponseStreamEvent](ResponseStreamEvent))
 _LAST: Final = frozenset({"response.completed", "response.failed", "response.incomplete"})
 _FACTS: Final = _LAST | {"response.created", "response.queued", "response.in_progress"}
 
@@ -41,8 +42,11 @@ class ResponseEvents:
         self.unknown_count: int = 0
         """How many events were of a type that is not known."""
 
-    def add(self, fields: Mapping[str, Any]) -> None:
-        """Add the next event, as plain values."""
+    def add(self, fields: Mapping[str, Any] | None) -> None:
+        """Add the next event, as plain values; None for one of a type that is not known."""
+        if fields is None:
+            self.unknown_count += 1
+            return
         kind = fields.get("type") or ""
         response = fields.get("response")
         if kind in _FACTS and isinstance(response, dict):
@@ -55,7 +59,9 @@ class ResponseEvents:
 
     def _hear(self, kind: str, fields: Mapping[str, Any]) -> None:
         heard = self._transcript if kind.startswith("response.audio.transcript.") else self._audio
-        heard.add(fields.get("delta") or "")
+        # an event that is known to have none may have been given one of any kind
+        if isinstance(piece := fields.get("delta"), str):
+            heard.add(piece)
 
     @property
     def output(self) -> list[dict[str, Any]]:
@@ -69,8 +75,13 @@ class ResponseEvents:
 
     @property
     def audio(self) -> bytes:
-        """The audio so far, decoded; it stands in no output item."""
-        return base64.b64decode(joined_base64(str(self._audio)))
+        """
+        The audio so far, decoded; it stands in no output item.
+
+        Raises:
+            DeserializationError: It is no base64.
+        """
+        return decoded(joined_base64(str(self._audio)), "audio")
 
     @property
     def transcript(self) -> str:
@@ -114,7 +125,7 @@ class ResponseAccumulator(Accumulator[ResponseStreamEvent, Response]):
 
     def add(self, event: ResponseStreamEvent) -> None:
         """Add the next event."""
-        self.events.add(said(event))
+        self.events.add(_EVENTS.fields_of(event))
 
     @property
     def text(self) -> str:

@@ -13,13 +13,15 @@ from openai_client._generated.models.threads.events import AssistantStreamEvent
 from openai_client._generated.models.threads.messages import MessageObject
 from openai_client._generated.models.threads.runs import RunObject, ThreadObject
 from openai_client._generated.models.threads.steps import RunStepObject
+from openai_client.base_model import WireParser
 from openai_client.errors import StreamInterrupted
-from openai_client.streaming.accumulator import Accumulator, built
-from openai_client.streaming.merging import check_room, merge_piece, plain, said, without_places
+from openai_client.streaming.accumulator import Accumulator, EventReader, built
+from openai_client.streaming.merging import check_room, merge_piece, plain, without_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_EVENTS: Final = EventReader(WireParser[AssistantStreamEvent](AssistantStreamEvent))
 _LAST: Final = frozenset(
     f"thread.run.{status}"
     for status in ("completed", "failed", "cancelled", "expired", "incomplete", "requires_action")
@@ -61,7 +63,7 @@ class RunAccumulator(Accumulator[AssistantStreamEvent, RunTranscript]):
 
     def add(self, event: AssistantStreamEvent) -> None:
         """Add the next event."""
-        fields = said(event)
+        fields = _EVENTS.fields_of(event) or {}
         kind, data = fields.get("event") or "", fields.get("data")
         if not isinstance(data, dict):
             return

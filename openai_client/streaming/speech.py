@@ -6,16 +6,14 @@ Spec: CLI-10
 
 from __future__ import annotations
 
-from base64 import b64decode
-
 from openai_client._generated.models.audio import (
     CreateSpeechResponseStreamEvent,
     SpeechAudioDeltaEvent,
     SpeechAudioDoneEvent,
     SpeechAudioDoneEventUsage,
 )
-from openai_client.errors import DeserializationError
 from openai_client.streaming.accumulator import Accumulator
+from openai_client.streaming.merging import decoded
 
 
 class SpeechAccumulator(Accumulator[CreateSpeechResponseStreamEvent, bytes]):
@@ -40,7 +38,7 @@ class SpeechAccumulator(Accumulator[CreateSpeechResponseStreamEvent, bytes]):
             DeserializationError: Its audio is no base64.
         """
         if isinstance(event, SpeechAudioDeltaEvent):
-            self._audio += _decoded(event.audio or "")
+            self._audio += decoded(event.audio or "", "audio")
         elif isinstance(event, SpeechAudioDoneEvent):
             self._is_done, self.usage = True, event.usage
 
@@ -51,13 +49,3 @@ class SpeechAccumulator(Accumulator[CreateSpeechResponseStreamEvent, bytes]):
     def partial(self) -> bytes:
         """Return the audio so far, in the format that was asked for."""
         return bytes(self._audio)
-
-
-def _decoded(audio: str) -> bytes:
-    try:
-        return b64decode(audio, validate=True)
-    except ValueError:
-        failure = DeserializationError("audio: must be base64")
-    # the frame may be shown in a traceback
-    del audio
-    raise failure

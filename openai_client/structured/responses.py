@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseModel)
 
-_CALLS: Final = frozenset({"custom_tool_call", "function_call"})
+# no set: what is no known item may have a list for its type
+_CALLS: Final = ("custom_tool_call", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def parsed_response(response: Response, model: type[M]) -> ParsedResponse[M]:
 
 def _outcome_of(response: Response, model: type[M]) -> Outcome[M]:
     text = response.output_text
-    refusals = [part.refusal for part in parts_of(response) if part.type == "refusal"]
+    refusals = [part.refusal for part in parts_of(response, "refusal")]
     reason = getattr(response.incomplete_details, "reason", None)
     if refusals:
         return Refused("".join(refusals))
@@ -117,7 +118,7 @@ def _outcome_of(response: Response, model: type[M]) -> Outcome[M]:
         return Filtered(text)
     if reason is not None or response.status == "incomplete":
         return CutOff(text)
-    calls = [item for item in response.output if item.type in _CALLS]
+    calls = [item for item in response.output if getattr(item, "type", None) in _CALLS]
     return CalledTools(calls) if calls and not text else read_as(model, text)
 
 

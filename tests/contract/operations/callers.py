@@ -69,6 +69,10 @@ class Caller:
             return events, error
         return events, None
 
+    def stream_operation(self, asked: Asked, model: Any) -> Any:
+        """The call that the streaming method makes, unsent."""
+        return self._context(asked, model)._operation
+
     async def _opened(self, asked: Asked) -> Any:
         """The stream that `stream=True` gives, which is open."""
         arguments, named = asked.by_keyword()
