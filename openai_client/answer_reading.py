@@ -15,6 +15,7 @@ from adapter_api.outcome import Outcome
 from openai_client.error_mapping import from_stream_error, is_stream_error
 from openai_client.errors import DeserializationError, InvalidContentType
 from openai_client.operation import JSON, as_binary, as_bytes, as_nothing, as_text
+from openai_client.quotations import NO_QUOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from http_util.call import HttpReply, ReplyHead
     from http_util.secret import Secret
     from openai_client.errors import ErrorFacts, OpenAIError
+    from openai_client.quotations import Quotations
 
 T = TypeVar("T")
 
@@ -30,7 +32,9 @@ _OPAQUE: Final[frozenset[object]] = frozenset({as_binary, as_bytes, as_nothing, 
 _PLACES_SHOWN: Final = 3
 
 
-def read_answer(parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable[Secret] = ()) -> T:
+def read_answer(
+    parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable[Secret] = (), quotes: Quotations = NO_QUOTATIONS
+) -> T:
     """
     Return the result in a whole answer with a success status.
 
@@ -38,6 +42,7 @@ def read_answer(parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable
         parse: From the operation.
         reply: The answer.
         secrets: The credentials of the call.
+        quotes: What the upstream may quote of it.
 
     Raises:
         InvalidContentType: The answer is HTML, an event stream or something else that is not JSON.
@@ -53,6 +58,7 @@ def read_answer(parse: Callable[[bytes], T], reply: HttpReply, secrets: Iterable
         failure = from_stream_error(
             error,
             secrets,
+            quotes=quotes,
             where=f"an answer of status {head.status}",
             upstream_request_id=head.upstream_request_id,
             attempts=head.attempts,

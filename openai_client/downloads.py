@@ -68,7 +68,7 @@ class _Transfer:
             # what this side did is nobody else's failure
             return InvalidState("the download was closed before its end", reason="closed")
         prepared = _entered(self._prepared)
-        return from_failure(prepared.ended_by(failure, self._clock.monotonic()), prepared.secrets)
+        return from_failure(prepared.ended_by(failure, self._clock.monotonic()), prepared.secrets, prepared.quotes)
 
 
 class Download(_Transfer, AbstractContextManager["Download"]):

@@ -24,6 +24,7 @@ from http_util.redact import redact_text
 from openai_client import errors
 from openai_client.error_body import ErrorBody, read_error_body, read_error_value
 from openai_client.error_codes import STATE_CODES, missing_scopes, refined_reason, stream_reason, token_budget
+from openai_client.quotations import NO_QUOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from http_util.errors import HttpFailure
     from http_util.secret import Secret
     from openai_client.errors import ErrorFacts, OpenAIError
+    from openai_client.quotations import Quotations
 
 LEAF_OF_REASON: Final[Mapping[str, type[OpenAIError]]] = MappingProxyType(
     {
@@ -100,7 +102,7 @@ _SERVER_REASONS: Final = frozenset(
 )
 
 
-def refine(failure: StatusFailure, secrets: Iterable[Secret] = ()) -> StatusFailure:
+def refine(failure: StatusFailure, secrets: Iterable[Secret] = (), quotes: Quotations = NO_QUOTATIONS) -> StatusFailure:
     """
     Return the failure with the reason and the message that the answer's body gives it.
 
@@ -109,6 +111,7 @@ def refine(failure: StatusFailure, secrets: Iterable[Secret] = ()) -> StatusFail
     Args:
         failure: What the status alone stands for.
         secrets: The credentials of the call, removed from the message wherever the upstream repeats them.
+        quotes: What the upstream may quote of the call, removed too.
 
     Returns:
         A failure with the same status, body and ledger. Refining twice changes nothing more.
@@ -121,27 +124,30 @@ def refine(failure: StatusFailure, secrets: Iterable[Secret] = ()) -> StatusFail
     return failure.replace(
         reason=reason,
         outcome=Outcome.REJECTED if moved else failure.outcome,
-        message=_status_message(failure, said, secrets),
+        message=_status_message(failure, said, secrets, quotes),
     )
 
 
-def refiner(secrets: Iterable[Secret]) -> Callable[[StatusFailure], StatusFailure]:
+def refiner(secrets: Iterable[Secret], quotes: Quotations = NO_QUOTATIONS) -> Callable[[StatusFailure], StatusFailure]:
     """Return `refine` for calls with these credentials: the value for `HttpCall.refine`."""
     known = tuple(secrets)
 
     def refine_call(failure: StatusFailure) -> StatusFailure:
-        return refine(failure, known)
+        return refine(failure, known, quotes)
 
     return refine_call
 
 
-def from_failure(failure: HttpFailure, secrets: Iterable[Secret] = ()) -> OpenAIError:
+def from_failure(
+    failure: HttpFailure, secrets: Iterable[Secret] = (), quotes: Quotations = NO_QUOTATIONS
+) -> OpenAIError:
     """
     Return the leaf of the tree that *failure* stands for. Raise it ``from`` the failure.
 
     Args:
         failure: Refined or not.
         secrets: The credentials of the call.
+        quotes: What the upstream may quote of it.
 
     Spec: ERR-03, ERR-05, ERR-06, ERR-09
     """
@@ -149,7 +155,7 @@ def from_failure(failure: HttpFailure, secrets: Iterable[Secret] = ()) -> OpenAI
     said = ErrorBody()
     if isinstance(failure, StatusFailure):
         said = read_error_body(failure.body)
-        failure = refine(failure, known)
+        failure = refine(failure, known, quotes)
     facts: ErrorFacts = {
         "reason": failure.reason,
         "outcome": failure.outcome,
@@ -159,7 +165,7 @@ def from_failure(failure: HttpFailure, secrets: Iterable[Secret] = ()) -> OpenAI
         "upstream_request_id": failure.upstream_request_id,
         "attempts": failure.attempts,
     }
-    return _error(failure.reason, failure.message, said, facts, known)
+    return _error(failure.reason, failure.message, said, facts, known, quotes)
 
 
 def from_stream_error(
@@ -167,6 +173,7 @@ def from_stream_error(
     secrets: Iterable[Secret] = (),
     *,
     where: str = "the stream",
+    quotes: Quotations = NO_QUOTATIONS,
     outcome: Outcome = Outcome.UNKNOWN,
     upstream_request_id: str | None = None,
     attempts: Iterable[Attempt] = (),
@@ -178,6 +185,7 @@ def from_stream_error(
         payload: The event's data as bytes or decoded from JSON; the whole event or its error object alone.
         secrets: The credentials of the call.
         where: What it came in, for the message.
+        quotes: What the upstream may quote of it.
         outcome: PARTIAL once a part of the answer was handed out.
         upstream_request_id: The upstream's id of the request.
         attempts: The ledger of the call.
@@ -197,7 +205,8 @@ def from_stream_error(
         "attempts": tuple(attempts),
     }
     reason = facts["reason"] = stream_reason(said)
-    return _error(reason, _message(f"the upstream reports an error in {where}", said, known), said, facts, known)
+    message = _message(f"the upstream reports an error in {where}", said, known, quotes)
+    return _error(reason, message, said, facts, known, quotes)
 
 
 def is_stream_error(payload: object) -> bool:
@@ -234,11 +243,13 @@ def stream_error_in(data: bytes) -> object | None:
     return payload if is_stream_error(payload) else None
 
 
-def _error(reason: str, message: str, said: ErrorBody, facts: ErrorFacts, secrets: tuple[Secret, ...]) -> OpenAIError:
+def _error(
+    reason: str, message: str, said: ErrorBody, facts: ErrorFacts, secrets: tuple[Secret, ...], quotes: Quotations
+) -> OpenAIError:
     """Build the leaf; a few reasons have more than one, or carry a fact of their own."""
     known = [secret.reveal() for secret in secrets]
     facts["type"], facts["param"], facts["code"] = (
-        text and redact_text(text, secrets=known) for text in (said.type, said.param, said.code)
+        quotes.masked(text and redact_text(text, secrets=known)) for text in (said.type, said.param, said.code)
     )
     leaf = _leaf(reason, said, facts.get("outcome"))
     if leaf is errors.TokenLimitExceeded:
@@ -261,7 +272,7 @@ def _leaf(reason: str, said: ErrorBody, outcome: Outcome | None) -> type[OpenAIE
             return LEAF_OF_REASON.get(reason, errors.UnexpectedResponse)
 
 
-def _status_message(failure: StatusFailure, said: ErrorBody, secrets: Iterable[Secret]) -> str:
+def _status_message(failure: StatusFailure, said: ErrorBody, secrets: Iterable[Secret], quotes: Quotations) -> str:
     """Return the sentence for a status, with what the body says; without a body, the one there was."""
     if said == ErrorBody() or failure.http_status is None:
         return failure.message
@@ -269,13 +280,13 @@ def _status_message(failure: StatusFailure, said: ErrorBody, secrets: Iterable[S
         phrase = f" {HTTPStatus(failure.http_status).phrase}"
     except ValueError:
         phrase = ""
-    return _message(f"upstream answered {failure.http_status}{phrase}", said, secrets)
+    return _message(f"upstream answered {failure.http_status}{phrase}", said, secrets, quotes)
 
 
-def _message(head: str, said: ErrorBody, secrets: Iterable[Secret]) -> str:
-    """Return one sentence without the credentials of the call."""
-    label = said.code if said.code and said.numeric_code is None else said.type
-    # a line break would be shown as an escape
-    sentence = " ".join(line for part in (said.message or "").splitlines() if (line := part.strip()))
+def _message(head: str, said: ErrorBody, secrets: Iterable[Secret], quotes: Quotations) -> str:
+    """Return one sentence without the credentials of the call, and without a quotation of it."""
+    label = quotes.masked(said.code if said.code and said.numeric_code is None else said.type)
+    # a line break would be shown as an escape; a quotation may have some in it
+    sentence = " ".join(line for part in (quotes.masked(said.message) or "").splitlines() if (line := part.strip()))
     text = f"{head}{f' ({label})' if label else ''}{f': {sentence}' if sentence else ''}"
     return redact_text(text, secrets=[secret.reveal() for secret in secrets])

@@ -61,7 +61,7 @@ class MakesCalls(ClientBase[Transport, SyncClock]):
         reply = self._reach(prepared, self._transport.send)
         self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
-        return remember(read_answer(parse, reply, prepared.secrets), heard), heard
+        return remember(read_answer(parse, reply, prepared.secrets, prepared.quotes), heard), heard
 
     def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         if self._is_closed:
@@ -77,7 +77,7 @@ class MakesCalls(ClientBase[Transport, SyncClock]):
             return ask(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+            raise from_failure(ended, prepared.secrets, prepared.quotes) from without_frames(failure)
 
     def _opened(self, prepared: PreparedCall, ask: Callable[[HttpCall], S]) -> tuple[S, PreparedCall]:
         source = self._reach(prepared, ask)
@@ -106,7 +106,7 @@ class AsyncMakesCalls(ClientBase[AsyncTransport, Clock]):
         reply = await self._reach(prepared, self._transport.send)
         self._heed(prepared, reply.head)
         heard = Heard(reply.head, self._clock.monotonic() - prepared.began)
-        return remember(read_answer(parse, reply, prepared.secrets), heard), heard
+        return remember(read_answer(parse, reply, prepared.secrets, prepared.quotes), heard), heard
 
     async def _prepared(self, operation: Call, *, downloads: bool = False) -> PreparedCall:
         if self._is_closed:
@@ -130,7 +130,7 @@ class AsyncMakesCalls(ClientBase[AsyncTransport, Clock]):
             return await ask(prepared.http)
         except HttpFailure as failure:
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+            raise from_failure(ended, prepared.secrets, prepared.quotes) from without_frames(failure)
 
     async def _opened(
         self, preparing: Awaitable[PreparedCall], ask: Callable[[HttpCall], Awaitable[A]]

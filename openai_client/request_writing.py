@@ -24,6 +24,7 @@ from openai_client.error_mapping import refiner
 from openai_client.errors import InvalidConfiguration, MissingApiKey
 from openai_client.operation import StreamOperation, written_query
 from openai_client.option_checks import checked_policy
+from openai_client.quotations import Quotations
 from openai_client.reliability import check_enabled
 from openai_client.token_costs import counted_tokens, estimated_tokens
 
@@ -52,6 +53,8 @@ class PreparedCall(NamedTuple):
 
     http: HttpCall
     secrets: tuple[Secret, ...]
+    quotes: Quotations
+    """What an upstream may quote of the call."""
     limit: str
     """What ends the call, such as `the call's timeout of 2 s`; meaningless without a deadline."""
     began: float
@@ -129,6 +132,7 @@ def write_call(
     content = write_body(operation, headers, config.http.max_body_bytes, boundary)
     alternatives, others = _elsewhere(operation, config, resilience.failover, endpoints, url, headers)
     secrets = authorization.secrets + _secrets_beside(headers, operation, config) + config.http.secrets + others
+    quotes = Quotations(operation)
     http = HttpCall(
         method=operation.method,
         url=url,
@@ -138,7 +142,7 @@ def write_call(
         deadline=deadline,
         retry=checked_policy(operation.options.retry) or config.retry or resilience.retry,
         replay_safe=is_replay_safe(operation),
-        refine=refiner(secrets),
+        refine=refiner(secrets, quotes),
         secrets=secrets,
         family=operation.path.split("/", 2)[1],
         request_id=headers.get(CORRELATION_HEADER.lower()),
@@ -149,7 +153,7 @@ def write_call(
         http = replace(http, tokens=estimated_tokens(operation, whole), count_tokens=counted_tokens)
     if config.compression is not None:
         http = config.compression.compress(http)
-    return PreparedCall(http, secrets, limit, now, operation.operation_id)
+    return PreparedCall(http, secrets, quotes, limit, now, operation.operation_id)
 
 
 def _check_allowed(operation: Call, config: ClientConfig) -> None:

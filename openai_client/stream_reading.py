@@ -22,6 +22,7 @@ from http_util.errors import ProtocolFailure
 from openai_client.answer_reading import answer_facts, undecodable
 from openai_client.error_mapping import from_stream_error, stream_error_in
 from openai_client.errors import StreamInterrupted, UnexpectedResponse
+from openai_client.quotations import Quotations
 from openai_client.token_costs import tokens_of
 
 if TYPE_CHECKING:
@@ -237,6 +238,7 @@ class StreamReader(Generic[E]):
         return from_stream_error(
             error,
             self._secrets,
+            quotes=Quotations(self._operation),
             outcome=self._outcome,
             upstream_request_id=self._head.upstream_request_id,
             attempts=self._head.attempts,

@@ -183,7 +183,7 @@ class Stream(Collects[E], AbstractContextManager["Stream[E]"], PointsOn):
                 raise _closed() from None
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+            raise from_failure(ended, prepared.secrets, prepared.quotes) from without_frames(failure)
         if events:
             reader.feed(events)
         else:
@@ -343,7 +343,7 @@ class AsyncStream(AsyncCollects[E], AbstractAsyncContextManager["AsyncStream[E]"
                 raise _closed() from None
             prepared = _entered(self._prepared)
             ended = prepared.ended_by(failure, self._clock.monotonic())
-            raise from_failure(ended, prepared.secrets) from without_frames(failure)
+            raise from_failure(ended, prepared.secrets, prepared.quotes) from without_frames(failure)
         if events:
             reader.feed(events)
         else:
