@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import category, normalize
 from urllib.parse import unquote
 
 from pydantic import BaseModel
@@ -36,6 +37,7 @@ _IDEMPOTENT: Final = METHODS - {"POST", "PATCH"}
 _BEHIND: Final = re.compile(r"[;?#]")
 """Begins what is behind the name of a segment."""
 _BLANK: Final = "".join(map(chr, range(0x21)))
+_VERSION: Final = re.compile(r"v[0-9][0-9a-z.\-]{0,15}")
 _PATH: Final = re.compile(r"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*")
 
 # The events after which a stream of the Responses API, the only one without a closing mark, sends nothing.
@@ -125,31 +127,49 @@ def is_admin_path(path: str) -> bool:
     Example:
         >>> [
         ...     is_admin_path(path)
-        ...     for path in ("/organization/users", "//%6frganization;a/users", "/models/organization")
+        ...     for path in ("/organization/users", "/v1//%6frganization;a/users", "/models/organization")
         ... ]
         [True, True, False]
 
     Spec: SEC-19
     """
-    return _family(path) in _ADMIN
+    # a base URL without a version leaves it to the path
+    before = ""
+    for segment in filter(None, _segments(path)):
+        if segment in _ADMIN and (not before or _VERSION.fullmatch(before)):
+            return True
+        before = segment
+    return False
 
 
 def _family(path: str) -> str:
-    """Return the first segment of *path* that says anything, in lower case."""
-    return next((segment for segment in _segments(path) if segment), "")
+    """Return the first segment of *path* that says anything but a version, in lower case."""
+    return next((segment for segment in _segments(path) if segment and not _VERSION.fullmatch(segment)), "")
 
 
 def _segments(path: str) -> list[str]:
     """
-    Return the segments of *path* as the most liberal of servers reads them, in lower case.
+    Return the segments of *path* as the most liberal of servers reads them, in lower case, without their parameters.
 
-    It decodes until nothing is left to decode, splits at backslashes too, and knows parameters behind a semicolon.
+    It decodes until nothing is left to decode, splits at backslashes too, and takes letters that look alike for the
+    same, and those that cannot be seen for none.
     """
+    return [_BEHIND.split(part)[0].strip(_BLANK) for part in _parts(path)]
+
+
+def _parts(path: str) -> list[str]:
+    """Return what stands between the slashes of *path*, as `_segments` reads them."""
     for _ in range(_MOST_ENCODINGS):
         path, encoded = unquote(path), path
         if path == encoded:
             break
-    return [_BEHIND.split(part)[0].strip(_BLANK).casefold() for part in path.replace("\\", "/").split("/")]
+    seen = path if path.isascii() else _as_it_looks(path)
+    return [part.strip(_BLANK) for part in seen.casefold().replace("\\", "/").split("/")]
+
+
+def _as_it_looks(path: str) -> str:
+    """Return *path* in the simplest letters that it can be written in, without what cannot be seen."""
+    return "".join(sign for sign in normalize("NFKC", path) if category(sign) != "Cf")
 
 
 def _checked(method: Any, path: Any) -> str:
@@ -168,6 +188,9 @@ def _checked(method: Any, path: Any) -> str:
             f"got {path.partition('?')[0][:200]!r}",
             param="path",
         )
+    if any(part.startswith(";") for part in _parts(path)):
+        # where what is behind it belongs is for each server to say, and so is which key it needs
+        raise InvalidFieldValue(f"path: must have a name before each ';'; got {path[:200]!r}", param="path")
     return verb
 
 

@@ -56,7 +56,6 @@ ODD_ADMIN_PATHS = (
     "//organization",
     "/organization;a/users",
     "/organization;a=1;b",
-    "/;/organization/users",
     "/%2Forganization",
     "/%5Corganization",
     "/organization%5Cusers",
@@ -67,6 +66,13 @@ ODD_ADMIN_PATHS = (
     "/%256Frganization",
     "/%25256Frganization",
     "/PROJECTS%252Fp",
+    "/organization%C2%A0",
+    "/organization%E2%80%8B/users",
+    "/%EF%BD%8Frganization",
+    "/org%C2%ADanization",
+    "/v1/organization/users",
+    "/V2//organization;a",
+    "/openai/v1/organization",
 )
 
 
@@ -115,7 +121,14 @@ async def test_a_raw_call_takes_the_key_that_its_path_needs(pair: MakePair) -> N
     for path in ODD_ADMIN_PATHS:
         assert raw_operation("GET", path).admin, path
         assert raw_stream_operation("GET", path).admin, path
-    for path in ("/x;/organization", "/models%2Forganization", "/organizations", "/projects2", "/a/projects"):
+    for path in (
+        "/x;/organization",
+        "/models%2Forganization",
+        "/organizations",
+        "/projects2",
+        "/a/projects",
+        "/v1/models",
+    ):
         assert not raw_operation("GET", path).admin, path
     assert raw_stream_operation("GET", "/projects/p").admin
 
