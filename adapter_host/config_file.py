@@ -11,12 +11,13 @@ Spec: HST-10, HST-11, AH-3001
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from adapter_host.config import ConfigError, HostConfig, Problem
 from http_util.redact import is_sensitive_name
@@ -29,8 +30,11 @@ CONFIG_NAME: Final = "adapter-host.toml"
 """File that is used when it stands in the working directory and no other is named."""
 
 MAX_CONFIG_BYTES: Final = 1024 * 1024
+MOST_KEY_PARTS: Final = 100
 MAX_SECRET_BYTES: Final = 64 * 1024
 
+_COMMENT: Final = re.compile(r"#[^\n]*")
+_BETWEEN_KEYS: Final = re.compile(r"[\n=,{}\[\]]")
 _OTHERS_READ: Final = stat.S_IROTH | stat.S_IRGRP
 
 
@@ -72,7 +76,7 @@ def load_config(path: Path | str, environment: Mapping[str, str] | None = None) 
     Read, resolve and check the configuration at *path*. Opens no connection and imports no plugin.
 
     Args:
-        path: A TOML file of at most 1 MiB.
+        path: A TOML file of at most 1 MiB, with keys of at most 100 parts.
         environment: Where `{ env = ... }` looks, instead of the process's own.
 
     Raises:
@@ -81,6 +85,13 @@ def load_config(path: Path | str, environment: Mapping[str, str] | None = None) 
     Spec: HST-10
     """
     path = Path(path)
+    try:
+        return _loaded(path, environment)
+    except RecursionError:
+        raise ConfigError([Problem(str(path), "", "is nested too deeply; a configuration has a few levels")]) from None
+
+
+def _loaded(path: Path, environment: Mapping[str, str] | None) -> LoadedConfig:
     content = _toml(path)
     resolver = _Resolver(path, os.environ if environment is None else environment)
     resolved = resolver.resolve_pools(content)
@@ -97,8 +108,10 @@ def load_config(path: Path | str, environment: Mapping[str, str] | None = None) 
 def _toml(path: Path) -> dict[str, Any]:
     where = str(path)
     try:
-        raw = _read(path, MAX_CONFIG_BYTES)
-        return tomllib.loads(raw.decode("utf-8"))
+        with path.open("rb") as file:
+            text = _read(file, MAX_CONFIG_BYTES).decode("utf-8")
+        _check_keys(text)
+        return tomllib.loads(text)
     except OSError as exc:
         raise ConfigError([Problem(where, "", f"cannot be read: {exc.strerror or type(exc).__name__}")]) from None
     except UnicodeDecodeError as exc:
@@ -110,13 +123,27 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError([Problem(where, "", str(exc))]) from None
 
 
-def _read(path: Path, most: int) -> bytes:
-    """The content of a regular file."""
-    with path.open("rb") as file:
-        content = file.read(most + 1)
+def _check_keys(text: str) -> None:
+    """Refuse keys of very many parts, for which the parser takes time by the square of their number."""
+    if any(piece.count(".") >= MOST_KEY_PARTS for piece in _BETWEEN_KEYS.split(_COMMENT.sub("", text))):
+        raise ValueError(f"has a key of more than {MOST_KEY_PARTS} parts; a configuration has keys of a few")
+
+
+def _read(file: BinaryIO, most: int) -> bytes:
+    """The content of a file that is not larger than it may be."""
+    content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"is larger than {most} bytes")
     return content
+
+
+def _read_secret(path: Path) -> bytes:
+    """The content of a regular file, or of one that a link leads to; a pipe would be waited for, maybe for ever."""
+    # opening one waits already
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - of a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is no regular file")
+        return _read(file, MAX_SECRET_BYTES)
 
 
 class _Resolver:
@@ -178,7 +205,7 @@ class _Resolver:
     def _from_file(self, name: str, key: str) -> object:
         path = self._path.parent / Path(name).expanduser()
         try:
-            text = _read(path, MAX_SECRET_BYTES).decode("ascii")
+            text = _read_secret(path).decode("ascii")
         except OSError as exc:
             return self._refuse(key, f"the file {name!r} cannot be read: {exc.strerror or type(exc).__name__}")
         except UnicodeDecodeError:

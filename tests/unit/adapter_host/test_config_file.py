@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,8 @@ def test_each_mistake_names_file_key_and_what_is_accepted(tmp_path, text: str, s
         ("{ file = 'binary.key' }", "holds another character than printable ASCII"),
         ("{ file = 'large.key' }", "is larger than 65536 bytes"),
         ("{ file = 'empty.key' }", "must not be empty"),
+        ("{ file = 'pipe' }", "the file 'pipe' is no regular file"),
+        ("{ file = '/dev/zero' }", "the file '/dev/zero' is no regular file"),
         (f"'{KEY} {KEY}'", "printable ASCII without spaces"),
     ],
 )
@@ -189,6 +192,8 @@ def test_a_secret_that_cannot_be_had_names_its_key(tmp_path, reference: str, say
     (tmp_path / "binary.key").write_bytes(b"\xff\xfe")
     (tmp_path / "large.key").write_bytes(b"x" * 65_537)
     (tmp_path / "empty.key").write_bytes(b"\n")
+    # nobody will ever write into it
+    os.mkfifo(tmp_path / "pipe")
     text = f"[pools.chat]\nadapter = 'a'\n[pools.chat.settings]\napi_key = {reference}"
     found = problems(tmp_path, text, BAD=f"{KEY}\n{KEY}")
     assert found.startswith("hosts.toml: pools.chat.settings.api_key: ")
@@ -232,7 +237,14 @@ def test_a_missing_secret_hides_no_other_mistake(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"\xff", "is not UTF-8 (at byte 0)"), (b"#" * (MAX_CONFIG_BYTES + 1), "is larger than 1048576 bytes")],
+    [
+        (b"\xff", "is not UTF-8 (at byte 0)"),
+        (b"#" * (MAX_CONFIG_BYTES + 1), "is larger than 1048576 bytes"),
+        (b"x=" + b"[" * 5000 + b"]" * 5000, "is nested too deeply"),
+        (b"[pools.a.settings]\n" + b"x={" + (b"a." * 90 + b"a={") * 60 + b"}" * 61, "is nested too deeply"),
+        (b"a." * 20_000 + b"a=1", "has a key of more than 100 parts"),
+        (b"[x]\ny={'a'" + b".a" * 100 + b"=1}", "has a key of more than 100 parts"),
+    ],
 )
 def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path, content: bytes, says: str):
     """Before anything is made of it."""
@@ -241,6 +253,21 @@ def test_a_file_that_is_no_text_or_too_large_is_refused(tmp_path, content: bytes
     with pytest.raises(ConfigError, match=r"hosts\.toml") as caught:
         load_config(path, {})
     assert says in str(caught.value)
+
+
+def test_a_long_key_and_many_dots_are_taken(tmp_path):
+    """A row of dots is no key."""
+    text = f"# {'.' * 200}\n[pools.chat]\nadapter = 'x'\nsettings = {{ {'a.' * 99}a = '{'b, .' * 200}' }}"
+    assert load_config(written(tmp_path, text), {}).config.pools["chat"].adapter == "x"
+
+
+def test_a_secret_may_be_behind_a_link(tmp_path):
+    """As those are that an orchestrator mounts."""
+    (tmp_path / "..data").mkdir()
+    (tmp_path / "..data" / "key").write_text(KEY)
+    (tmp_path / "key").symlink_to("..data/key")
+    text = "[pools.a]\nadapter = 'x'\nsettings = { api_key = { file = 'key' } }"
+    assert load_config(written(tmp_path, text), {}).secrets == (Secret(KEY),)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
