@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from http_util.redact import MASK, escape_controls, redact_text
+from http_util.redact import MASK, escape_controls, redact_text, without_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -126,7 +126,8 @@ class BodyLog:
         text = _ENCODED.sub(_SAID_OF_ENCODED, _NUMBERS.sub(_SAID_OF_NUMBERS, text))
         for pattern in self.patterns:
             text = pattern.sub(MASK, text)
-        return escape_controls(redact_text(text, secrets=secrets))
+        known = tuple(secrets)
+        return escape_controls(redact_text(without_encoded(text, known), secrets=known))
 
 
 def pattern_problem(pattern: str) -> str | None:

@@ -154,6 +154,27 @@ def _forms(secret: str) -> set[str]:
     return {*cases, quote(secret, safe=""), quote_plus(secret), secret.replace("/", "\\/")}
 
 
+def without_encoded(text: str, secrets: Iterable[str]) -> str:
+    """
+    Return *text* without *secrets* in which any characters are percent-encoded, as a query may have them.
+
+    >>> without_encoded("key=%73k-%61bcdefgh", ["sk-abcdefgh"])
+    'key=****'
+
+    Spec: SEC-16
+    """
+    for secret in secrets if "%" in text else ():
+        if len(secret) >= _SHORTEST_CREDENTIAL:
+            text = _encoded(secret).sub(MASK, text)
+    return text
+
+
+def _encoded(secret: str) -> re.Pattern[str]:
+    """Return the pattern of a text whose bytes are written as they are, or as their percent code."""
+    signs = ((re.escape(sign), "".join(f"%{byte:02x}" for byte in sign.encode())) for sign in secret)
+    return re.compile("".join(f"(?:{plain}|(?i:{code}))" for plain, code in signs))
+
+
 def _without_cut_secret(text: str, secret: str) -> str:
     """Return *text* without a beginning of *secret* at its very end."""
     if secret[:_SHORTEST_FRAGMENT] not in text:

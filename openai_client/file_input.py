@@ -6,6 +6,7 @@ Spec: CLI-17
 
 from __future__ import annotations
 
+import io
 import mimetypes
 import os
 from dataclasses import dataclass, field
@@ -46,7 +47,9 @@ class UploadFile:
         if isinstance(given, cls):
             return given
         name, content, media_type = _parts(given)
-        if isinstance(content, str) or not (isinstance(content, bytes | os.PathLike) or hasattr(content, "read")):
+        if isinstance(content, str | io.TextIOBase) or not (
+            isinstance(content, bytes | os.PathLike) or hasattr(content, "read")
+        ):
             raise ValueError(f"must be {_ACCEPTED}, not {type(content).__name__}")
         name = name or _name_of(content)
         return cls(name, content, media_type or mimetypes.guess_type(name)[0] or _ANY_TYPE)

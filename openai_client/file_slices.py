@@ -32,7 +32,7 @@ class SharedFile:
 
         Raises:
             InvalidFieldValue: It cannot be read from any place, so its size is not known.
-            SerializationError: It cannot be opened.
+            SerializationError: It cannot be opened, or gives no bytes.
         """
         content = file.content
         try:
@@ -42,6 +42,7 @@ class SharedFile:
                 self._file = open(content, "rb", buffering=0)  # noqa: SIM115, PTH123 - closed on leaving; any PathLike
             elif not (hasattr(content, "seekable") and content.seekable()) and not self._is_ours:
                 raise InvalidFieldValue("file: must be able to seek, so that its size is known", param="file")
+            _checked(self._file.read(0))
             self._start = self._file.tell()
             self.size = max(0, self._file.seek(0, os.SEEK_END) - self._start)
         except (OSError, ValueError) as error:
@@ -68,10 +69,23 @@ class SharedFile:
         return FileSlice(self, offset, size)
 
     def read_at(self, offset: int, size: int) -> bytes:
-        """Return at most *size* bytes from *offset* on; raises `OSError`, or `ValueError` once it is closed."""
+        """
+        Return at most *size* bytes from *offset* on.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is closed, or gives no bytes.
+        """
         with self._lock:
             self._file.seek(self._start + offset)
-            return bytes(self._file.read(size))
+            return _checked(self._file.read(size))
+
+
+def _checked(piece: object) -> bytes:
+    """Return what a read gave as bytes; of a number there would be as many zeros."""
+    if isinstance(piece, bytes | bytearray | memoryview):
+        return bytes(piece)
+    raise ValueError(f"a read gave {type(piece).__name__}; the file must be opened in binary mode")
 
 
 class FileSlice(io.RawIOBase):

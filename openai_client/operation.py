@@ -459,11 +459,7 @@ def _pairs(name: object, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, bool):
         yield name, "true" if value else "false"
     elif isinstance(value, int | float | str):
-        text = str(value)
-        # what cannot be encoded would be quoted by the error that says so
-        if not text.isascii() and text.encode("utf-8", "replace").decode() != text:
-            raise InvalidFieldValue(f"query.{name}: must be valid Unicode text", param=name)
-        yield name, text
+        yield name, _written(name, value)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _pairs(f"{name}[{key}]", item)
@@ -473,6 +469,20 @@ def _pairs(name: object, value: Any) -> Iterator[tuple[str, str]]:
     else:
         said = f"must be text, a number, a boolean, a list or a mapping, not {type(value).__name__}"
         raise InvalidFieldValue(f"query.{name}: {said}", param=name)
+
+
+def _written(name: str, value: float | str) -> str:
+    """Return a text or a number as it is sent."""
+    try:
+        text = str(value)
+        text.encode()
+    except ValueError as error:
+        # what cannot be encoded would be quoted by the error that says so
+        is_text = isinstance(error, UnicodeEncodeError)
+    else:
+        return text
+    said = "must be valid Unicode text" if is_text else "is a number of too many digits to be written"
+    raise InvalidFieldValue(f"query.{name}: {said}", param=name)
 
 
 def _check_body(call: Call) -> None:

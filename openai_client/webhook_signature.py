@@ -138,7 +138,8 @@ def _check_age(timestamp: str, now: float, tolerance: float) -> None:
     if not (timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= _LONGEST_TIMESTAMP):
         raise InvalidWebhookSignature(f"{_TIMESTAMP}: must be seconds since the epoch", param=_TIMESTAMP)
     age = now - int(timestamp)
-    if abs(age) > tolerance:
+    # a clock that tells no number is no reason to take everything
+    if not abs(age) <= tolerance:
         word = "old" if age > 0 else "new"
         raise InvalidWebhookSignature(
             f"{_TIMESTAMP}: the delivery is too {word}: {abs(age):.0f} s away, {tolerance:g} s are accepted",

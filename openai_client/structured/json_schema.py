@@ -70,9 +70,12 @@ def json_schema_of(model: type[BaseModel], *, strict: bool = True) -> dict[str, 
     check_model("model", model)
     try:
         schema = model.model_json_schema()
+        return _Strict(model.__name__, schema).root() if strict else schema
     except PydanticUserError as problem:
         raise InvalidFieldValue(f"{model.__name__}: has no JSON schema: {problem.message}") from None
-    return _Strict(model.__name__, schema).root() if strict else schema
+    except RecursionError:
+        # its frames are many hundreds, and say nothing more
+        raise InvalidFieldValue(f"{model.__name__}: has no JSON schema: its models are nested too deeply") from None
 
 
 def check_model(name: str, given: object, instead: str = "") -> None:

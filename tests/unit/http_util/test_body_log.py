@@ -71,6 +71,19 @@ def test_no_half_of_a_credential_is_shown_where_a_body_is_cut(pattern: tuple[str
         assert "0123" not in shown
 
 
+@pytest.mark.requirement("SEC-14", "SEC-16")
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_a_credential_is_masked_however_much_of_it_is_percent_encoded(every: int) -> None:
+    """All of it, or some signs, in hexadecimal digits of either case."""
+    secret = "sk-Zq9Treasure+Key77"
+    codes = (f"%{ord(sign):02X}" if at % 4 else f"%{ord(sign):02x}" for at, sign in enumerate(secret))
+    signs = zip(secret, codes, strict=True)
+    written = "".join(sign if at % every else code for at, (sign, code) in enumerate(signs))
+    text = f"a=100%&q={written}&b=%20"
+    shown = BodyLog().shown(text.encode(), content_type="application/x-www-form-urlencoded", secrets=["short", secret])
+    assert shown == "a=100%&q=****&b=%20"
+
+
 @pytest.mark.requirement("SEC-13")
 @pytest.mark.parametrize(
     "content_type",

@@ -201,6 +201,18 @@ def test_any_name_of_a_model_becomes_one_that_the_api_takes(name: str) -> None:
     assert all(sign.isascii() and (sign.isalnum() or sign in "_-") for sign in made)
 
 
+@pytest.mark.requirement("CLI-14")
+@pytest.mark.slow
+@pytest.mark.parametrize("strict", [True, False])
+def test_models_that_are_nested_too_deeply_are_refused_by_name(*, strict: bool) -> None:
+    """Rather than with the limit of the interpreter."""
+    model: Any = int
+    for _ in range(400):
+        model = create_model("Nested", inner=(model, ...))
+    with pytest.raises(InvalidFieldValue, match=r"^Nested: has no JSON schema: its models are nested too deeply"):
+        json_schema_of(model, strict=strict)
+
+
 @pytest.mark.parametrize("other", [dict, int, None, {"type": "json_schema"}, list[int], "Point"])
 def test_what_is_no_model_is_refused_by_name(other: Any) -> None:
     """A dict with a schema is none either; it goes into the request as it is."""

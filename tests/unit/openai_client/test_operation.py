@@ -438,6 +438,8 @@ def test_a_parameter_that_cannot_be_written_is_named_and_not_shown(value: Any) -
     """Encoding it would quote it."""
     with pytest.raises(InvalidFieldValue, match=r"query\.q") as caught:
         written_query({"q": value})
+    with pytest.raises(InvalidFieldValue, match=r"^query\.q: is a number of too many digits to be written"):
+        written_query({"q": 10**5000})
     assert "PROMPT" not in str(caught.value)
 
 

@@ -149,3 +149,28 @@ def test_what_cannot_be_shared_is_told(tmp_path: Path) -> None:
         SharedFile(UploadFile("f", Pipe(b"")))
     with pytest.raises(SerializationError, match="No such file"):
         SharedFile(UploadFile("f", tmp_path / "none"))
+
+
+class Odd(io.BytesIO):
+    """A file whose reads give something else than bytes."""
+
+    def __init__(self, *pieces: Any) -> None:
+        super().__init__(b"0123456789")
+        self._pieces = list(pieces)
+
+    def read(self, size: int | None = -1) -> Any:
+        """Give the next of them."""
+        return self._pieces.pop(0)
+
+
+def test_what_gives_no_bytes_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    """A file in text mode by its kind, and anything else by what it gives."""
+    path = tmp_path / "text"
+    path.write_text("0123456789")
+    with path.open() as text, pytest.raises(InvalidFieldValue, match=r"a file opened in binary mode.*TextIOWrapper"):
+        file_to_upload(text, {"purpose": "batch"})
+    with pytest.raises(SerializationError, match="a read gave str; the file must be opened in binary mode"):
+        SharedFile(UploadFile("f", Odd("")))
+    with SharedFile(UploadFile("f", Odd(b"", 4))) as shared, pytest.raises(ValueError, match="a read gave int"):
+        # a number would become as many zeros
+        shared.slice(0, 4).read()

@@ -128,6 +128,13 @@ def test_a_delivery_of_another_time_is_refused_although_it_is_signed(now: float,
 
 
 @pytest.mark.requirement("WHK-02")
+def test_a_clock_that_tells_no_time_lets_nothing_in() -> None:
+    """Nobody can say how old a delivery is then."""
+    with pytest.raises(InvalidWebhookSignature, match="the delivery is too new: nan s away"):
+        check_signature(BODY, HEADERS, secret=SECRET, now=float("nan"))
+
+
+@pytest.mark.requirement("WHK-02")
 def test_the_tolerance_is_the_callers_choice() -> None:
     """Zero accepts this very second only; below zero, or no number, is refused."""
     check_signature(BODY, HEADERS, secret=SECRET, now=NOW, tolerance=0)
