@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar
 
-from openai_client.base_model import Unknown
+from openai_client.base_model import Untyped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ def text_in(event: Any) -> str:
 
     Of several choices the first counts. Refusals, reasoning and tool arguments are no text of the answer.
     """
-    if isinstance(event, Unknown):
+    if isinstance(event, Untyped):
         return _text_said(event.model_extra or {})
     # what a server adds to an event of a known kind is none of its fields
     fields = vars(event)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from openai_client.answer_reading import places_of, undecodable
-from openai_client.base_model import Unknown
+from openai_client.base_model import Untyped
 from openai_client.errors import StreamInterrupted
 from openai_client.streaming.merging import said
 
@@ -74,7 +74,7 @@ class Accumulator(ABC, Generic[E_contra, R_co]):
 
 class EventReader(Generic[E]):
     """
-    Reads the events of a raw stream, which come without a kind, as those that an accumulator knows.
+    Reads the events of a raw stream, which come untyped, as those that an accumulator knows.
 
     Spec: CLI-10, CLI-19
     """
@@ -90,11 +90,11 @@ class EventReader(Generic[E]):
         Raises:
             DeserializationError: It is of a known kind, and not what the API describes.
         """
-        if isinstance(event, Unknown):
+        if isinstance(event, Untyped):
             event = self._known(event)
-        return None if isinstance(event, Unknown) else said(event)
+        return None if isinstance(event, Untyped) else said(event)
 
-    def _known(self, event: Unknown) -> E:
+    def _known(self, event: Untyped) -> E:
         try:
             return self._parse(to_json(event.model_extra, inf_nan_mode="constants"))
         except ValidationError as problem:
