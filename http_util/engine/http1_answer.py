@@ -4,9 +4,12 @@ HTTP/1.1: the bytes of one answer, turned into its head, its pieces and its end.
 The grammar is llhttp's (through httptools), which is strict: no bare LF, no folded lines, no second Content-Length, no
 Content-Length beside Transfer-Encoding, no odd chunk sizes. On top of it come the rules that only a client can have:
 
-    bytes that bring no body      at most max_header_bytes more than the body is worth: heads, trailers, chunk
-                                  extensions, interim answers
-    Transfer-Encoding             chunked, once; anything else would make the answer's end a matter of opinion
+    status line                   that of HTTP/1.0 or 1.1; the parser would also take RTSP and ICE
+    bytes that bring no body      at most max_header_bytes more than the body is worth, at the end of each read: heads,
+                                  trailers, chunk extensions, interim answers
+    Content-Length                at most 18 digits
+    Transfer-Encoding             chunked, once, and not under HTTP/1.0; anything else would make the answer's end a
+                                  matter of opinion
     1xx                           skipped, but 101: nobody asked to switch protocols
     HEAD, 204, 304                end with their head
     no length at all              ends with the connection, if the peer itself ended it
@@ -17,6 +20,7 @@ Spec: HTU-1001, HTU-10
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Protocol
 
 import httptools
@@ -30,6 +34,11 @@ _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _FIRST_STATUS: Final = 100
 _SWITCHING: Final = 101
 _FIRST_FINAL_STATUS: Final = 200
+_PROTOCOL: Final = b"HTTP/"
+_BEGINNING: Final = re.compile(rb"HTTP/1\.[01] [2-5]")
+"""How all final answers begin that anybody sends; one that does not is looked at line by line."""
+# an exabyte has no more, and a number that has is a mistake or an attack
+_LENGTH_DIGITS: Final = 18
 _FIELD_OVERHEAD: Final = 4
 """Colon, space, CR and LF of a field."""
 _FRAME_ALLOWANCE: Final = 16
@@ -75,6 +84,7 @@ class AnswerReader:
     """
 
     __slots__ = (
+        "_beginning",
         "_has_head",
         "_has_length",
         "_header_bytes",
@@ -111,6 +121,8 @@ class AnswerReader:
         self._is_head_request = is_head_request
         self._max_header_bytes = max_header_bytes
         self._parser = httptools.HttpResponseParser(self)
+        # what came of a status line until it is known to be one
+        self._beginning = b""
         self._headers: Headers = []
         self._header_bytes = 0
         self._idle_bytes = 0
@@ -121,12 +133,20 @@ class AnswerReader:
         """Take in one read. What is wrong with it, if anything, is told to the receiver."""
         self._idle_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            if self._has_head:
+                self._parser.feed_data(data)
+            elif not self._beginning and _BEGINNING.match(data):
+                self._beginning = _PROTOCOL
+                self._parser.feed_data(data)
+            else:
+                self._feed_lines(bytes(data))
         except httptools.HttpParserCallbackError as error:
             # the parser wraps what its callbacks raise; anything but a refusal is a bug
             if not isinstance(error.__context__, _Refused):
                 raise
             self._fault(error.__context__.kind, str(error.__context__))
+        except _Refused as refusal:
+            self._fault(refusal.kind, str(refusal))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._malformed(error)
         if self._idle_bytes > self._max_header_bytes and not self.is_over:
@@ -134,6 +154,20 @@ class AnswerReader:
         if self.is_over:
             # the parser holds our methods, and we hold the parser
             self._parser = _NO_PARSER
+
+    def _feed_lines(self, data: bytes) -> None:
+        """Feed what an unusual answer begins with, up to its final head; each status line must be one of HTTP."""
+        while data and not self._has_head:
+            end = data.find(b"\n") + 1 or len(data)
+            line, data = data[:end], data[end:]
+            if len(self._beginning) < len(_PROTOCOL):
+                # empty lines in front of an answer pass
+                self._beginning = (self._beginning + line[: len(_PROTOCOL)]).lstrip(b"\r\n")[: len(_PROTOCOL)]
+                if not _PROTOCOL.startswith(self._beginning):
+                    raise _Refused(FaultKind.PROTOCOL, _NO_STATUS_LINE)
+            self._parser.feed_data(line)
+        if data:
+            self._parser.feed_data(data)
 
     def eof(self, *, is_certain: bool = True) -> None:
         """
@@ -170,9 +204,10 @@ class AnswerReader:
             return
         status = self._parser.get_status_code()
         if self._parser.get_http_version() not in _VERSIONS or status < _FIRST_STATUS or status == _SWITCHING:
-            raise _Refused(FaultKind.PROTOCOL, "the answer's status line is not one of HTTP/1.1")
+            raise _Refused(FaultKind.PROTOCOL, _NO_STATUS_LINE)
         if status < _FIRST_FINAL_STATUS:
             self._headers = []
+            self._beginning = b""
             return
         self._check_framing()
         self._has_head = True
@@ -201,10 +236,15 @@ class AnswerReader:
         encodings = [value for name, value in self._headers if name == b"transfer-encoding"]
         if encodings and (len(encodings) > 1 or encodings[0].strip().lower() != b"chunked"):
             raise _Refused(FaultKind.PROTOCOL, "the answer's transfer-encoding is not chunked")
+        if encodings and self._parser.get_http_version() != "1.1":
+            # RFC 9112, 6.1: somebody on the way did not understand it
+            raise _Refused(FaultKind.PROTOCOL, "the answer has a transfer-encoding, which HTTP/1.0 does not know")
         lengths = [value for name, value in self._headers if name == b"content-length"]
         self._has_length = bool(encodings or lengths)
         if lengths:
-            # one, of digits: the parser has seen to that
+            # one, of digits: the parser has seen to that, but leading zeros are for nobody
+            if len(lengths[0]) > _LENGTH_DIGITS:
+                raise _Refused(FaultKind.PROTOCOL, f"the answer's content-length has more than {_LENGTH_DIGITS} digits")
             self.missing = int(lengths[0])
 
     def _keeps_alive(self) -> bool:
@@ -233,6 +273,8 @@ class AnswerReader:
             self.is_over = True
             self._receiver.on_fault(StreamFault(kind, message))
 
+
+_NO_STATUS_LINE: Final = "the answer's status line is not one of HTTP/1.1"
 
 _NO_PARSER: Final = httptools.HttpResponseParser(object())
 

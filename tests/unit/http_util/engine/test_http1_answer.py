@@ -38,10 +38,10 @@ class Notes:
         self.endings.append(fault.kind)
 
 
-def read(*reads: bytes, method: str = "POST", eof: bool = False) -> tuple[Notes, AnswerReader]:
+def read(*reads: bytes, method: str = "POST", eof: bool = False, limit: int = LIMIT) -> tuple[Notes, AnswerReader]:
     """Feed *reads* to a reader, as long as it is not over."""
     notes = Notes()
-    reader = AnswerReader(notes, is_head_request=method == "HEAD", max_header_bytes=LIMIT)
+    reader = AnswerReader(notes, is_head_request=method == "HEAD", max_header_bytes=limit)
     for data in reads:
         if not reader.is_over:
             reader.feed(data)
@@ -124,6 +124,13 @@ BAD: dict[str, bytes] = {
     "a status of two digits": b"HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok",
     "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok",
     "a switch that nobody asked for": b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nPRI",
+    "a length of more digits than a file can have": OK + b"Content-Length: " + b"0" * 18 + b"2\r\n\r\nok",
+    "a length of more digits than Python reads": OK + b"Content-Length: " + b"0" * 5000 + b"2\r\n\r\nok",
+    "chunks under HTTP/1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "RTSP": b"RTSP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "ICE": b"ICE/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "RTSP behind empty lines": b"\r\n\r\nRTSP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "RTSP behind an interim answer": b"HTTP/1.1 100 Continue\r\n\r\nRTSP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
     "another protocol": b"SSH-2.0-OpenSSH_9.2\r\n",
 }
 
@@ -133,7 +140,7 @@ BAD: dict[str, bytes] = {
 def test_an_answer_that_can_be_read_in_two_ways_is_refused(wire: bytes) -> None:
     """It ends in one fault, whole or byte by byte, and the connection is not used again."""
     for reads in ([wire], [wire[n : n + 1] for n in range(len(wire))]):
-        notes, reader = read(*reads)
+        notes, reader = read(*reads, limit=10_000)
         assert notes.endings == [FaultKind.PROTOCOL]
         assert reader.is_over
         assert not reader.can_reuse
