@@ -18,11 +18,11 @@ class Outcome(StrEnum):
     """
 
     NOT_SENT = "NOT_SENT"
-    """The request never reached the upstream."""
+    """The request never reached the upstream: nothing left, or at most the head of one whose body could not be read."""
     REJECTED = "REJECTED"
     """The upstream says that it refused the request."""
     UNKNOWN = "UNKNOWN"
-    """The request was sent; whether it was processed cannot be told."""
+    """The request was sent, or a part of it; whether it was processed cannot be told."""
     PARTIAL = "PARTIAL"
     """A part of the answer was received; it has been generated, and probably billed."""
 

@@ -2,20 +2,22 @@
 One attempt at sending a body that is read while it is sent, in the form in which transports of both colours take it.
 
 Reading a file blocks: on a cold disk or a network drive for long. So an event loop has each piece read in a thread, and
-only sleeps; pieces of files are larger than those that a transport is given, because a hop to a thread costs more than
-reading 64 KiB. Blocking code is not in an event loop, and reads where it is.
+only sleeps (`http_util.source_thread`); pieces of files are larger than those that a transport is given, because a hop
+to a thread costs more than reading 64 KiB. Blocking code is not in an event loop, and reads where it is.
 
 Spec: HTU-19
 """
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import httpx
 
+from adapter_api.outcome import Outcome
+from http_util.errors import HttpFailure
+from http_util.source_thread import SourceThread
 from http_util.streamed_body import STEP_BYTES, Progress
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
         self._check = check
         self._on_end = on_end
         self._pieces: Iterator[bytes] | None = None
+        self._thread: SourceThread | None = None
         self._progress = Progress(None, None)
         self._handed = 0
         """Bytes of the part that a transport has been given, until it asks for the next one."""
@@ -63,22 +66,22 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
                     self._tell()
             self._progress.end()
         except Exception as error:
-            self.failure = error
+            self.failure = self._told(error)
             raise
         self._on_end()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Piece after piece, each read in a thread; progress is told here."""
-        pieces = self._begin()
+        self._thread = source = SourceThread(self._begin())
         try:
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            while (piece := await source.next_piece()) is not None:
                 for part in _parts(piece):
                     self._handed = len(part)
                     yield part
                     self._tell()
             self._progress.end()
         except Exception as error:
-            self.failure = error
+            self.failure = self._told(error)
             raise
         self._on_end()
 
@@ -93,7 +96,9 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
             with suppress(Exception):
                 self._tell()
                 self._progress.end()
-        pieces, self._pieces = self._pieces, None
+        if self._thread is not None:
+            self._thread.close()
+        pieces, self._pieces, self._thread = self._pieces, None, None
         close = getattr(pieces, "close", None)
         if close is not None:
             # the error of a generator that runs: it is closed when its thread drops it
@@ -105,6 +110,12 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
         self._pieces = pieces = self._body.begin()
         self._progress, self._handed = Progress(self._body.on_progress, self._body.length), 0
         return pieces
+
+    def _told(self, error: Exception) -> Exception:
+        """Return *error*, of which a source that knows nothing of the wire may say that nothing was sent."""
+        if isinstance(error, HttpFailure) and error.outcome is Outcome.NOT_SENT and self._progress.count:
+            return error.replace(outcome=Outcome.UNKNOWN).with_traceback(error.__traceback__)
+        return error
 
     def _tell(self) -> None:
         size, self._handed = self._handed, 0

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from adapter_api.outcome import Outcome
-from http_util.engine.errors import Disconnected, Unprocessed, Unreachable
-from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
+from http_util.engine.errors import Curtailed, Disconnected, Elsewhere, Unprocessed, Unreachable
+from http_util.errors import HttpFailure, Interrupted, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
 from http_util.frames import without_frames
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ def _broken(error: Exception, phase: Phase) -> HttpFailure:
     """Return the failure for a connection or a protocol that broke."""
     if isinstance(error, Unprocessed) and phase is Phase.SENDING:
         return _not_sent(_said(error, "the upstream closed the HTTP/2 stream without processing the request"), "reset")
+    if isinstance(error, Elsewhere):
+        outcome = Outcome.NOT_SENT if phase is Phase.SENDING else _sent(phase)
+        return Interrupted(str(error), reason="closed", outcome=outcome)
+    if isinstance(error, Curtailed):
+        # not `protocol`, which would speak against the upstream
+        return PolicyFailure(str(error), reason="serialization", outcome=_sent(phase))
     if isinstance(error, httpx.LocalProtocolError):
         return _local_protocol_failure(phase)
     if isinstance(error, httpx.RemoteProtocolError) and _is_disconnect(error):
@@ -222,7 +228,7 @@ def safe_cause(error: Exception) -> Exception | None:
 
 def _quotes(error: BaseException) -> bool:
     """Tell whether the text of *error* may quote a request, or an answer that repeats one; our engine's never do."""
-    if isinstance(error, Disconnected | Unprocessed):
+    if isinstance(error, Curtailed | Disconnected | Unprocessed):
         return False
     return isinstance(error, _QUOTING_ERRORS) or type(error).__module__.startswith("httpcore")
 

@@ -133,7 +133,7 @@ class _told:  # noqa: N801 - used like a function
 
 
 def _failed(message: str) -> PolicyFailure:
-    # a form that was cut is no request: nothing of it was processed
+    # where a part of the body has left, who sends it says so
     return PolicyFailure(message, reason="serialization", outcome=Outcome.NOT_SENT)
 
 

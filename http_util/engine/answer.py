@@ -14,13 +14,15 @@ Spec: HTU-1001, HTU-10, HTU-14
 from __future__ import annotations
 
 import math
+from asyncio import get_running_loop
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
 
-from http_util.engine.errors import Disconnected, Unprocessed
+from http_util.engine.errors import Disconnected, Elsewhere, Unprocessed
 from http_util.engine.faults import FaultKind
+from http_util.engine.pieces import Pieces
 
 if TYPE_CHECKING:
     import asyncio
@@ -103,9 +105,9 @@ class Answer(httpx.AsyncByteStream):
         """Bytes that came and of which the source does not know yet that they were taken."""
         self._loop = loop
         self._source = source
-        # what came and was not taken: most often one piece, so the list is for the others
+        # what came and was not taken: most often one piece
         self._piece = b""
-        self._more: list[bytes] = []
+        self._more = Pieces()
         self._has_head = False
         self.is_over = False
         """Whether nothing follows: it is complete, has failed, or was abandoned."""
@@ -192,6 +194,7 @@ class Answer(httpx.AsyncByteStream):
         Raises:
             httpx.ReadTimeout: Nothing came in time; the answer is abandoned.
             httpx.RemoteProtocolError: The answer broke the protocol, or stopped before its end.
+            Elsewhere: It comes in another event loop.
         """
         while (piece := self.take()) is not None and not piece:
             await self.change(self.read_timeout)
@@ -205,7 +208,10 @@ class Answer(httpx.AsyncByteStream):
 
         Raises:
             httpx.RemoteProtocolError: As `next_piece`.
+            Elsewhere: As there.
         """
+        if get_running_loop() is not self._loop:
+            raise _elsewhere()
         piece = self._piece
         if not piece:
             if self.is_over:
@@ -214,8 +220,7 @@ class Answer(httpx.AsyncByteStream):
             return piece
         self._piece = b""
         if self._more:
-            piece = b"".join((piece, *self._more))
-            self._more.clear()
+            piece = self._more.take(piece)
         if self.untold >= _TELLING_BYTES:
             size, self.untold = self.untold, 0
             self._source.taken(size)
@@ -237,7 +242,12 @@ class Answer(httpx.AsyncByteStream):
         Args:
             seconds: Bound of the wait; None for none. When it is passed, the answer is abandoned.
             late: What is raised then.
+
+        Raises:
+            Elsewhere: The answer comes in another event loop.
         """
+        if get_running_loop() is not self._loop:
+            raise _elsewhere()
         if self._waiter is not None and not self._waiter.done():
             raise RuntimeError("an answer has one reader, and a read of it is under way")
         waiter = self._waiter = self._loop.create_future()
@@ -265,8 +275,14 @@ class Answer(httpx.AsyncByteStream):
             self._loop.call_soon_threadsafe(self.leave)
 
     async def aclose(self) -> None:
-        """Abandon what is left, and return when the peer can know. Safe to call twice."""
-        if (told := self.leave()) is not None:
+        """
+        Abandon what is left, and return when the peer can know. Safe to call twice.
+
+        In another event loop than the answer's it is abandoned soon, and not waited for.
+        """
+        if get_running_loop() is not self._loop:
+            self.drop()
+        elif (told := self.leave()) is not None:
             await told
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -322,3 +338,8 @@ class Answer(httpx.AsyncByteStream):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _elsewhere() -> Elsewhere:
+    """Return the failure of a read in another event loop: what it waits for would happen in the answer's own."""
+    return Elsewhere("the answer came in another event loop, and can be read in that one only")

@@ -6,10 +6,13 @@ What the engine raises beyond httpx's own exceptions, each a subclass of the htt
     |   +-- Unreachable             no connection could be made; says where to, at which step, and why
     +-- httpx.LocalProtocolError
     |   +-- Unwritable              the request cannot be written as HTTP
+    |   +-- Curtailed               its body turned out to be of another length when a part of it was sent
     +-- httpx.RemoteProtocolError   the answer breaks the protocol
         +-- Disconnected            the peer went away, or reset the stream, before the answer was complete
         +-- Unprocessed             the same, and HTTP/2 guarantees that the request was not processed
             +-- Displaced           nothing of the request was written
+    httpx.StreamError
+    +-- Elsewhere                   it belongs to another event loop, or to the process that this one was forked from
 
 Spec: ERR-09
 """
@@ -39,6 +42,14 @@ class Displaced(Unprocessed):
 
 class Unwritable(httpx.LocalProtocolError):
     """The request cannot be written as HTTP. Nothing was sent."""
+
+
+class Curtailed(httpx.LocalProtocolError):
+    """The body of a request turned out to be of another length than was announced, when a part of it was sent."""
+
+
+class Elsewhere(httpx.StreamError):
+    """A client or an answer belongs to an event loop, and to a process; this is another one. The text says which."""
 
 
 def connection_ended(error: Exception | None, *, is_new: bool) -> httpx.TransportError:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import httpx
 
 from http_util.engine import BODY_EXTENSION, RESENT
-from http_util.engine.errors import Disconnected, Displaced, Unprocessed
+from http_util.engine.errors import Disconnected, Displaced, Elsewhere, Unprocessed
 from http_util.engine.http1 import Http1Connection
 from http_util.engine.http2 import Http2Connection
 from http_util.engine.places import Places, Ticket
@@ -110,6 +110,7 @@ class Pool:
         Raises:
             httpx.TransportError: As httpx documents for each phase.
             PolicyFailure: The address of the host is not one that may be called.
+            Elsewhere: The pool is that of another event loop, which is not closed.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -351,10 +352,10 @@ class Pool:
         Begin anew in another event loop, when the one before is closed and its connections with it.
 
         Raises:
-            RuntimeError: It still runs.
+            Elsewhere: That one still runs.
         """
         if self._loop is not None and not self._loop.is_closed():
-            raise RuntimeError("a client belongs to one event loop, and this one was used in another that still runs")
+            raise Elsewhere("a client belongs to one event loop, and this one was used in another that is not closed")
         self._loop = loop
         self._begin()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import httpx
 
-from http_util.engine.errors import Unwritable
+from http_util.engine.errors import Curtailed, Unwritable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
@@ -73,6 +73,9 @@ async def _drawn(stream: Any, listener: Listener) -> AsyncIterator[bytes]:
             if not drawing.done():
                 drawing.cancel()
                 await asyncio.wait((drawing,))
+            if not drawing.cancelled():
+                # whoever is cancelled here does not look at what it raised; the event loop would complain of that
+                drawing.exception()
         if drawing.cancelled() or (part := drawing.result()) is None:
             return
         yield part
@@ -126,7 +129,8 @@ class Framing:
         Yield the body in pieces of at most `SLICE_BYTES`, none of them empty, as long as *listener* wants them.
 
         Raises:
-            Unwritable: It turned out to be of another length than its header says.
+            Unwritable: It turned out to be of another length than its header says, before any of it was sent.
+            Curtailed: The same, later.
         """
         sent = 0
         if is_whole(self.stream):
@@ -134,13 +138,13 @@ class Framing:
                 yield piece
             return
         async for part in _drawn(self.stream, listener):
+            if not self.is_chunked and sent + len(part) > (self.length or 0):
+                raise _other_length(sent)
             sent += len(part)
-            if not self.is_chunked and sent > (self.length or 0):
-                raise Unwritable(_OTHER_LENGTH)
             for piece in _cut(part):
                 yield piece
         if not (self.is_chunked or listener.ends_sending) and sent != (self.length or 0):
-            raise Unwritable(_OTHER_LENGTH)
+            raise _other_length(sent)
 
     async def frames(self, listener: Listener) -> AsyncGenerator[bytes | memoryview]:
         """Yield what goes over the wire behind an HTTP/1.1 head. Raises as `pieces`."""
@@ -157,6 +161,11 @@ class Framing:
 _OTHER_LENGTH: Final = "the request's content-length is not the length of its body"
 _LENGTH_NAME_SIZE: Final = len("content-length")
 _ENCODING_NAME_SIZE: Final = len("transfer-encoding")
+
+
+def _other_length(sent: int) -> httpx.LocalProtocolError:
+    """Return the failure of a body of which *sent* bytes were handed on when its length turned out to be another."""
+    return Curtailed(f"{_OTHER_LENGTH}, and a part of it was sent") if sent else Unwritable(_OTHER_LENGTH)
 
 
 def _number(value: bytes, before: int | None) -> int:

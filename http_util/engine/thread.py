@@ -6,7 +6,8 @@ none of them is in a call, a timer ends a wait at its moment, and a stream is re
 none of which a blocking socket can do.
 
 The thread starts with the first request and ends with `close`. It is a daemon, so a program that forgets to close still
-ends. A process that was forked starts with a new one.
+ends. A process that was forked starts with a new one; answers that came before are its parent's alone: it cannot read
+them, and to close them does nothing.
 
 Spec: HTU-1001, HTU-PERF-1301
 """
@@ -16,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections import deque
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -25,6 +25,9 @@ import httpcore
 import httpx
 
 from http_util.engine import BODY_EXTENSION
+from http_util.engine.errors import Elsewhere
+from http_util.engine.pieces import Pieces
+from http_util.source_thread import SourceThread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -58,8 +61,11 @@ class EngineThread:
         Run *work* in the event loop and return its result; an interrupted caller cancels it.
 
         Raises:
-            httpx.StreamClosed: The thread was told to stop.
+            httpx.StreamClosed: The thread was told to stop, or runs in the process that this one was forked from.
         """
+        if self.is_elsewhere:
+            work.close()
+            raise httpx.StreamClosed
         with self._lock:
             if self._is_stopping:
                 work.close()
@@ -73,8 +79,19 @@ class EngineThread:
             running.cancel()
             raise
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """
+        Whether this process was forked from the one in which the thread runs.
+
+        Then nothing here must be waited for, and no lock be taken: another thread may have held it in that moment.
+        """
+        return self.process != os.getpid()
+
     def tell(self, callback: Callable[[], object]) -> None:
-        """Run *callback* in the event loop, soon; nothing when the thread was told to stop."""
+        """Run *callback* in the event loop, soon; nothing when the thread was told to stop, or runs elsewhere."""
+        if self.is_elsewhere:
+            return
         with self._lock:
             if not self._is_stopping:
                 self._loop.call_soon_threadsafe(callback)
@@ -104,7 +121,7 @@ class EngineThread:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
             loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
+            # the executor is not waited for: a name may be resolved in it, which takes what the resolver takes
         finally:
             loop.close()
 
@@ -138,14 +155,14 @@ class BlockingPool:
         with self._lock:
             thread, pool = self._thread, self._pool
             self._thread = self._pool = None
-        if thread is not None and pool is not None and thread.process == os.getpid():
+        if thread is not None and pool is not None and not thread.is_elsewhere:
             thread.call(pool.aclose())
             thread.stop()
 
     def _engine(self) -> tuple[EngineThread, Pool]:
         """Return the engine of this process."""
         with self._lock:
-            if self._thread is None or self._pool is None or self._thread.process != os.getpid():
+            if self._thread is None or self._pool is None or self._thread.is_elsewhere:
                 self._thread, self._pool = EngineThread(), self._build()
             return self._thread, self._pool
 
@@ -184,7 +201,7 @@ class BlockingBody(httpx.SyncByteStream):
         self._answer = answer
         self._read_timeout, answer.read_timeout = answer.read_timeout, None
         self._news = threading.Condition()
-        self._pieces: deque[bytes] = deque()
+        self._pieces = Pieces()
         self._waiting_bytes = 0
         self._is_over = False
         self._failure: BaseException | None = None
@@ -197,6 +214,7 @@ class BlockingBody(httpx.SyncByteStream):
 
         Raises:
             httpx.TransportError: The answer broke off, or nothing came in time.
+            Elsewhere: It came before the process was forked.
         """
         # the time between two reads is the reader's own; only what it waits counts
         if not self.news(self._read_timeout):
@@ -207,8 +225,9 @@ class BlockingBody(httpx.SyncByteStream):
 
     def news(self, seconds: float | None) -> bool:
         """Wait until something has come or the body is over, at most *seconds* (None: for ever); whether it has."""
+        self._check_process()
         with self._news:
-            return bool(self._news.wait_for(lambda: self._pieces or self._is_over, seconds))
+            return self._news.wait_for(lambda: bool(self._pieces) or self._is_over, seconds)
 
     def take(self) -> bytes | None:
         """
@@ -216,16 +235,17 @@ class BlockingBody(httpx.SyncByteStream):
 
         Raises:
             httpx.TransportError: The answer broke off.
+            Elsewhere: It came before the process was forked.
         """
+        self._check_process()
         with self._news:
             is_over = self._is_over
-            pieces = list(self._pieces)
-            self._pieces.clear()
+            piece = self._pieces.take()
             is_full, self._waiting_bytes = self._waiting_bytes > _AHEAD_BYTES, 0
         if is_full:
             self._thread.tell(self._room.set)
-        if pieces or not is_over:
-            return b"".join(pieces)
+        if piece or not is_over:
+            return piece
         if self._failure is not None:
             raise self._failure
         return None
@@ -247,6 +267,11 @@ class BlockingBody(httpx.SyncByteStream):
         """Abandon what is left; return when the upstream has been told. Safe to call twice."""
         with suppress(httpx.StreamClosed):
             self._thread.call(self._leave())
+
+    def _check_process(self) -> None:
+        """See to it that somebody fetches: after a fork, the parent does, and nobody here."""
+        if self._thread.is_elsewhere:
+            raise Elsewhere("the answer came before this process was forked: only the parent can read it")
 
     async def _fetch(self) -> None:
         """Hand pieces over until there are no more."""
@@ -333,6 +358,9 @@ class _OtherThread:
         return bool(getattr(self._stream, "can_begin", False))
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        pieces = iter(self._stream)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-            yield piece
+        source = SourceThread(iter(self._stream))
+        try:
+            while (piece := await source.next_piece()) is not None:
+                yield piece
+        finally:
+            source.close()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from adapter_api.outcome import Outcome
 from http_util.body_stream import BodyStream
 from http_util.errors import PolicyFailure
 from http_util.streamed_body import STEP_BYTES, StreamedBody
@@ -30,7 +31,7 @@ def colour(request: pytest.FixtureRequest) -> str:
 class Source:
     """A source that knows whether it is open."""
 
-    def __init__(self, *pieces: bytes, error: Exception | None = None) -> None:
+    def __init__(self, *pieces: bytes, error: BaseException | None = None) -> None:
         self.open = 0
         self._pieces = pieces
         self._error = error
@@ -79,6 +80,19 @@ async def test_what_a_source_raises_is_remembered_as_the_callers(colour: str) ->
     with pytest.raises(OSError, match="of the disk"):
         await drawn(stream, colour)
     assert stream.failure is error
+
+
+@pytest.mark.requirement("ERR-09")
+@pytest.mark.parametrize(("before", "outcome"), [((), Outcome.NOT_SENT), ((b"half",), Outcome.UNKNOWN)])
+async def test_a_source_cannot_say_that_nothing_was_sent_when_something_was(
+    colour: str, before: tuple[bytes, ...], outcome: Outcome
+) -> None:
+    """It knows nothing of the wire; everything else that it says stays."""
+    error = PolicyFailure("file: cannot be read", reason="serialization", outcome=Outcome.NOT_SENT)
+    stream = stream_of(Source(*before, error=error))
+    with pytest.raises(PolicyFailure):
+        await drawn(stream, colour)
+    assert stream.failure == error.replace(outcome=outcome)
 
 
 async def test_closing_lets_go_of_a_source_in_the_middle(colour: str) -> None:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from adapter_api.outcome import Outcome
+from http_util.engine.errors import Elsewhere
+from http_util.transport_errors import Phase, classify_transport_error
 from tests.integration.http_util.engine.measure import Watch, tasks, turns, until
 from tests.integration.http_util.engine.scripted_http1 import Http1Server, by_path
 from tests.integration.http_util.engine.scripted_http2 import Http2Server
@@ -103,6 +106,29 @@ async def test_many_clients_leave_nothing_behind(server: RealServer, http2: bool
                 await anext(answer.aiter_raw())
     gc.collect()
     await until(lambda: (tasks(), open_sockets()) == before)
+
+
+async def test_a_client_says_that_it_belongs_to_another_loop(client: Clients) -> None:
+    """One that still runs: nothing is sent, and an answer of its is not read elsewhere, and closed soon."""
+    server = Http1Server(by_path)
+    async with server.at() as url, client(url) as http:
+        answer = await http.send(http.build_request("GET", "/stream"), stream=True)
+
+        async def read_on() -> None:
+            await answer.extensions["http_util.body"].next_piece()
+
+        for work, phase, outcome in (
+            (lambda: http.get("/ok"), Phase.SENDING, Outcome.NOT_SENT),
+            (read_on, Phase.STREAMING, Outcome.PARTIAL),
+        ):
+            with pytest.raises(Elsewhere, match="event loop") as caught:
+                await asyncio.to_thread(asyncio.run, work())
+            failure = classify_transport_error(caught.value, phase)
+            assert (failure.reason, failure.outcome) == ("closed", outcome)
+            assert "event loop" in failure.message
+        assert server.requests == 1
+        await asyncio.to_thread(asyncio.run, answer.extensions["http_util.body"].aclose())
+        await until(server.connections[0].gone.is_set)
 
 
 # what the first loop left open is Python's to complain about

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import threading
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -323,6 +325,66 @@ async def test_the_deadline_acts_in_the_middle_of_a_body(
             await sender(url).send(body, deadline=Deadline(SystemClock().monotonic() + 0.3))
         assert 0.29 < watch.seconds < 3
         await until(lambda: body.closed == 1)
+
+
+@pytest.mark.requirement("HTU-18")
+async def test_sources_that_block_for_good_take_nothing_from_other_calls_and_hold_up_no_closing(
+    sender: Callable[..., Sender],
+) -> None:
+    """As many as an executor has threads: names are still resolved, and the end of the client does not wait."""
+    let_go = threading.Event()
+
+    class Pipe(Body):
+        def _pieces(self) -> Iterator[bytes]:
+            yield b"begun"
+            let_go.wait(30)
+            self.closed += 1
+
+    async def connection(connection: Http1Connection) -> None:
+        head = await connection.request(with_body=False)
+        if b"chunked" in head:
+            await connection.until_gone()
+        else:
+            await connection.send(GOOD)
+
+    count = min(32, (os.cpu_count() or 1) + 4)
+    pipes = [Pipe(has_length=False) for _ in range(count)]
+    try:
+        async with Http1Server(connection).at() as url:
+            one = sender(url.replace("127.0.0.1", "localhost"))
+            calls = (one.send(pipe, deadline=Deadline(SystemClock().monotonic() + 0.5)) for pipe in pipes)
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(end) for end in ends] == [DeadlineExceeded] * count
+            assert (await one.send(Body(b""), timeouts=Timeouts(connect=2))).body == b"ok"
+            watch = Watch()
+            await one.close()
+            assert watch.seconds < 2
+        assert [pipe.closed for pipe in pipes] == [0] * count
+    finally:
+        let_go.set()
+    await until(lambda: [pipe.closed for pipe in pipes] == [1] * count)
+
+
+@pytest.mark.requirement("ERR-09")
+async def test_a_source_that_falls_short_is_not_said_to_have_sent_nothing(
+    sender: Callable[..., Sender], h2: ssl.SSLContext, http2: bool
+) -> None:
+    """A part of the body has left: what the upstream did with it nobody knows, and it is not the upstream's fault."""
+
+    class Short(Body):
+        def _pieces(self) -> Iterator[bytes]:
+            yield b"half"
+
+    async def connection(connection: Http1Connection) -> None:
+        await connection.until_gone()
+
+    server = Http2Server() if http2 else Http1Server(connection)
+    async with server.at(h2 if http2 else None) as url:
+        one = sender(url)
+        with pytest.raises(HttpFailure) as caught:
+            await one.send(Short(b"a whole one"), retry=AVAILABLE)
+        assert (caught.value.reason, caught.value.outcome) == ("serialization", Outcome.UNKNOWN)
+        assert len(caught.value.attempts) == 1
 
 
 async def test_the_wait_for_the_head_begins_when_the_body_is_sent(

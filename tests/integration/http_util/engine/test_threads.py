@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -318,6 +320,62 @@ def test_a_body_that_exits_ends_its_own_call_alone(
             http.post("/echo", content=body())
         assert http.post("/echo", content=b"tide").content == b"tide"
         assert next(pieces)
+
+
+def test_closing_does_not_wait_for_a_resolver(
+    blocking_client: BlockingClients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take as long as it likes, in a thread that nobody can stop."""
+    let_go = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: let_go.wait(30) and [])
+    http = blocking_client("http://localhost:1", connect_timeout=0.1)
+    try:
+        with pytest.raises(httpx.ConnectTimeout):
+            http.get("/")
+        watch = Watch()
+        http.close()
+        assert watch.seconds < 2
+    finally:
+        let_go.set()
+
+
+_CHILD = """
+import os, signal, sys
+from http_util.client import build_client
+from http_util.config import HttpConfig
+from http_util.engine.errors import Elsewhere
+
+url = sys.argv[1]
+http = build_client(HttpConfig(base_url=url))
+with http.stream("GET", url + "/stream") as answer:
+    pieces = answer.iter_raw()
+    next(pieces)
+    if os.fork():
+        os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+    # what hangs is ended by this
+    signal.alarm(10)
+    try:
+        next(pieces)
+    except Elsewhere as error:
+        print(error, flush=True)
+    answer.extensions["http_util.body"].drop()
+print(http.get(url + "/ok").text, flush=True)
+http.close()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+async def test_a_forked_process_cannot_read_what_its_parent_began_and_hangs_nowhere() -> None:
+    """A read says so, a close does nothing, and a new call is answered over a connection of its own."""
+    server = Http1Server(by_path)
+    async with server.at() as url:
+        child = await asyncio.create_subprocess_exec(sys.executable, "-c", _CHILD, url, stdout=asyncio.subprocess.PIPE)
+        said, _ = await child.communicate()
+    assert (child.returncode, said.decode().splitlines()) == (
+        0,
+        ["the answer came before this process was forked: only the parent can read it", "ok"],
+    )
 
 
 @pytest.mark.slow

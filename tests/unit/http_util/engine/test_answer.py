@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import httpx
 import pytest
 
 from http_util.engine.answer import Answer
-from http_util.engine.errors import Disconnected, Unprocessed
+from http_util.engine.errors import Disconnected, Elsewhere, Unprocessed
 from http_util.engine.faults import FaultKind, StreamFault
 from tests.shown_errors import with_locals
 
@@ -299,6 +300,14 @@ class SlowLoop:
             timer.callback()
 
 
+@pytest.fixture
+def slow_loop(monkeypatch: pytest.MonkeyPatch) -> SlowLoop:
+    """Return a loop that its answers take for the one they run in."""
+    loop = SlowLoop()
+    monkeypatch.setattr("http_util.engine.answer.get_running_loop", lambda: loop)
+    return loop
+
+
 class Timer:
     """A timer of `SlowLoop`."""
 
@@ -313,73 +322,70 @@ class Timer:
 
 
 @pytest.mark.requirement("HTU-1001")
-async def test_each_wait_has_the_whole_read_timeout_and_all_share_one_timer() -> None:
+async def test_each_wait_has_the_whole_read_timeout_and_all_share_one_timer(slow_loop: SlowLoop) -> None:
     """A read that is served puts the end off; one that is not ends in a read timeout, and the answer is abandoned."""
-    loop, source = SlowLoop(), Source()
-    answer = Answer(loop, source, read_timeout=10)
+    source = Source()
+    answer = Answer(slow_loop, source, read_timeout=10)
     answer.on_head(200, [])
     for _ in range(3):
         read = await waiting(answer.next_piece())
-        assert len(loop.timers) == 1
-        loop.move(6)
+        assert len(slow_loop.timers) == 1
+        slow_loop.move(6)
         assert not read.done()
         answer.on_data(b"a")
         assert await read == b"a"
     read = await waiting(answer.next_piece())
-    loop.move(9.9)
+    slow_loop.move(9.9)
     await turns()
     assert not read.done()
-    loop.move(0.2)
+    slow_loop.move(0.2)
     with pytest.raises(httpx.ReadTimeout):
         await read
     assert source.abandoned == 1
-    assert loop.timers == []
+    assert slow_loop.timers == []
 
 
-async def test_a_timer_that_rings_while_nobody_waits_is_not_missed_later() -> None:
+async def test_a_timer_that_rings_while_nobody_waits_is_not_missed_later(slow_loop: SlowLoop) -> None:
     """The next wait arms it anew."""
-    loop = SlowLoop()
-    answer = Answer(loop, Source(), read_timeout=10)
+    answer = Answer(slow_loop, Source(), read_timeout=10)
     answer.on_head(200, [])
     read = await waiting(answer.next_piece())
     answer.on_data(b"a")
     await read
-    loop.move(20)
-    assert loop.timers == []
+    slow_loop.move(20)
+    assert slow_loop.timers == []
     read = await waiting(answer.next_piece())
-    loop.move(10)
+    slow_loop.move(10)
     with pytest.raises(httpx.ReadTimeout):
         await read
 
 
-async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one() -> None:
+async def test_a_shorter_bound_is_not_kept_waiting_by_a_longer_one(slow_loop: SlowLoop) -> None:
     """A write has another timeout than a read; and a wait without one is not ended by the timer of the one before."""
-    loop = SlowLoop()
-    answer = Answer(loop, Source(), read_timeout=50)
+    answer = Answer(slow_loop, Source(), read_timeout=50)
     read = await waiting(answer.head(answer.read_timeout))
     answer.on_head(200, [])
     await read
     write = await waiting(answer.change(5, httpx.WriteTimeout))
-    loop.move(5)
+    slow_loop.move(5)
     with pytest.raises(httpx.WriteTimeout):
         await write
-    patient = Answer(loop, Source(), read_timeout=None)
+    patient = Answer(slow_loop, Source(), read_timeout=None)
     write = await waiting(patient.change(5, httpx.WriteTimeout))
     patient.on_room()
     await write
     read = await waiting(patient.head(patient.read_timeout))
-    loop.move(60)
+    slow_loop.move(60)
     await turns()
     assert not read.done()
     patient.on_head(200, [])
     await read
 
 
-async def test_no_timer_is_left_behind_an_answer() -> None:
+async def test_no_timer_is_left_behind_an_answer(slow_loop: SlowLoop) -> None:
     """Neither at its end, nor when it is closed."""
     for is_read in (True, False):
-        loop = SlowLoop()
-        answer = Answer(loop, Source(), read_timeout=10)
+        answer = Answer(slow_loop, Source(), read_timeout=10)
         read = await waiting(answer.head(answer.read_timeout))
         answer.on_head(200, [])
         await read
@@ -388,7 +394,7 @@ async def test_no_timer_is_left_behind_an_answer() -> None:
             assert await answer.next_piece() is None
         else:
             await answer.aclose()
-        assert loop.timers == []
+        assert slow_loop.timers == []
 
 
 async def test_no_frame_of_an_iteration_that_breaks_off_holds_a_piece() -> None:
@@ -404,3 +410,35 @@ async def test_no_frame_of_an_iteration_that_breaks_off_holds_a_piece() -> None:
         await anext(pieces)
     assert "__aiter__" in [entry.name for entry in caught.traceback]
     assert "token" not in with_locals(caught.value)
+
+
+async def test_many_small_pieces_take_about_the_memory_of_their_bytes() -> None:
+    """Sent by twos, they fill a window and not twenty; the reader gets the same."""
+    answer, _ = expected()
+    sent = [b"%02d" % (number % 100) for number in range(100_000)]
+    tracemalloc.start()
+    try:
+        for piece in sent:
+            # as a read brings it: an object of its own
+            answer.on_data(bytes(bytearray(piece)))
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * 200_000
+    assert await answer.next_piece() == b"".join(sent)
+    answer.on_data(b"more")
+    assert await answer.next_piece() == b"more"
+
+
+async def test_another_loop_cannot_read_an_answer_and_closes_it_soon() -> None:
+    """The read says so; the answer is abandoned in its own loop."""
+    answer, source = expected()
+    answer.on_head(200, [])
+    with pytest.raises(Elsewhere, match="in another event loop"):
+        await asyncio.to_thread(asyncio.run, answer.next_piece())
+    await asyncio.to_thread(asyncio.run, answer.aclose())
+    await turns()
+    assert source.abandoned == 1
+    headless, _ = expected()
+    with pytest.raises(Elsewhere, match="in another event loop"):
+        await asyncio.to_thread(asyncio.run, headless.head(1))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
 import pytest
 
-from http_util.engine.errors import Unwritable
+from http_util.engine.errors import Curtailed, Unwritable
 from http_util.engine.request_body import SLICE_BYTES, Framing, is_repeatable
 
 if TYPE_CHECKING:
@@ -107,9 +108,13 @@ def test_a_body_of_another_length_than_its_header_says_is_not_sent(headers: list
 
 
 @pytest.mark.requirement("HTU-17")
-@pytest.mark.parametrize("parts", [(b"abc",), (b"a",), (b"ab", b"c"), ()])
-async def test_an_iterator_of_another_length_is_noticed_before_too_much_is_sent(parts: tuple[bytes, ...]) -> None:
-    """Too much is never sent, and too little ends in an error."""
+@pytest.mark.parametrize(
+    ("parts", "error"), [((b"abc",), Unwritable), ((), Unwritable), ((b"a",), Curtailed), ((b"ab", b"c"), Curtailed)]
+)
+async def test_an_iterator_of_another_length_is_noticed_before_too_much_is_sent(
+    parts: tuple[bytes, ...], error: type[Exception]
+) -> None:
+    """Too much is never sent, and too little ends in an error, which tells whether anything was sent."""
     written = b""
 
     async def send() -> None:
@@ -117,9 +122,10 @@ async def test_an_iterator_of_another_length_is_noticed_before_too_much_is_sent(
         async for frame in Framing.of(request(Stream(*parts), length(2))).frames(Answer()):
             written += frame
 
-    with pytest.raises(Unwritable):
+    with pytest.raises(error):
         await send()
     assert len(written) <= 2
+    assert bool(written) is (error is Curtailed)
 
 
 def test_only_a_body_that_is_there_whole_may_be_sent_again() -> None:
@@ -178,3 +184,30 @@ async def test_a_sender_that_is_cancelled_stops_the_iterator_first() -> None:
     await asyncio.wait((task,))
     assert task.cancelled()
     assert steps == ["closed"]
+
+
+@pytest.mark.parametrize("error", [OSError("of the source"), TimeoutError("over")])
+async def test_a_source_that_fails_behind_its_call_leaves_no_complaint(error: Exception) -> None:
+    """Whoever is cancelled, as a deadline does it, does not look at what the source raised in the same moment."""
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    begun, fails = asyncio.Event(), asyncio.Event()
+
+    class Failing:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"x"
+            begun.set()
+            await fails.wait()
+            raise error
+
+    sending = asyncio.ensure_future(sent(Framing.of(request(Failing(), CHUNKED))))
+    await begun.wait()
+    fails.set()
+    # the source goes on and fails, then the call is cancelled, before it has seen that
+    asyncio.get_running_loop().call_soon(sending.cancel)
+    with pytest.raises((asyncio.CancelledError, type(error))):
+        await sending
+    del sending
+    gc.collect()
+    await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop
+    assert complaints == []
