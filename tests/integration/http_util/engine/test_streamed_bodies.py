@@ -375,12 +375,20 @@ async def test_a_source_that_falls_short_is_not_said_to_have_sent_nothing(
         def _pieces(self) -> Iterator[bytes]:
             yield b"half"
 
+    async def stream(stream: Stream) -> None:
+        await stream.ended.wait()
+        stream.answer()
+
     async def connection(connection: Http1Connection) -> None:
+        await connection.request()
+        await connection.send(GOOD)
         await connection.until_gone()
 
-    server = Http2Server() if http2 else Http1Server(connection)
+    server = Http2Server(stream) if http2 else Http1Server(connection)
     async with server.at(h2 if http2 else None) as url:
         one = sender(url)
+        # so that the connection is not given up in its handshake
+        await one.send(Body(b"a whole one"))
         with pytest.raises(HttpFailure) as caught:
             await one.send(Short(b"a whole one"), retry=AVAILABLE)
         assert (caught.value.reason, caught.value.outcome) == ("serialization", Outcome.UNKNOWN)
