@@ -208,20 +208,22 @@ class Answer(httpx.AsyncByteStream):
 
         Raises:
             httpx.RemoteProtocolError: As `next_piece`.
-            Elsewhere: As there.
+            Elsewhere: So much has come in another event loop that its connection would have to be told.
         """
-        if get_running_loop() is not self._loop:
-            raise _elsewhere()
         piece = self._piece
         if not piece:
             if self.is_over:
                 self._end_reading()
                 return None
             return piece
+        is_told = self.untold >= _TELLING_BYTES
+        if is_told and get_running_loop() is not self._loop:
+            # the connection is for one thread; what is there already is for any
+            raise _elsewhere()
         self._piece = b""
         if self._more:
             piece = self._more.take(piece)
-        if self.untold >= _TELLING_BYTES:
+        if is_told:
             size, self.untold = self.untold, 0
             self._source.taken(size)
         return piece

@@ -436,6 +436,10 @@ async def test_another_loop_cannot_read_an_answer_and_closes_it_soon() -> None:
     answer.on_head(200, [])
     with pytest.raises(Elsewhere, match="in another event loop"):
         await asyncio.to_thread(asyncio.run, answer.next_piece())
+    answer.on_data(bytes(100_000))
+    with pytest.raises(Elsewhere, match="in another event loop"):
+        await asyncio.to_thread(asyncio.run, answer.next_piece())
+    assert source.taken_sizes == []
     await asyncio.to_thread(asyncio.run, answer.aclose())
     await turns()
     assert source.abandoned == 1
