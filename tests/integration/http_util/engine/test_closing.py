@@ -115,7 +115,9 @@ async def test_a_client_says_that_it_belongs_to_another_loop(client: Clients) ->
         answer = await http.send(http.build_request("GET", "/stream"), stream=True)
 
         async def read_on() -> None:
-            await answer.extensions["http_util.body"].next_piece()
+            # what has come already is anybody's
+            while await answer.extensions["http_util.body"].next_piece():
+                pass
 
         for work, phase, outcome in (
             (lambda: http.get("/ok"), Phase.SENDING, Outcome.NOT_SENT),
