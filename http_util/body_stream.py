@@ -89,9 +89,10 @@ class BodyStream(httpx.AsyncByteStream, httpx.SyncByteStream):
         """
         Let go of the source. A thread that is just reading from it does so when it has read.
 
-        A transport whose answer came at once never asks what is behind the last part: the end is told here.
+        A transport whose answer came at once does not ask what is behind the last part, or does not wait to hear it:
+        the end is told here, if it was not.
         """
-        if self._handed and self._progress.count + self._handed == self._body.length:
+        if self._progress.count + self._handed == self._body.length:
             # the call is over, so there is nothing left that an error could end
             with suppress(Exception):
                 self._tell()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,3 +139,28 @@ async def test_the_end_is_told_though_nobody_asks_what_is_behind_it(colour: str,
     stream.close()
     stream.close()
     assert said == told
+
+
+async def test_the_end_is_told_though_nobody_waits_to_hear_what_is_behind_it() -> None:
+    """The answer came while the thread was asked for more: whoever sends is cancelled then."""
+    said: list[int] = []
+    is_asked, may_end = threading.Event(), threading.Event()
+
+    def source() -> Iterator[bytes]:
+        yield b"x" * STEP_BYTES
+        yield b"end"
+        is_asked.set()
+        may_end.wait(10)
+
+    body = StreamedBody(source, length=STEP_BYTES + 3, can_rewind=True, on_progress=lambda sent, _: said.append(sent))
+    stream = BodyStream(body, check=lambda: None, on_end=lambda: None)
+    waiting = aiter(stream)
+    await anext(waiting)
+    await anext(waiting)
+    behind = asyncio.ensure_future(anext(waiting))
+    await asyncio.to_thread(is_asked.wait, 10)
+    behind.cancel()
+    await asyncio.wait((behind,))
+    stream.close()
+    may_end.set()
+    assert said == [STEP_BYTES, STEP_BYTES + 3]
