@@ -125,8 +125,8 @@ class WrittenMethod(ShownMethod):
         try:
             return self._function(resource, *args, **kwargs)
         finally:
-            # this frame may be shown in a traceback
-            del args, kwargs
+            # this frame may be shown in a traceback, where half-made settings tell what was given
+            del resource, args, kwargs
 
 
 def shows_fields(function: F) -> F:
