@@ -19,7 +19,7 @@ import httpx
 
 from adapter_api.outcome import Outcome
 from http_util.engine.errors import Curtailed, Disconnected, Elsewhere, Unprocessed, Unreachable
-from http_util.errors import HttpFailure, Interrupted, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
+from http_util.errors import HttpFailure, PolicyFailure, ProtocolFailure, TimeoutFailure, TransportFailure
 from http_util.frames import without_frames
 
 if TYPE_CHECKING:
@@ -108,7 +108,8 @@ def _broken(error: Exception, phase: Phase) -> HttpFailure:
         return _not_sent(_said(error, "the upstream closed the HTTP/2 stream without processing the request"), "reset")
     if isinstance(error, Elsewhere):
         outcome = Outcome.NOT_SENT if phase is Phase.SENDING else _sent(phase)
-        return Interrupted(str(error), reason="closed", outcome=outcome)
+        # no `Interrupted`: nobody stopped it, and a task that ends so was not cancelled
+        return PolicyFailure(str(error), reason="closed", outcome=outcome)
     if isinstance(error, Curtailed):
         # not `protocol`, which would speak against the upstream
         return PolicyFailure(str(error), reason="serialization", outcome=_sent(phase))
