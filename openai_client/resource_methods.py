@@ -10,6 +10,7 @@ Spec: CLI-03
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from inspect import cleandoc, iscoroutinefunction
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast, get_overloads
@@ -39,7 +40,7 @@ class Shown(NamedTuple):
     """Whether the method streams for `stream=True`."""
 
 
-class ShownMethod:
+class ShownMethod(ABC):
     """A function of a class: `MethodType` binds it to a resource, as a function that was written with `def`."""
 
     def __init__(self, names: tuple[str, str, str], doc: str | None, shown: Shown) -> None:
@@ -68,9 +69,9 @@ class ShownMethod:
         """Return the method of *resource*, as functions do: so it counts as one."""
         return self if resource is None else MethodType(self, resource)
 
+    @abstractmethod
     def __call__(self, resource: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Do what the method does for *resource*."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         """Return what a function says of itself, without an address."""
